@@ -1,0 +1,149 @@
+//! The one error type of the crate.
+
+use std::{fmt, io, path::PathBuf};
+
+use crate::{record::RecordError, summary::Kind};
+
+/// What a fallible function of this crate returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why something failed: which file, layer, tag or field, what was found, what was expected, and what to do.
+///
+/// One word wide, so that `Result` stays cheap where nothing fails. [`Error::kind`] tells the cases apart.
+pub struct Error(Box<ErrorKind>);
+
+impl Error {
+    /// Wraps the detail.
+    pub fn new(kind: ErrorKind) -> Error {
+        Error(Box::new(kind))
+    }
+
+    /// An I/O failure of `action` ("create", "write to", ...) on `path`.
+    pub fn io(action: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Error {
+        Error::new(ErrorKind::Io { action, path: path.into(), source })
+    }
+
+    /// An argument that cannot be used: `what` it is, and a sentence with what was found and what was expected.
+    pub fn invalid(what: impl Into<String>, why: impl Into<String>) -> Error {
+        Error::new(ErrorKind::Invalid { what: what.into(), why: why.into() })
+    }
+
+    /// The detail.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0
+    }
+
+    /// The detail, owned.
+    pub fn into_kind(self) -> ErrorKind {
+        *self.0
+    }
+
+    /// Whether the operating system refused something (a folder that cannot be written, a full disk).
+    pub fn is_io(&self) -> bool {
+        matches!(self.kind(), ErrorKind::Io { .. })
+    }
+}
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The operating system refused. Mend the cause and call again: nothing written before is lost.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried, as in "cannot *create* logs/run".
+        action: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// A record file that cannot be read on.
+    #[error(transparent)]
+    Record(RecordError),
+    /// An argument that cannot be used. Nothing was done.
+    #[error("{what}: {why}")]
+    Invalid {
+        /// The argument, tag, layer or field.
+        what: String,
+        /// What was found and what was expected.
+        why: String,
+    },
+    /// A tag keeps the kind of its first value, because TensorBoard drops or refuses the others.
+    #[error(
+        "tag `{tag}` of run `{run}` holds {first} values; a {second} value was added. Use another tag for it"
+    )]
+    TagKind {
+        /// Run, relative to the log folder of the writer; empty for the run itself.
+        run: String,
+        /// The tag.
+        tag: String,
+        /// Kind of its first value.
+        first: Kind,
+        /// Kind of the refused value.
+        second: Kind,
+    },
+    /// The writer was closed before.
+    #[error("the writer of {} is closed: create a new one to go on", path.display())]
+    Closed {
+        /// The run's folder.
+        path: PathBuf,
+    },
+    /// Values were given up because they could not be written and the queue was full.
+    #[error("{count} values for {} were given up, because the queue was full while {cause}", path.display())]
+    Dropped {
+        /// The run's folder.
+        path: PathBuf,
+        /// How many values.
+        count: u64,
+        /// Why the queue did not empty.
+        cause: String,
+    },
+    /// libtorch refused an operation.
+    #[cfg(feature = "tch")]
+    #[error("{context}: {source}")]
+    Tch {
+        /// Which layer or parameter, and what was tried.
+        context: String,
+        /// libtorch's reason.
+        source: tch::TchError,
+    },
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
+impl From<RecordError> for Error {
+    fn from(error: RecordError) -> Error {
+        Error::new(ErrorKind::Record(error))
+    }
+}
+
+/// Says which layer or parameter an operation of libtorch failed on.
+#[cfg(feature = "tch")]
+pub(crate) trait TchContext<T> {
+    /// Wraps libtorch's error with what was tried.
+    fn context(self, what: impl FnOnce() -> String) -> Result<T>;
+}
+
+#[cfg(feature = "tch")]
+impl<T> TchContext<T> for std::result::Result<T, tch::TchError> {
+    fn context(self, what: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|source| Error::new(ErrorKind::Tch { context: what(), source }))
+    }
+}

@@ -1,0 +1,2 @@
+//! What most programs import: `use convscope::prelude::*`.
+pub use crate::SummarySink;

@@ -1,0 +1,5 @@
+//! Stub.
+
+/// Stub.
+#[derive(Debug, Clone, Default)]
+pub struct Histogram {}

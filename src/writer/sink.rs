@@ -1,0 +1,133 @@
+//! Where summaries go: the seam between those who compute and those who write.
+
+use crate::{
+    error::Result,
+    summary::{Histogram, Image, Step, Summary, Tag, WallTime},
+};
+
+/// One value on its way to a file.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Sub-run, such as `train`: a folder below the run's own. Empty for the run itself.
+    pub run: String,
+    /// Name of the time series.
+    pub tag: Tag,
+    /// Its x coordinate.
+    pub step: Step,
+    /// When it was taken; `None` is now.
+    pub wall_time: Option<WallTime>,
+    /// The value.
+    pub summary: Summary,
+}
+
+/// A place that takes summaries: [`SummaryWriter`](crate::SummaryWriter), [`MemorySink`](crate::MemorySink), or the
+/// writer of another crate.
+///
+/// Only [`write`](SummarySink::write) is required. A sink takes every entry or returns an error: nothing is dropped
+/// in silence. It may block until there is room.
+pub trait SummarySink {
+    /// Takes one value.
+    ///
+    /// # Errors
+    /// Why the value, or one before it, could not be taken.
+    fn write(&mut self, entry: Entry) -> Result<()>;
+
+    /// Returns when everything taken so far is where it belongs. The default has nothing to wait for.
+    ///
+    /// # Errors
+    /// Why a value could not be written.
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Takes a summary with display name and description.
+    ///
+    /// # Errors
+    /// An empty tag, and those of [`write`](SummarySink::write).
+    fn add(&mut self, tag: &str, summary: Summary, step: Step) -> Result<()> {
+        self.write(Entry { run: String::new(), tag: Tag::new(tag)?, step, wall_time: None, summary })
+    }
+
+    /// Takes a number.
+    ///
+    /// # Errors
+    /// As [`add`](SummarySink::add).
+    fn add_scalar(&mut self, tag: &str, value: f64, step: Step) -> Result<()> {
+        self.add(tag, Summary::scalar(value), step)
+    }
+
+    /// Takes a distribution.
+    ///
+    /// # Errors
+    /// As [`add`](SummarySink::add).
+    fn add_histogram(&mut self, tag: &str, histogram: &Histogram, step: Step) -> Result<()> {
+        self.add(tag, Summary::histogram(histogram), step)
+    }
+
+    /// Takes a picture.
+    ///
+    /// # Errors
+    /// As [`add`](SummarySink::add).
+    fn add_image(&mut self, tag: &str, image: Image, step: Step) -> Result<()> {
+        self.add(tag, Summary::image(image), step)
+    }
+
+    /// Takes Markdown.
+    ///
+    /// # Errors
+    /// As [`add`](SummarySink::add).
+    fn add_text(&mut self, tag: &str, markdown: &str, step: Step) -> Result<()> {
+        self.add(tag, Summary::text(markdown), step)
+    }
+}
+
+impl dyn SummarySink + '_ {
+    /// The same sink, one folder down: `sink.sub_run("train")` writes to the run `train` below this one.
+    pub fn sub_run<'a>(&'a mut self, name: &str) -> SubRun<'a> {
+        SubRun { sink: self, name: name.to_owned() }
+    }
+}
+
+/// A sink seen from a sub-run: see `<dyn SummarySink>::sub_run`.
+pub struct SubRun<'a> {
+    sink: &'a mut dyn SummarySink,
+    name: String,
+}
+
+impl SummarySink for SubRun<'_> {
+    fn write(&mut self, mut entry: Entry) -> Result<()> {
+        entry.run = match entry.run.as_str() {
+            "" => self.name.clone(),
+            below => format!("{}/{below}", self.name),
+        };
+        self.sink.write(entry)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.sink.flush()
+    }
+}
+
+/// Keeps what it is given, in order: for tests, and for looking at values without a file.
+///
+/// ```
+/// use convscope::{MemorySink, Step, SummarySink as _};
+///
+/// let mut sink = MemorySink::default();
+/// sink.add_scalar("loss", 0.5, Step::new(3))?;
+/// assert_eq!(sink.entries[0].tag.as_str(), "loss");
+/// assert_eq!(sink.entries[0].step, Step::new(3));
+/// # Ok::<(), convscope::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct MemorySink {
+    /// Everything taken so far.
+    pub entries: Vec<Entry>,
+}
+
+impl SummarySink for MemorySink {
+    fn write(&mut self, entry: Entry) -> Result<()> {
+        self.entries.push(entry);
+        Ok(())
+    }
+}
