@@ -36,3 +36,11 @@ pub use crate::{
     summary::{Histogram, Image, Kind, Step, Summary, Tag, WallTime},
     writer::{Entry, MemorySink, SubRun, SummarySink},
 };
+
+#[cfg(feature = "tch")]
+pub use crate::{
+    callback::{
+        Callback, CallbackList, Context, Interrupter, Metrics, Needs, Schedule, StopReason, TensorBoard,
+    },
+    session::{Scope, Session},
+};
