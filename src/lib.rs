@@ -33,7 +33,7 @@ pub mod trainer;
 
 pub use crate::{
     error::{Error, ErrorKind, Result},
-    summary::{Histogram, Image, Kind, Step, Summary, Tag, WallTime},
+    summary::{Bucket, Histogram, Image, Kind, Step, Summary, Tag, WallTime},
     writer::{Entry, MemorySink, SubRun, SummarySink},
 };
 

@@ -2,13 +2,26 @@
 
 mod histogram;
 mod image;
+mod scalar;
 mod step;
 mod tag;
+mod tensor;
+mod text;
 mod wall_time;
 
 use std::fmt;
 
-pub use self::{histogram::Histogram, image::Image, step::Step, tag::Tag, wall_time::WallTime};
+pub use self::{
+    histogram::{Bucket, Histogram},
+    image::Image,
+    step::Step,
+    tag::Tag,
+    wall_time::WallTime,
+};
+use crate::{
+    error::{Error, Result},
+    proto::{self, summary_metadata::PluginData},
+};
 
 /// Which dashboard of TensorBoard a value is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,7 +52,7 @@ impl fmt::Display for Kind {
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
     Scalar(f64),
-    Histogram(Histogram),
+    Histogram(Vec<Bucket>),
     Images(Vec<Image>),
     Text(String),
 }
@@ -65,13 +78,18 @@ impl Summary {
     }
 
     /// A number, shown as a point of a curve.
+    ///
+    /// TensorBoard keeps 32 bits of it. NaN and infinities are kept and drawn as markers; a number beyond the range
+    /// of `f32` (3.4e38) is shown as an infinity, one too close to zero (below 1e-45) as zero.
     pub fn scalar(value: f64) -> Summary {
         Summary::new(Value::Scalar(value))
     }
 
-    /// A distribution, shown on the pages Histograms and Distributions.
+    /// A distribution, shown on the pages Histograms and Distributions: the [buckets](Histogram::buckets) of the
+    /// finite values. What is not finite has no place there: log [`Histogram::nan`] and its neighbours as scalars.
+    /// A distribution of no finite values is shown as an empty histogram.
     pub fn histogram(histogram: &Histogram) -> Summary {
-        Summary::new(Value::Histogram(histogram.clone()))
+        Summary::new(Value::Histogram(histogram.buckets()))
     }
 
     /// A picture.
@@ -79,7 +97,27 @@ impl Summary {
         Summary::new(Value::Images(vec![image]))
     }
 
-    /// Markdown.
+    /// Several pictures of one step: one card each, under one slider. Their number may differ from step to step.
+    ///
+    /// # Errors
+    /// No picture at all: TensorBoard could not show the step.
+    ///
+    /// ```
+    /// use convscope::{Image, Summary};
+    ///
+    /// let samples = Summary::images(vec![Image::gray(1, 1, vec![0])?, Image::gray(1, 1, vec![255])?])?;
+    /// assert_eq!(samples.as_images().map(<[Image]>::len), Some(2));
+    /// assert!(Summary::images(Vec::new()).is_err());
+    /// # Ok::<(), convscope::Error>(())
+    /// ```
+    pub fn images(images: Vec<Image>) -> Result<Summary> {
+        if images.is_empty() {
+            return Err(Error::invalid("images", "there are none; a step takes at least one"));
+        }
+        Ok(Summary::new(Value::Images(images)))
+    }
+
+    /// Markdown, shown on the page Text.
     pub fn text(markdown: impl Into<String>) -> Summary {
         Summary::new(Value::Text(markdown.into()))
     }
@@ -106,5 +144,86 @@ impl Summary {
             Value::Images(_) => Kind::Image,
             Value::Text(_) => Kind::Text,
         }
+    }
+
+    /// The number, where it is one.
+    ///
+    /// ```
+    /// use convscope::Summary;
+    ///
+    /// assert_eq!(Summary::scalar(0.5).as_scalar(), Some(0.5));
+    /// assert_eq!(Summary::text("none").as_scalar(), None);
+    /// ```
+    pub fn as_scalar(&self) -> Option<f64> {
+        match self.value {
+            Value::Scalar(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The buckets, where it is a distribution.
+    pub fn as_buckets(&self) -> Option<&[Bucket]> {
+        match &self.value {
+            Value::Histogram(buckets) => Some(buckets),
+            _ => None,
+        }
+    }
+
+    /// The pictures, where it holds some.
+    pub fn as_images(&self) -> Option<&[Image]> {
+        match &self.value {
+            Value::Images(images) => Some(images),
+            _ => None,
+        }
+    }
+
+    /// The Markdown, where it is a text.
+    pub fn as_text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(markdown) => Some(markdown),
+            _ => None,
+        }
+    }
+
+    /// What readers keep of the first value of a tag: dashboard, storage class, and what is shown beside the values.
+    pub(crate) fn metadata(&self) -> proto::SummaryMetadata {
+        let (plugin, data_class) = match self.kind() {
+            Kind::Scalar => (scalar::PLUGIN, scalar::DATA_CLASS),
+            Kind::Histogram => (histogram::PLUGIN, histogram::DATA_CLASS),
+            Kind::Image => (image::PLUGIN, image::DATA_CLASS),
+            Kind::Text => (text::PLUGIN, text::DATA_CLASS),
+        };
+        proto::SummaryMetadata {
+            // The dashboards' own messages hold a version alone, and its number 0 takes no byte.
+            plugin_data: Some(PluginData { plugin_name: plugin.to_owned(), ..Default::default() }),
+            display_name: self.display_name.clone(),
+            summary_description: self.description.clone(),
+            data_class: data_class as i32,
+        }
+    }
+
+    /// The value as it stands in a file. Pictures are packed here, which takes milliseconds: call it on the writer's
+    /// thread.
+    ///
+    /// # Errors
+    /// A picture too large for PNG.
+    pub(crate) fn encode(&self) -> Result<proto::summary::value::Value> {
+        Ok(match &self.value {
+            Value::Scalar(value) => scalar::encode(*value),
+            Value::Histogram(buckets) => histogram::encode(buckets),
+            Value::Images(images) => image::encode(images)?,
+            Value::Text(markdown) => text::encode(markdown),
+        })
+    }
+
+    /// Bytes held in memory while the value waits to be written.
+    pub(crate) fn size_hint(&self) -> usize {
+        let held = match &self.value {
+            Value::Scalar(_) => 0,
+            Value::Histogram(buckets) => size_of_val(buckets.as_slice()),
+            Value::Images(images) => images.iter().map(Image::size).sum(),
+            Value::Text(markdown) => markdown.len(),
+        };
+        size_of::<Summary>() + self.display_name.len() + self.description.len() + held
     }
 }

@@ -1,5 +1,0 @@
-//! Stub.
-
-/// Stub.
-#[derive(Debug, Clone, Default)]
-pub struct Histogram {}
