@@ -1,0 +1,139 @@
+//! Cargo, started from inside `cargo run`, in the environment that a plain `cargo` has: else each would undo the
+//! other's builds.
+
+use crate::{Result, libtorch::Libtorch};
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    path::Path,
+    process::{Command, ExitCode},
+};
+
+/// `cargo <subcommand>` on the repository, with libtorch to be found.
+pub fn command(root: &Path, subcommand: &str, libtorch: &Libtorch) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.arg(subcommand).arg("--manifest-path").arg(root.join("Cargo.toml"));
+    for (name, _) in env::vars_os().filter(|(name, _)| is_about_xtask(name)) {
+        command.env_remove(name);
+    }
+    match libtorch {
+        Libtorch::Users => {}
+        // Plain cargo takes it from .cargo/config.toml.
+        Libtorch::Managed(folder) => {
+            command.env_remove("LIBTORCH");
+            if cfg!(windows) {
+                // There is no run path on Windows.
+                let old = env::var_os("PATH").unwrap_or_default();
+                let folders = std::iter::once(folder.join("lib")).chain(env::split_paths(&old));
+                command.env("PATH", env::join_paths(folders).unwrap_or(old.clone()));
+            }
+        }
+    }
+    command
+}
+
+/// Whether `cargo run` set this variable to tell xtask about itself.
+fn is_about_xtask(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// The arguments of `cargo run` that start the training program. One leading `--`, which belongs to xtask, is dropped.
+pub fn train_args(args: &[OsString]) -> Vec<OsString> {
+    let args = args.strip_prefix(&[OsString::from("--")]).unwrap_or(args);
+    ["--package", "convscope", "--bin", "convscope", "--", "train"]
+        .iter()
+        .map(OsString::from)
+        .chain(args.iter().cloned())
+        .collect()
+}
+
+/// The arguments of `cargo bench`: without libtorch unless features are asked for.
+pub fn bench_args(args: &[OsString]) -> Vec<OsString> {
+    let mut all: Vec<OsString> = vec!["--package".into(), "convscope".into()];
+    if !asks_for_features(args) {
+        all.push("--no-default-features".into());
+    }
+    all.extend(args.iter().cloned());
+    all
+}
+
+/// Whether the arguments for cargo (before a `--`) choose features.
+pub fn asks_for_features(args: &[OsString]) -> bool {
+    args.iter()
+        .take_while(|arg| *arg != "--")
+        .any(|arg| arg == "-F" || arg == "--all-features" || arg.to_string_lossy().starts_with("--features"))
+}
+
+/// Ends xtask by becoming `command`, so that Ctrl-C and the exit code belong to it alone.
+#[cfg(unix)]
+pub fn become_it(command: &mut Command) -> Result<ExitCode> {
+    use std::os::unix::process::CommandExt;
+    let error = command.exec();
+    Err(format!("cannot start {}: {error}", command.get_program().to_string_lossy()))
+}
+
+/// Runs `command` to its end and takes over its exit code.
+#[cfg(not(unix))]
+pub fn become_it(command: &mut Command) -> Result<ExitCode> {
+    let status = command
+        .status()
+        .map_err(|error| format!("cannot start {}: {error}", command.get_program().to_string_lossy()))?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(line: &str) -> Vec<OsString> {
+        line.split_whitespace().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn train_passes_arguments_on_with_or_without_a_separator() {
+        let expected = args("--package convscope --bin convscope -- train --epochs 3");
+        assert_eq!(train_args(&args("-- --epochs 3")), expected);
+        assert_eq!(train_args(&args("--epochs 3")), expected);
+    }
+
+    #[test]
+    fn only_the_first_separator_is_dropped() {
+        assert_eq!(
+            train_args(&args("-- a -- b")),
+            args("--package convscope --bin convscope -- train a -- b")
+        );
+    }
+
+    #[test]
+    fn bench_leaves_libtorch_out_unless_features_are_named() {
+        assert_eq!(
+            bench_args(&args("writer -- --quick")),
+            args("--package convscope --no-default-features writer -- --quick")
+        );
+        assert_eq!(bench_args(&args("--features tch")), args("--package convscope --features tch"));
+        assert_eq!(bench_args(&args("--features=tch")), args("--package convscope --features=tch"));
+        assert!(!asks_for_features(&args("-- --features")), "after `--` it is the benchmark's");
+    }
+
+    #[test]
+    fn nested_cargo_forgets_what_cargo_run_said_about_xtask() {
+        assert!(is_about_xtask(OsStr::new("CARGO_PKG_NAME")));
+        assert!(is_about_xtask(OsStr::new("CARGO_MANIFEST_DIR")));
+        for kept in ["CARGO", "CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_TERM_COLOR", "PATH"] {
+            assert!(!is_about_xtask(OsStr::new(kept)), "{kept}");
+        }
+    }
+
+    #[test]
+    fn the_users_libtorch_is_kept_and_ours_is_left_to_the_configuration() {
+        let removed = |libtorch: &Libtorch| {
+            command(Path::new("/repo"), "test", libtorch)
+                .get_envs()
+                .any(|pair| pair == (OsStr::new("LIBTORCH"), None))
+        };
+        assert!(!removed(&Libtorch::Users));
+        assert!(removed(&Libtorch::managed(Path::new("/repo"))));
+    }
+}
