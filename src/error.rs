@@ -2,7 +2,7 @@
 
 use std::{fmt, io, path::PathBuf};
 
-use crate::{record::RecordError, summary::Kind};
+use crate::{arch::ModelError, record::RecordError, summary::Kind};
 
 /// What a fallible function of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -61,6 +61,9 @@ pub enum ErrorKind {
     /// A record file that cannot be read on.
     #[error(transparent)]
     Record(RecordError),
+    /// A model that cannot be read or built. Nothing was done.
+    #[error(transparent)]
+    Model(ModelError),
     /// An argument that cannot be used. Nothing was done.
     #[error("{what}: {why}")]
     Invalid {
@@ -131,6 +134,12 @@ impl std::error::Error for Error {
 impl From<RecordError> for Error {
     fn from(error: RecordError) -> Error {
         Error::new(ErrorKind::Record(error))
+    }
+}
+
+impl From<ModelError> for Error {
+    fn from(error: ModelError) -> Error {
+        Error::new(ErrorKind::Model(error))
     }
 }
 

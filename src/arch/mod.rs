@@ -1,1 +1,102 @@
-//! Stub.
+//! Architecture as data: a [`ModelSpec`] is a named graph of layers, read from TOML or built in code.
+//!
+//! From it come the tch module ([`network`](crate::network)), the names under which activations are captured, shapes
+//! and parameter counts. Nothing here needs libtorch.
+//!
+//! # The file format
+//!
+//! ```
+//! use convscope::arch::{ModelSpec, Shape};
+//!
+//! let spec = ModelSpec::from_toml(r#"
+//!     name = "tiny residual net"
+//!     input = [3, 32, 32]                # channels, height, width of one image
+//!
+//!     [[layer]]
+//!     name = "conv1"
+//!     type = "conv2d"
+//!     out_channels = 8
+//!     kernel_size = 3                    # or [height, width]
+//!     padding = "same"                   # or 1, [1, 1], [top, bottom, left, right]
+//!
+//!     [[layer]]
+//!     name = "relu1"                     # without `inputs` a layer reads the one above it
+//!     type = "relu"
+//!
+//!     [[layer]]
+//!     name = "block.conv"                # parameters: block.conv.weight, block.conv.bias
+//!     type = "conv2d"
+//!     out_channels = 8
+//!     kernel_size = 3
+//!     padding = 1
+//!
+//!     [[layer]]
+//!     name = "block.add"
+//!     type = "add"
+//!     inputs = ["block.conv", "relu1"]   # "input" is the image
+//!
+//!     [[layer]]
+//!     name = "pool"
+//!     type = "global_avg_pool"
+//!
+//!     [[layer]]
+//!     name = "fc"
+//!     type = "linear"
+//!     out_features = 10
+//! "#)?;
+//!
+//! let shapes = spec.output_shapes()?;
+//! assert_eq!(shapes[3], ("block.add".to_owned(), Shape::map(8, 32, 32)));
+//! assert_eq!(spec.param_count()?, (3 * 9 + 1) * 8 + (8 * 9 + 1) * 8 + (8 + 1) * 10);
+//! # Ok::<(), convscope::Error>(())
+//! ```
+//!
+//! Arguments have the names and defaults of PyTorch. A field in brackets may be left out; a *pair* is a whole number
+//! or `[height, width]`; see [`Padding`] for what it can be.
+//!
+//! | `type` | fields | input → output, without the batch |
+//! |---|---|---|
+//! | `conv2d` | `out_channels`, `kernel_size` pair, [`stride` pair = 1], [`padding` = 0], [`dilation` pair = 1], [`groups` = 1], [`bias` = true] | C×H×W → out_channels×H'×W' |
+//! | `linear` | `out_features`, [`bias` = true] | features → out_features |
+//! | `batch_norm2d` | [`eps` = 1e-5], [`momentum` = 0.1], [`affine` = true] | C×H×W → the same |
+//! | `relu`, `silu`, `tanh`, `sigmoid` | | any → the same |
+//! | `leaky_relu` | [`negative_slope` = 0.01] | any → the same |
+//! | `gelu` | [`approximate` = "none" or "tanh"] | any → the same |
+//! | `max_pool2d` | `kernel_size` pair, [`stride` pair = kernel_size], [`padding` = 0], [`dilation` pair = 1] | C×H×W → C×H'×W' |
+//! | `avg_pool2d` | `kernel_size` pair, [`stride` pair = kernel_size], [`padding` = 0], [`count_include_pad` = true] | C×H×W → C×H'×W' |
+//! | `adaptive_avg_pool2d` | `output_size` pair | C×H×W → C×output_size |
+//! | `global_avg_pool` | | C×H×W → C features |
+//! | `dropout`, `dropout2d` | [`p` = 0.5] | any (`dropout2d`: C×H×W) → the same |
+//! | `flatten` | | any → features |
+//! | `add` | `inputs`, two or more | equal shapes → the same |
+//! | `concat` | `inputs`, two or more | maps of equal size → channels one after the other |
+//! | `zero_pad2d` | `padding` | C×H×W → C×H'×W' |
+//! | `softmax` | | any → the same, sums to 1 over channels or features |
+//! | `identity` | | any → the same |
+
+mod builder;
+mod error;
+mod layer;
+mod padding;
+mod params;
+mod resolve;
+mod shape;
+mod shapes;
+mod spec;
+mod toml;
+mod window;
+
+pub use self::{
+    builder::ModelBuilder,
+    error::ModelError,
+    layer::{
+        AdaptiveAvgPool2d, AvgPool2d, BatchNorm2d, Conv2d, Dropout, Gelu, GeluApproximation, Layer,
+        LeakyRelu, Linear, MaxPool2d, ZeroPad2d,
+    },
+    padding::{Padding, Pair, Sides},
+    params::ParamSpec,
+    resolve::{ResolvedLayer, ResolvedModel, Source},
+    shape::Shape,
+    spec::{LayerSpec, ModelSpec},
+    window::Window,
+};

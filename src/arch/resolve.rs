@@ -1,0 +1,229 @@
+//! From names to a graph: who feeds whom, with every shape and parameter worked out.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{
+    error::ModelError,
+    layer::Layer,
+    params::{self, ParamSpec},
+    shape::Shape,
+    shapes,
+    spec::{LayerSpec, ModelSpec},
+    window::Window,
+};
+
+/// Where an input of a layer comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// The image.
+    Image,
+    /// The output of the layer at this place in [`ResolvedModel::layers`].
+    Layer(usize),
+}
+
+/// A layer with its place in the graph.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ResolvedLayer {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub layer: Layer,
+    /// What it reads, in the order stated.
+    pub inputs: Vec<Source>,
+    /// The shapes of what it reads.
+    pub input_shapes: Vec<Shape>,
+    /// The shape of what it puts out.
+    pub output_shape: Shape,
+    /// Its tensors, in PyTorch's order.
+    pub params: Vec<ParamSpec>,
+    /// Its sliding window, if it has one.
+    pub window: Option<Window>,
+}
+
+impl ResolvedLayer {
+    /// Number of trainable values.
+    pub fn param_count(&self) -> i64 {
+        self.params.iter().filter(|param| param.trainable).map(ParamSpec::len).sum()
+    }
+}
+
+/// A model that was found to be whole: made by [`ModelSpec::resolve`].
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ResolvedModel {
+    /// The shape of one image.
+    pub image: Shape,
+    /// The layers. Each comes after those that it reads; the last one is the model's output.
+    pub layers: Vec<ResolvedLayer>,
+}
+
+impl ResolvedModel {
+    /// The shape of what the model puts out for one image.
+    pub fn output_shape(&self) -> Shape {
+        self.layers.last().map_or(self.image, |layer| layer.output_shape)
+    }
+
+    /// Number of trainable values. Running statistics are not among them.
+    pub fn param_count(&self) -> i64 {
+        self.layers.iter().map(ResolvedLayer::param_count).sum()
+    }
+}
+
+/// Something wrong with the layer at `index`; the reader of TOML adds the line.
+pub(super) struct Defect {
+    pub(super) index: Option<usize>,
+    pub(super) field: Option<&'static str>,
+    pub(super) error: Box<ModelError>,
+}
+
+impl Defect {
+    fn new(index: Option<usize>, field: Option<&'static str>, error: ModelError) -> Defect {
+        Defect { index, field, error: Box::new(field.into_iter().fold(error, ModelError::field)) }
+    }
+
+    fn model(field: Option<&'static str>, why: impl Into<String>) -> Defect {
+        Defect::new(None, field, ModelError::new(why))
+    }
+
+    fn layer(index: usize, spec: &LayerSpec, field: Option<&'static str>, why: impl Into<String>) -> Defect {
+        Defect::new(Some(index), field, ModelError::new(why).layer(&spec.name))
+    }
+}
+
+/// Resolves `model`, or says what is wrong with it.
+pub(super) fn resolve(model: &ModelSpec) -> Result<ResolvedModel, Defect> {
+    let image = shapes::check_image(model.input).map_err(|why| Defect::model(Some("input"), why))?;
+    if model.layers.is_empty() {
+        return Err(Defect::model(None, "has no layers: add at least one"));
+    }
+    let places = places(model)?;
+    let mut layers: Vec<ResolvedLayer> = Vec::with_capacity(model.layers.len());
+    let mut params = 0_i64;
+    for (index, spec) in model.layers.iter().enumerate() {
+        let inputs = sources(index, spec, &places)?;
+        let shape_of = |source: &Source| match *source {
+            Source::Image => image,
+            Source::Layer(place) => layers[place].output_shape,
+        };
+        let layer = resolve_layer(spec, inputs.iter().map(shape_of).collect(), inputs)
+            .map_err(|fault| Defect::layer(index, spec, fault.field, fault.why))?;
+        params = params
+            .checked_add(layer.param_count())
+            .ok_or_else(|| Defect::layer(index, spec, None, "has too many parameters"))?;
+        layers.push(layer);
+    }
+    check_all_used(model, &layers)?;
+    Ok(ResolvedModel { image, layers })
+}
+
+fn resolve_layer(
+    spec: &LayerSpec,
+    input_shapes: Vec<Shape>,
+    inputs: Vec<Source>,
+) -> Result<ResolvedLayer, shapes::Fault> {
+    let output_shape = shapes::output(&spec.layer, &input_shapes)?;
+    let first = input_shapes[0]; // `sources` gave every layer an input
+    let params = params::params(&spec.layer, first);
+    let too_large = |what: &str| shapes::Fault {
+        field: None,
+        why: format!("{what} has more values than can be counted"),
+    };
+    output_shape.checked_len().ok_or_else(|| too_large(&format!("the output {output_shape}")))?;
+    for param in &params {
+        param.checked_len().ok_or_else(|| too_large(&format!("the parameter {}", param.name)))?;
+    }
+    let window = Window::of(&spec.layer, first);
+    Ok(ResolvedLayer {
+        name: spec.name.clone(),
+        layer: spec.layer,
+        inputs,
+        input_shapes,
+        output_shape,
+        params,
+        window,
+    })
+}
+
+/// Checks all names and finds their places.
+fn places(model: &ModelSpec) -> Result<HashMap<&str, usize>, Defect> {
+    let mut places = HashMap::with_capacity(model.layers.len());
+    for (index, spec) in model.layers.iter().enumerate() {
+        let refuse = |why: String| Defect::layer(index, spec, Some("name"), why);
+        check_name(&spec.name).map_err(refuse)?;
+        if let Some(first) = places.insert(spec.name.as_str(), index) {
+            return Err(refuse(format!("layers {} and {} have the same name", first + 1, index + 1)));
+        }
+    }
+    Ok(places)
+}
+
+/// A layer's name becomes part of parameter names, tags and file names.
+fn check_name(name: &str) -> Result<(), String> {
+    let part_is_good = |part: &str| {
+        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+    };
+    if name == ModelSpec::IMAGE {
+        return Err(format!("`{name}` is the image: choose another name"));
+    }
+    if !name.split('.').all(part_is_good) {
+        return Err(format!("found {name:?}, expected letters, digits, `_` and `-`, in parts joined by `.`"));
+    }
+    Ok(())
+}
+
+/// What the layer at `index` reads.
+fn sources(index: usize, spec: &LayerSpec, places: &HashMap<&str, usize>) -> Result<Vec<Source>, Defect> {
+    let refuse = |why: String| Defect::layer(index, spec, Some("inputs"), why);
+    let kind = spec.layer.type_name();
+    let sources = if spec.inputs.is_empty() {
+        vec![index.checked_sub(1).map_or(Source::Image, Source::Layer)]
+    } else {
+        spec.inputs
+            .iter()
+            .map(|name| source(name, index, places).map_err(refuse))
+            .collect::<Result<_, _>>()?
+    };
+    match (spec.layer.joins(), sources.len()) {
+        (true, 1) => {
+            Err(refuse(format!("{kind} joins two or more inputs: name them, as in inputs = [\"a\", \"b\"]")))
+        }
+        (false, 2..) => Err(refuse(format!(
+            "{kind} takes one input, found {}: join them with an add or concat layer",
+            sources.len()
+        ))),
+        _ => Ok(sources),
+    }
+}
+
+fn source(name: &str, index: usize, places: &HashMap<&str, usize>) -> Result<Source, String> {
+    if name == ModelSpec::IMAGE {
+        return Ok(Source::Image);
+    }
+    match places.get(name) {
+        Some(&place) if place < index => Ok(Source::Layer(place)),
+        Some(&place) if place == index => Err(format!("`{name}` feeds itself: a model has no cycles")),
+        Some(_) => Err(format!(
+            "`{name}` comes later: inputs name layers above, so that there are no cycles. Move `{name}` up"
+        )),
+        None => {
+            let known = places.keys().copied().chain([ModelSpec::IMAGE]);
+            Err(format!("there is no layer `{name}`{}", super::toml::did_you_mean(name, known)))
+        }
+    }
+}
+
+/// A layer that feeds nothing is a slip: its output would be computed and thrown away, and it would never learn.
+fn check_all_used(model: &ModelSpec, layers: &[ResolvedLayer]) -> Result<(), Defect> {
+    let used: HashSet<Source> = layers.iter().flat_map(|layer| layer.inputs.iter().copied()).collect();
+    let last = layers.len() - 1;
+    match (0..last).find(|&index| !used.contains(&Source::Layer(index))) {
+        None => Ok(()),
+        Some(index) => Err(Defect::layer(
+            index,
+            &model.layers[index],
+            None,
+            "no later layer reads its output: name it in the `inputs` of one, or remove it",
+        )),
+    }
+}

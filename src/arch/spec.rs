@@ -1,0 +1,143 @@
+//! A model as its author writes it.
+
+use std::{fs, path::Path};
+
+use super::{
+    builder::ModelBuilder,
+    error::ModelError,
+    layer::Layer,
+    resolve::{self, ResolvedModel},
+    shape::Shape,
+    toml,
+};
+use crate::error::{Error, Result};
+
+/// A named graph of layers. See the [module](super) for the file format.
+///
+/// The fields are free to change; whether they still make a model is said by [`validate`](ModelSpec::validate).
+/// Everything made from a spec validates it first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelSpec {
+    /// The model's name.
+    pub name: String,
+    /// Channels, height and width of one image.
+    pub input: [i64; 3],
+    /// The layers. The last one's output is the model's.
+    pub layers: Vec<LayerSpec>,
+}
+
+/// One layer of a [`ModelSpec`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerSpec {
+    /// Letters, digits, `_` and `-`, in parts joined by `.`: the prefix of its parameters' names.
+    pub name: String,
+    /// Names of layers above, or `input` for the image. Empty: the layer above, and for the first layer the image.
+    pub inputs: Vec<String>,
+    /// What it does.
+    pub layer: Layer,
+}
+
+impl ModelSpec {
+    /// The name under which `inputs` find the image.
+    pub const IMAGE: &str = "input";
+
+    /// Starts a model in code. See [`ModelBuilder`].
+    pub fn builder(name: impl Into<String>, input: [i64; 3]) -> ModelBuilder {
+        ModelBuilder::new(name.into(), input)
+    }
+
+    /// Reads a model. The text is that of a file as described in the [module](super).
+    ///
+    /// # Errors
+    /// Line, layer, field, what was found and what was expected; unknown fields and types are refused.
+    pub fn from_toml(text: &str) -> Result<ModelSpec> {
+        toml::read(text).map_err(Error::from)
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// As [`from_toml`](ModelSpec::from_toml), with the file's name; and that the file cannot be read.
+    pub fn load(path: impl AsRef<Path>) -> Result<ModelSpec> {
+        let path = path.as_ref();
+        let text = fs::read_to_string(path).map_err(|error| Error::io("read the model", path, error))?;
+        toml::read(&text).map_err(|error| Error::from(ModelError { path: Some(path.to_owned()), ..error }))
+    }
+
+    /// The model as a file that [`from_toml`](ModelSpec::from_toml) reads back to an equal one. Fields that have their
+    /// default are left out.
+    pub fn to_toml(&self) -> String {
+        toml::write(self)
+    }
+
+    /// The model of `convscope train`: a small CNN for grey images of 28x28 pixels, with `classes` outputs.
+    ///
+    /// ```
+    /// use convscope::arch::ModelSpec;
+    ///
+    /// let spec = ModelSpec::default_model(10)?;
+    /// assert_eq!(spec.input, [1, 28, 28]);
+    /// assert_eq!(spec.resolve()?.output_shape().dims(), [10]);
+    /// # Ok::<(), convscope::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If there is not at least one class.
+    pub fn default_model(classes: i64) -> Result<ModelSpec> {
+        let mut spec = ModelSpec::from_toml(include_str!("default.toml"))?;
+        if let Some(LayerSpec { layer: Layer::Linear(linear), .. }) = spec.layers.last_mut() {
+            linear.out_features = classes;
+        }
+        spec.validate()?;
+        Ok(spec)
+    }
+
+    /// Checks that the layers fit together.
+    ///
+    /// # Errors
+    /// The first thing wrong: an unknown or later input, a name that is taken, shapes that cannot be joined, a kernel
+    /// larger than its input, an argument out of range, a layer that nothing reads.
+    pub fn validate(&self) -> Result<()> {
+        self.resolve().map(drop)
+    }
+
+    /// The graph behind the names, with all shapes and parameters.
+    ///
+    /// # Errors
+    /// As [`validate`](ModelSpec::validate).
+    pub fn resolve(&self) -> Result<ResolvedModel> {
+        resolve::resolve(self).map_err(|defect| Error::from(*defect.error))
+    }
+
+    /// Name and output shape of every layer, without the batch dimension.
+    ///
+    /// # Errors
+    /// As [`validate`](ModelSpec::validate).
+    pub fn output_shapes(&self) -> Result<Vec<(String, Shape)>> {
+        let model = self.resolve()?;
+        Ok(model.layers.into_iter().map(|layer| (layer.name, layer.output_shape)).collect())
+    }
+
+    /// Name and number of trainable values of every layer.
+    ///
+    /// # Errors
+    /// As [`validate`](ModelSpec::validate).
+    pub fn param_counts(&self) -> Result<Vec<(String, i64)>> {
+        let model = self.resolve()?;
+        Ok(model
+            .layers
+            .into_iter()
+            .map(|layer| (layer.param_count(), layer.name))
+            .map(|(n, name)| (name, n))
+            .collect())
+    }
+
+    /// Number of trainable values, as PyTorch counts them: the running statistics of batch normalisation are not
+    /// among them.
+    ///
+    /// # Errors
+    /// As [`validate`](ModelSpec::validate).
+    pub fn param_count(&self) -> Result<i64> {
+        Ok(self.resolve()?.param_count())
+    }
+}

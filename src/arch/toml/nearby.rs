@@ -1,0 +1,81 @@
+//! What a misspelled name may have meant.
+
+/// `; did you mean `conv2d`?` with up to three of `known` that look like `found`; else all of `known`.
+pub(crate) fn did_you_mean<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let mut known: Vec<&str> = known.into_iter().collect();
+    known.sort_unstable();
+    known.dedup();
+    let mut near: Vec<(usize, &str)> =
+        known.iter().filter_map(|name| Some((distance(found, name)?, *name))).collect();
+    near.sort_unstable();
+    // What is exactly right but for its spelling leaves no doubt.
+    let best = near.first().map_or(0, |(distance, _)| *distance);
+    near.retain(|(distance, _)| *distance <= best * 2);
+    near.truncate(3);
+    if near.is_empty() {
+        return format!("; known are {}", quoted(&known));
+    }
+    let near: Vec<&str> = near.into_iter().map(|(_, name)| name).collect();
+    format!("; did you mean {}?", quoted(&near))
+}
+
+fn quoted(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// How far a name is from what was found, if it is near at all. Case, `_` and `-` do not count.
+fn distance(found: &str, name: &str) -> Option<usize> {
+    let plain = |text: &str| -> Vec<char> {
+        text.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect()
+    };
+    let (found, name) = (plain(found), plain(name));
+    if !found.is_empty() && (name.starts_with(&found) || found.starts_with(&name)) {
+        return Some(usize::from(name != found));
+    }
+    let edits = edits(&found, &name);
+    (edits <= name.len().div_ceil(3).min(name.len() / 2)).then_some(edits + 1)
+}
+
+/// Levenshtein's distance.
+fn edits(a: &[char], b: &[char]) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let substitute = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substitute.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edit_distance_of_known_pairs() {
+        for (a, b, expected) in
+            [("", "", 0), ("kitten", "sitting", 3), ("flaw", "lawn", 2), ("abc", "", 3), ("", "ab", 2)]
+        {
+            let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+            assert_eq!(edits(&a, &b), expected, "{a:?} {b:?}");
+        }
+    }
+
+    #[test]
+    fn spelling_of_other_libraries_is_recognised() {
+        let known = ["conv2d", "batch_norm2d", "max_pool2d", "avg_pool2d", "relu"];
+        for (found, meant) in [
+            ("Conv2D", "conv2d"),
+            ("BatchNorm2d", "batch_norm2d"),
+            ("maxpool2d", "max_pool2d"),
+            ("conv", "conv2d"),
+        ] {
+            assert_eq!(did_you_mean(found, known), format!("; did you mean `{meant}`?"), "{found}");
+        }
+        assert!(did_you_mean("zebra", known).starts_with("; known are `avg_pool2d`, `batch_norm2d`"));
+    }
+}

@@ -1,0 +1,76 @@
+//! A window that slides over maps: the arithmetic of convolution and pooling.
+
+use super::{
+    layer::Layer,
+    padding::{Padding, Pair, Sides},
+    shape::Shape,
+};
+
+/// The window of a convolution or pooling over an input of known size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// Size of the kernel, without the holes of a dilation.
+    pub kernel: Pair,
+    /// Step.
+    pub stride: Pair,
+    /// Distance of the kernel's taps.
+    pub dilation: Pair,
+    /// What is added around the input, with `"same"` worked out.
+    pub padding: Sides,
+}
+
+impl Window {
+    /// The window of `layer` over `input`: `None` for layers that have none, and for flat input.
+    ///
+    /// `adaptive_avg_pool2d` and `global_avg_pool` have none, because their windows depend on the place.
+    pub fn of(layer: &Layer, input: Shape) -> Option<Window> {
+        let Shape::Map { height, width, .. } = input else { return None };
+        let (kernel, stride, dilation, padding) = match layer {
+            Layer::Conv2d(conv) => (conv.kernel_size, conv.stride, conv.dilation, conv.padding),
+            Layer::MaxPool2d(pool) => (pool.kernel_size, pool.stride, pool.dilation, pool.padding),
+            Layer::AvgPool2d(pool) => (pool.kernel_size, pool.stride, Pair::from(1), pool.padding),
+            _ => return None,
+        };
+        let open = Window { kernel, stride, dilation, padding: Sides::NONE };
+        let padding = match padding {
+            Padding::Fixed(sides) => sides,
+            Padding::Same => {
+                let reach = open.reach();
+                let (top, bottom) = same(height, reach.h, stride.h);
+                let (left, right) = same(width, reach.w, stride.w);
+                Sides { top, bottom, left, right }
+            }
+        };
+        Some(Window { padding, ..open })
+    }
+
+    /// Size of the kernel with the holes of the dilation: d · (k - 1) + 1.
+    pub fn reach(&self) -> Pair {
+        Pair { h: self.dilation.h * (self.kernel.h - 1) + 1, w: self.dilation.w * (self.kernel.w - 1) + 1 }
+    }
+
+    /// Size of the input with its padding.
+    pub fn padded(&self, height: i64, width: i64) -> Pair {
+        Pair {
+            h: height + self.padding.top + self.padding.bottom,
+            w: width + self.padding.left + self.padding.right,
+        }
+    }
+
+    /// Number of places the window fits in: ⌊(padded - reach) / stride⌋ + 1. `None` if it does not fit.
+    pub fn output(&self, height: i64, width: i64) -> Option<Pair> {
+        let (padded, reach) = (self.padded(height, width), self.reach());
+        let fits = padded.h >= reach.h && padded.w >= reach.w;
+        fits.then(|| Pair {
+            h: (padded.h - reach.h) / self.stride.h + 1,
+            w: (padded.w - reach.w) / self.stride.w + 1,
+        })
+    }
+}
+
+/// Rows before and after in TensorFlow's `SAME`: the smaller half first.
+fn same(n: i64, reach: i64, stride: i64) -> (i64, i64) {
+    let steps = (n + stride - 1) / stride;
+    let total = ((steps - 1) * stride + reach - n).max(0);
+    (total / 2, total - total / 2)
+}
