@@ -40,7 +40,8 @@ pub use crate::{
 #[cfg(feature = "tch")]
 pub use crate::{
     callback::{
-        Callback, CallbackList, Context, Interrupter, Metrics, Needs, Schedule, StopReason, TensorBoard,
+        Callback, CallbackList, Checkpoint, Context, EarlyStopping, Interrupter, Metrics, Mode, Needs,
+        Progress, Schedule, StopReason, TensorBoard,
     },
     session::{Scope, Session},
 };

@@ -2,24 +2,32 @@
 //! [`CallbackList`] holds several; a [`Session`](crate::Session) drives them, in an own loop or in the
 //! [`Trainer`](crate::Trainer).
 
+mod checkpoint;
 mod closures;
 mod context;
+mod early_stopping;
 mod interrupter;
 mod list;
 mod means;
 mod metrics;
+mod monitor;
 mod needs;
+mod progress;
 mod schedule;
 mod stop;
 mod tensorboard;
 
 pub use self::{
+    checkpoint::Checkpoint,
     closures::{on_after_backward, on_batch_end, on_epoch_end, on_train_end},
     context::{Context, Measure},
+    early_stopping::EarlyStopping,
     interrupter::Interrupter,
     list::CallbackList,
     metrics::Metrics,
+    monitor::Mode,
     needs::Needs,
+    progress::Progress,
     schedule::{Position, Schedule},
     stop::StopReason,
     tensorboard::TensorBoard,
