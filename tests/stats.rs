@@ -154,7 +154,7 @@ fn a_histogram_counts_what_is_not_finite() {
         assert_eq!((histogram.nan(), histogram.pos_inf(), histogram.neg_inf()), (2, 1, 1));
         assert_eq!((histogram.count(), histogram.zeros()), (3, 1));
         assert_eq!((histogram.min(), histogram.max()), (Some(-2.0), Some(1.0)));
-        assert_eq!(histogram.mean(), -1.0 / 3.0);
+        assert_eq!(histogram.mean(), Some(-1.0 / 3.0));
     }
 }
 
