@@ -28,14 +28,14 @@ fn outputs_are_captured_in_order_while_a_capture_lives() {
     let forward = |x: &Tensor| late.forward(&(early.forward(x) * 2.0));
     assert_eq!(tap.names(), ["a_late", "z_early"]);
 
-    forward(&tensor(&[9.0])); // not captured: nothing is armed
+    drop(forward(&tensor(&[9.0]))); // not captured: nothing is armed
     assert!(!tap.is_armed());
     let capture = tap.capture();
     assert!(tap.is_armed());
     let output = forward(&tensor(&[1.0, -2.0]));
     let seen = capture.finish().unwrap();
     assert!(!tap.is_armed());
-    forward(&tensor(&[9.0]));
+    drop(forward(&tensor(&[9.0])));
 
     assert_eq!(names(&seen), ["z_early", "a_late"]);
     assert_eq!(values(&seen.get("z_early").unwrap().tensor), [1.0, -2.0]);
@@ -75,7 +75,7 @@ fn a_probe_that_is_passed_again_keeps_both_outputs() {
     let shared = tap.probe("shared").unwrap();
     let capture = tap.capture();
     for value in [1.0, 2.0, 3.0] {
-        shared.forward(&tensor(&[value]));
+        drop(shared.forward(&tensor(&[value])));
     }
     let seen = capture.finish().unwrap();
     assert_eq!(names(&seen), ["shared", "shared:2", "shared:3"]);
@@ -131,7 +131,7 @@ fn a_change_in_place_is_found_out() {
         let tap = Tap::new();
         let (first, second) = (tap.probe("first").unwrap(), tap.probe("block/second").unwrap());
         let capture = tap.capture();
-        first.forward(&tensor(&[1.0, 2.0]));
+        drop(first.forward(&tensor(&[1.0, 2.0])));
         change(second.forward(&tensor(&[-1.0, 2.0])));
         let error = capture.finish().unwrap_err().to_string();
         assert!(error.contains("`block/second`") && error.contains("Probe::copying()"), "{what}: {error}");
@@ -143,7 +143,7 @@ fn a_change_in_place_before_the_probe_is_fine() {
     let tap = Tap::new();
     let probe = tap.probe("relu").unwrap();
     let capture = tap.capture();
-    probe.forward(&tensor(&[-1.0, 2.0]).relu_());
+    drop(probe.forward(&tensor(&[-1.0, 2.0]).relu_()));
     assert_eq!(values(&capture.finish().unwrap().get("relu").unwrap().tensor), [0.0, 2.0]);
 }
 

@@ -3,14 +3,14 @@
 #![cfg(feature = "tch")]
 #![allow(clippy::unwrap_used)]
 
-use convscope::params::{Filter, Params};
+use convscope::params::{Filter, Param, Params};
 use tch::{
     Device, Kind, Tensor,
     nn::{self, Module as _, ModuleT as _},
 };
 
 fn names(params: &Params) -> Vec<&str> {
-    params.iter().map(|param| param.name()).collect()
+    params.iter().map(Param::name).collect()
 }
 
 /// Layers whose names come in another order than they are made in.
