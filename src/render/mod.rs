@@ -1,1 +1,36 @@
-//! Stub.
+//! Floor 1: pure pixels. Filters, feature maps and probe images as pictures that a stranger can read on a card of
+//! TensorBoard: opaque, with layer, step, legend and the scale that was chosen.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `filters`, `feature_maps`, `probe_images` | one picture each: numbers in, [`Image`](crate::Image) out |
+//! | `grid` | [`make_grid`]: bare tiles in torchvision's layout |
+//! | `normalize`, `colormap` | from a value to `0..=1`, from there to a colour |
+//! | `caption`, `legend`, `page` | what stands around the tiles |
+//! | `layout`, `tile` | where the tiles go, and how one is drawn |
+//! | `canvas`, `text` | pixels and letters |
+
+mod canvas;
+mod caption;
+mod colormap;
+mod feature_maps;
+mod filters;
+mod grid;
+mod layout;
+mod legend;
+mod normalize;
+mod page;
+mod probe_images;
+mod shape;
+mod text;
+mod tile;
+
+pub use self::{
+    caption::Caption,
+    colormap::ColorMap,
+    feature_maps::{FeatureMapOptions, feature_maps},
+    filters::{FilterOptions, filters},
+    grid::{Grid, GridOptions, make_grid},
+    normalize::{Normalization, to_byte},
+    probe_images::probe_images,
+};

@@ -1,0 +1,146 @@
+//! One tile: a kernel's slice, a map, an image.
+
+use super::{
+    canvas::{Canvas, Rect, Rgb},
+    colormap::{ColorMap, NON_FINITE, contrast},
+    normalize::Range,
+};
+
+/// Whole-factor enlargement, nearest neighbour, or reduction, mean of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Zoom {
+    /// Pixels a cell.
+    pub up: usize,
+    /// Values a cell, in both directions.
+    pub down: usize,
+}
+
+impl Zoom {
+    /// Pixels that `values` values take.
+    pub fn pixels(self, values: usize) -> usize {
+        values.div_ceil(self.down) * self.up
+    }
+
+    /// `least..=most` pixels a value where the least fits into `limit` pixels (height, width), else the largest zoom
+    /// that does.
+    pub fn choices(size: (usize, usize), least: usize, most: usize, limit: (usize, usize)) -> Vec<Zoom> {
+        let fits = |zoom: Zoom| zoom.pixels(size.0) <= limit.0 && zoom.pixels(size.1) <= limit.1;
+        let up = |up| Zoom { up, down: 1 };
+        if fits(up(least)) {
+            return (least..=most).map(up).filter(|&zoom| fits(zoom)).collect();
+        }
+        let larger = (1..least).rev().map(up).find(|&zoom| fits(zoom));
+        vec![larger.unwrap_or_else(|| Zoom {
+            up: 1,
+            down: size.0.div_ceil(limit.0.max(1)).max(size.1.div_ceil(limit.1.max(1))),
+        })]
+    }
+}
+
+/// One channel's values, row by row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plane<'a> {
+    pub values: &'a [f32],
+    pub width: usize,
+}
+
+impl<'a> Plane<'a> {
+    pub fn new(values: &'a [f32], width: usize) -> Plane<'a> {
+        Plane { values, width }
+    }
+
+    /// The mean over the values of a cell; not finite where one of them is not.
+    pub fn cell(self, zoom: Zoom, row: usize, column: usize) -> f32 {
+        let columns = column * zoom.down..((column + 1) * zoom.down).min(self.width);
+        let rows = self.values.chunks(self.width).skip(row * zoom.down).take(zoom.down);
+        let (mut sum, mut count) = (0.0, 0.0);
+        for value in rows.flat_map(|values| values.get(columns.clone()).unwrap_or_default()) {
+            sum += f64::from(*value);
+            count += 1.0;
+        }
+        (sum / count) as f32
+    }
+}
+
+/// Whether all values are one finite value. A single one says nothing about its map.
+pub(super) fn is_constant(values: &[f32]) -> bool {
+    match values {
+        [first, rest @ ..] => first.is_finite() && !rest.is_empty() && rest.iter().all(|v| v == first),
+        [] => false,
+    }
+}
+
+/// Draws the cells of a tile of `size` (height, width) values at `(x, y)`.
+pub(super) fn cells(
+    canvas: &mut Canvas,
+    (x, y): (usize, usize),
+    size: (usize, usize),
+    zoom: Zoom,
+    color: impl Fn(usize, usize) -> Rgb,
+) {
+    for row in 0..size.0.div_ceil(zoom.down) {
+        for column in 0..size.1.div_ceil(zoom.down) {
+            let cell = Rect::new(x + column * zoom.up, y + row * zoom.up, zoom.up, zoom.up);
+            canvas.fill(cell, color(row, column));
+        }
+    }
+}
+
+/// Draws three channels as red, green and blue; `byte` is `None` where a value is not finite.
+pub(super) fn color_planes(
+    canvas: &mut Canvas,
+    at: (usize, usize),
+    values: &[f32],
+    size: (usize, usize),
+    zoom: Zoom,
+    byte: impl Fn(f32) -> Option<u8>,
+) {
+    let len = size.0 * size.1;
+    let planes = [0, 1, 2].map(|channel| Plane::new(&values[channel * len..][..len], size.1));
+    cells(canvas, at, size, zoom, |row, column| {
+        match planes.map(|plane| byte(plane.cell(zoom, row, column))) {
+            [Some(r), Some(g), Some(b)] => [r, g, b],
+            _ => NON_FINITE,
+        }
+    });
+}
+
+/// Draws one channel as it is; `byte` is `None` where a value is not finite.
+pub(super) fn grey_plane(
+    canvas: &mut Canvas,
+    at: (usize, usize),
+    plane: Plane<'_>,
+    zoom: Zoom,
+    byte: impl Fn(f32) -> Option<u8>,
+) {
+    let size = (plane.values.len() / plane.width, plane.width);
+    cells(canvas, at, size, zoom, |row, column| {
+        byte(plane.cell(zoom, row, column)).map_or(NON_FINITE, |v| [v; 3])
+    });
+}
+
+/// Crosses a tile out.
+pub(super) fn cross(canvas: &mut Canvas, at: (usize, usize), size: (usize, usize), zoom: Zoom, color: Rgb) {
+    canvas.cross(Rect::new(at.0, at.1, zoom.pixels(size.1), zoom.pixels(size.0)), color);
+}
+
+/// Draws one channel: by `range`, or by its own where there is none; crossed where it is `constant`.
+pub(super) fn plane(
+    canvas: &mut Canvas,
+    at: (usize, usize),
+    plane: Plane<'_>,
+    zoom: Zoom,
+    (range, map): (Option<Range>, ColorMap),
+    constant: bool,
+) {
+    let size = (plane.values.len() / plane.width, plane.width);
+    let range = range.or_else(|| Range::of(plane.values));
+    let color = |value: f32| match range {
+        Some(range) if value.is_finite() => map.at(range.unit(value)),
+        _ => NON_FINITE,
+    };
+    cells(canvas, at, size, zoom, |row, column| color(plane.cell(zoom, row, column)));
+    if constant {
+        cross(canvas, at, size, zoom, contrast(color(plane.values[0])));
+    }
+}
