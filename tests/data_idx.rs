@@ -173,6 +173,28 @@ fn a_file_cut_anywhere_is_refused() {
 }
 
 #[test]
+fn a_flipped_bit_in_a_packed_file_never_makes_other_images() {
+    let folder = good_folder();
+    let expected = data::idx(folder.path()).unwrap().train;
+    let whole = gzip(&images(3));
+    let mut refused = 0;
+    for bit in 0..whole.len() * 8 {
+        let mut bytes = whole.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        fs::write(folder.path().join(TRAIN_IMAGES), bytes).unwrap();
+        match data::idx(folder.path()) {
+            // Bits of the time stamp and the like mean nothing to the images.
+            Ok(split) => assert_eq!(split.train.images(), expected.images(), "bit {bit}"),
+            Err(error) => {
+                refused += 1;
+                assert!(error.to_string().contains(TRAIN_IMAGES), "bit {bit}: {error}");
+            }
+        }
+    }
+    assert!(refused > whole.len() * 4, "{refused} of {} bits", whole.len() * 8);
+}
+
+#[test]
 fn missing_folders_and_files_are_named() {
     let folder = good_folder();
     let missing = refusal(&folder.path().join("nowhere"));

@@ -1,0 +1,18 @@
+//! Names of layers.
+
+use crate::error::{Error, Result};
+
+/// A name becomes part of a tag, where `/` makes groups. `:` counts passes.
+pub(super) fn check_name(name: &str) -> Result<()> {
+    let allowed = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
+    let why = if name.is_empty() {
+        "it is empty; give the layer a name such as `conv1`".to_owned()
+    } else if let Some(found) = name.chars().find(|&c| !allowed(c)) {
+        format!("{found:?} found; use letters, digits, `_`, `-`, `.`, and `/` for groups")
+    } else if name.split('/').any(str::is_empty) {
+        "there is nothing before, after or between `/`".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Error::invalid(format!("layer name {name:?}"), why))
+}

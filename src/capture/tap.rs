@@ -1,0 +1,170 @@
+//! The handle that probes and captures share.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use tch::{TchError, Tensor};
+
+use super::{
+    activations::{Activations, Role},
+    name::check_name,
+    probe::Probe,
+    recording::Recording,
+};
+use crate::error::{Error, Result};
+
+/// The place where the outputs of one model come together: hands out probes, and captures what passes them.
+///
+/// Cheap to clone; all clones are the same tap. One tap serves one model; models that share a tap must name their
+/// layers apart.
+#[derive(Clone, Default)]
+pub struct Tap(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    /// How many captures are alive. Read before any lock, so that a tap that is not in use costs one load.
+    armed: AtomicUsize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    probes: BTreeMap<String, Role>,
+    recordings: Vec<Recording>,
+    last_id: u64,
+}
+
+impl Tap {
+    /// A tap without probes.
+    pub fn new() -> Tap {
+        Tap::default()
+    }
+
+    /// A probe for the output of an activation function: see [`probe_as`](Tap::probe_as).
+    ///
+    /// # Errors
+    /// As [`probe_as`](Tap::probe_as).
+    pub fn probe(&self, name: &str) -> Result<Probe> {
+        self.probe_as(name, Role::Activation)
+    }
+
+    /// A probe with the name under which its layer's output is found. The name becomes part of tags
+    /// (`activations/<name>`), so name it as the layer's parameters: probe `conv1` beside variables `conv1.weight`.
+    ///
+    /// # Errors
+    /// A name that this tap gave out before; a name that is empty, has other characters than letters, digits, `_`,
+    /// `-`, `.`, `/`, or begins or ends with `/` or has two of them in a row.
+    pub fn probe_as(&self, name: &str, role: Role) -> Result<Probe> {
+        check_name(name)?;
+        let mut state = self.lock();
+        if state.probes.contains_key(name) {
+            return Err(Error::invalid(
+                format!("probe `{name}`"),
+                "this tap has a probe of that name already; give every layer its own name",
+            ));
+        }
+        state.probes.insert(name.to_owned(), role);
+        Ok(Probe::new(self.clone(), name, role))
+    }
+
+    /// Shows one layer's output to the captures that are alive; does nothing where there is none.
+    ///
+    /// For a `forward` that is written as a function. It needs no probe: the name is checked while capturing, and a
+    /// bad one is reported by [`Capture::finish`].
+    pub fn observe(&self, name: &str, role: Role, tensor: &Tensor) {
+        if self.is_armed() {
+            self.record(name, role, Ok(tensor));
+        }
+    }
+
+    /// Begins to capture, until the result is finished or dropped.
+    ///
+    /// Captures do not disturb one another: each sees everything that passes while it lives, from any thread.
+    pub fn capture(&self) -> Capture {
+        let mut state = self.lock();
+        state.last_id += 1;
+        let id = state.last_id;
+        state.recordings.push(Recording::new(id));
+        self.0.armed.store(state.recordings.len(), Ordering::Release);
+        drop(state);
+        Capture { tap: self.clone(), id }
+    }
+
+    /// Whether a capture is alive.
+    pub fn is_armed(&self) -> bool {
+        self.0.armed.load(Ordering::Acquire) > 0
+    }
+
+    /// Names of all probes, sorted.
+    pub fn names(&self) -> Vec<String> {
+        self.lock().probes.keys().cloned().collect()
+    }
+
+    pub(super) fn record(&self, name: &str, role: Role, output: Result<&Tensor, &TchError>) {
+        for recording in &mut self.lock().recordings {
+            recording.record(name, role, output);
+        }
+    }
+
+    /// Ends the capture `id`; `None` if that was done before.
+    fn disarm(&self, id: u64) -> Option<Recording> {
+        let mut state = self.lock();
+        let at = state.recordings.iter().position(|recording| recording.id == id)?;
+        let recording = state.recordings.remove(at);
+        self.0.armed.store(state.recordings.len(), Ordering::Release);
+        Some(recording)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code that can panic leaves the state half changed, so a poisoned lock is as good as any.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Tap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tap").field("probes", &self.names()).field("armed", &self.is_armed()).finish()
+    }
+}
+
+/// What passes a [`Tap`] from [`Tap::capture`] on. Dropped without [`finish`](Capture::finish), it frees what it holds.
+///
+/// It keeps every tensor that passes alive, with its graph: finish it after one forward pass.
+#[must_use = "a dropped capture captures nothing"]
+pub struct Capture {
+    tap: Tap,
+    id: u64,
+}
+
+impl Capture {
+    /// Ends the capture and returns what was seen.
+    ///
+    /// The tensors are part of the graph, where there is one, so that [`Activations::gradients`] works.
+    ///
+    /// # Errors
+    /// A captured tensor that was changed in place since (found through libtorch's version counter, which sees changes
+    /// through views and `detach`, and does not see those made through `data`); a bad name or an undefined tensor
+    /// given to [`Tap::observe`]; a copy that did not fit in memory.
+    pub fn finish(self) -> Result<Activations> {
+        self.tap.disarm(self.id).map_or_else(|| Ok(Activations::default()), Recording::finish)
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        // The tensors are freed here, after the lock is: freeing a graph can take a while.
+        drop(self.tap.disarm(self.id));
+    }
+}
+
+impl fmt::Debug for Capture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Capture").field("id", &self.id).finish_non_exhaustive()
+    }
+}
