@@ -43,5 +43,12 @@ pub use crate::{
         Callback, CallbackList, Checkpoint, Context, EarlyStopping, Interrupter, Metrics, Mode, Needs,
         Progress, Schedule, StopReason, TensorBoard,
     },
+    //NET network::Network,
     session::{Scope, Session},
+    trainer::{Outcome, Trainer, evaluate},
 };
+
+/// The README's examples compile and run.
+#[cfg(all(doctest, feature = "tch"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -32,7 +32,7 @@ use tch::{Tensor, nn};
 
 use crate::{
     callback::{
-        BatchReport, Callback, Context, Flow, Means, Measure, Metrics, Needs, Observe, Position, StopReason,
+        BatchReport, Callback, Context, Flow, Forward, Means, Measure, Metrics, Needs, Position, StopReason,
     },
     capture::{Capture, Tap},
     error::{Error, Result, TchContext as _},
@@ -49,7 +49,7 @@ pub struct Session<'a> {
     callbacks: Box<dyn Callback + 'a>,
     sink: Box<dyn SummarySink + 'a>,
     tap: Tap,
-    observe: Option<Box<Observe<'a>>>,
+    model: Option<Box<Forward<'a>>>,
     learning_rate: Option<f64>,
     position: Position,
     report: BatchReport,
@@ -78,7 +78,7 @@ impl<'a> Session<'a> {
             callbacks: Box::new(callbacks),
             sink: Box::new(sink),
             tap: Tap::new(),
-            observe: None,
+            model: None,
             learning_rate: None,
             position: Position { epoch: 1, ..Position::default() },
             report: BatchReport::default(),
@@ -100,14 +100,7 @@ impl<'a> Session<'a> {
     /// fixed probe images. It is called under `no_grad`, on steps where something is due.
     #[must_use]
     pub fn model(mut self, forward: impl Fn(&Tensor) -> Tensor + 'a) -> Session<'a> {
-        let tap = self.tap.clone();
-        self.observe = Some(Box::new(move |images| {
-            tch::no_grad(|| {
-                let capture = tap.capture();
-                drop(forward(images));
-                capture.finish()
-            })
-        }));
+        self.model = Some(Box::new(forward));
         self
     }
 
@@ -221,7 +214,8 @@ impl<'a> Session<'a> {
             var_store: self.var_store,
             report: &self.report,
             learning_rate: self.learning_rate,
-            observe: self.observe.as_deref(),
+            tap: &self.tap,
+            model: self.model.as_deref(),
         };
         if let ControlFlow::Break(reason) = call(self.callbacks.as_mut(), &cx, self.sink.as_mut())? {
             self.stop.get_or_insert(reason);

@@ -188,7 +188,7 @@ fn append_norms(tensor: &Tensor, norm: Norm, parts: &mut Vec<Tensor>) -> Result<
 }
 
 /// Values of tensors of one value each: one copy where all are on one device.
-fn all_to_host(scalars: &[Tensor]) -> Result<Vec<f64>, TchError> {
+pub(crate) fn all_to_host(scalars: &[Tensor]) -> Result<Vec<f64>, TchError> {
     let Some(first) = scalars.first() else { return Ok(Vec::new()) };
     let device = first.device();
     let on_device = scalars.iter().map(|scalar| scalar.f_to_device(device)).collect::<Result<Vec<_>, _>>()?;

@@ -1,1 +1,264 @@
-//! Stub.
+//! Floor 7: a plain training loop for image classifiers. Nothing depends on it; an own loop gets the same from a
+//! [`Session`].
+
+use tch::{Device, Kind, Tensor, nn};
+
+use crate::{
+    callback::{CallbackList, Metrics, StopReason},
+    capture::Tap,
+    data::{Batch, Batches, Dataset, Normalization, epoch_seed},
+    error::{Error, Result, TchContext as _},
+    session::Session,
+    summary::Step,
+    writer::SummarySink,
+};
+
+/// Trains a classifier with cross-entropy and reports accuracy: any `tch` module that gives logits `[B, classes]` for
+/// images `[B, C, H, W]`, with any `tch` optimiser.
+///
+/// ```no_run
+/// use convscope::{Network, SummaryWriter, TensorBoard, Trainer, arch::ModelSpec, data};
+/// use tch::{Device, nn, nn::OptimizerConfig as _};
+///
+/// let data = data::bundled()?;
+/// let store = nn::VarStore::new(Device::Cpu);
+/// let network = Network::new(&store.root(), &ModelSpec::default_model(10)?)?;
+/// let mut optimizer = nn::Adam::default().build(&store, 1e-3)?;
+///
+/// let outcome = Trainer::new(&network, &store, &mut optimizer)
+///     .tap(network.tap())
+///     .callbacks(TensorBoard::new().into())
+///     .sink(SummaryWriter::create("logs")?)
+///     .fit(&data.train, &data.validation, 10)?;
+/// println!("{}", outcome.validation);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Trainer<'a> {
+    model: &'a dyn nn::ModuleT,
+    var_store: &'a nn::VarStore,
+    optimizer: &'a mut nn::Optimizer,
+    callbacks: CallbackList<'a>,
+    sink: Box<dyn SummarySink + 'a>,
+    tap: Tap,
+    learning_rate: Option<f64>,
+    batch_size: usize,
+    seed: u64,
+    normalization: Option<Normalization>,
+}
+
+/// How a training ended.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Why it stopped before its last epoch; `None` where it did not.
+    pub stop: Option<StopReason>,
+    /// Batches trained.
+    pub steps: Step,
+    /// Epochs begun.
+    pub epochs: u64,
+    /// Means over the training batches of the last complete epoch: `loss`, `accuracy`.
+    pub train: Metrics,
+    /// Means over the validation images after the last complete epoch: `loss`, `accuracy`.
+    pub validation: Metrics,
+}
+
+impl<'a> Trainer<'a> {
+    /// A trainer of `model`, whose parameters are in `var_store` and are moved by `optimizer`. It trains on the device
+    /// of `var_store`, reports to nobody and writes nothing unless told otherwise.
+    pub fn new(
+        model: &'a dyn nn::ModuleT,
+        var_store: &'a nn::VarStore,
+        optimizer: &'a mut nn::Optimizer,
+    ) -> Trainer<'a> {
+        Trainer {
+            model,
+            var_store,
+            optimizer,
+            callbacks: CallbackList::new(),
+            sink: Box::new(Nowhere),
+            tap: Tap::new(),
+            learning_rate: None,
+            batch_size: 64,
+            seed: 0,
+            normalization: None,
+        }
+    }
+
+    /// Who is told of every stage.
+    #[must_use]
+    pub fn callbacks(mut self, callbacks: CallbackList<'a>) -> Trainer<'a> {
+        self.callbacks = callbacks;
+        self
+    }
+
+    /// Where the callbacks write: usually a [`SummaryWriter`](crate::SummaryWriter). The default throws away.
+    #[must_use]
+    pub fn sink(mut self, sink: impl SummarySink + 'a) -> Trainer<'a> {
+        self.sink = Box::new(sink);
+        self
+    }
+
+    /// The tap of the model's probes; [`Network::tap`](crate::Network::tap) for a network built from a spec.
+    #[must_use]
+    pub fn tap(mut self, tap: &Tap) -> Trainer<'a> {
+        self.tap = tap.clone();
+        self
+    }
+
+    /// The optimiser's learning rate, to be logged: tch's optimisers do not tell it.
+    #[must_use]
+    pub fn learning_rate(mut self, learning_rate: f64) -> Trainer<'a> {
+        self.learning_rate = Some(learning_rate);
+        self
+    }
+
+    /// Images in a batch. The default is 64; the last batch of an epoch may be smaller.
+    #[must_use]
+    pub fn batch_size(mut self, images: usize) -> Trainer<'a> {
+        self.batch_size = images;
+        self
+    }
+
+    /// Seed of the order of the training images, which differs in every epoch. The default is 0.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Trainer<'a> {
+        self.seed = seed;
+        self
+    }
+
+    /// How pixels become numbers. The default is mean 0 and standard deviation 1 over the training images.
+    #[must_use]
+    pub fn normalization(mut self, normalization: Normalization) -> Trainer<'a> {
+        self.normalization = Some(normalization);
+        self
+    }
+
+    /// Trains for `epochs` passes over `train`, with a pass over `validation` after each.
+    ///
+    /// It ends early, without an error, where a callback asks for it. Whatever happens, what was written stays.
+    ///
+    /// # Errors
+    /// Data that cannot be batched, a model that cannot take it, an error of a callback, a value that could not be
+    /// written.
+    pub fn fit(self, train: &Dataset, validation: &Dataset, epochs: u64) -> Result<Outcome> {
+        let normalization = match self.normalization {
+            Some(normalization) => normalization,
+            None => Normalization::of(train)?,
+        };
+        let device = self.var_store.device();
+        let batches = |epoch| -> Result<Batches> {
+            let in_order = Batches::new(train, self.batch_size, device, &normalization)?;
+            Ok(in_order.shuffled(epoch_seed(self.seed, epoch)))
+        };
+        let model = self.model;
+        let mut sink = self.sink;
+        let mut session = Session::new(self.var_store, self.callbacks, sink.as_mut())
+            .tap(&self.tap)
+            .model(|images| model.forward_t(images, false))
+            .batches_per_epoch(batches(1)?.len() as u64);
+        if let Some(learning_rate) = self.learning_rate {
+            session.set_learning_rate(learning_rate);
+        }
+
+        let (mut trained, mut validated) = (Metrics::default(), Metrics::default());
+        for epoch in 1..=epochs {
+            if !train_epoch(model, self.optimizer, &mut session, batches(epoch)?)? {
+                break;
+            }
+            trained = session.epoch_metrics()?;
+            validated = evaluate(model, validation, self.batch_size, device, &normalization)?;
+            let stop = session.end_validation(&validated)?.is_break();
+            if session.end_epoch()?.is_break() || stop {
+                break;
+            }
+        }
+        let (steps, epochs) = (session.position().step, session.position().epoch);
+        let stop = session.finish()?;
+        Ok(Outcome { stop, steps, epochs, train: trained, validation: validated })
+    }
+}
+
+/// One pass over the training data; answers whether to go on.
+fn train_epoch(
+    model: &dyn nn::ModuleT,
+    optimizer: &mut nn::Optimizer,
+    session: &mut Session<'_>,
+    batches: Batches,
+) -> Result<bool> {
+    for batch in batches {
+        let Batch { images, labels } = batch?;
+        let mut scope = session.begin_step()?.images(labels.size()[0] as usize);
+        let logits = model.forward_t(&images, true);
+        let loss = cross_entropy(&logits, &labels)?;
+        scope.measure("accuracy", &accuracy(&logits, &labels)?)?;
+        scope.before_backward(&loss)?;
+        optimizer.zero_grad();
+        loss.f_backward().context(|| "backward pass".to_owned())?;
+        scope.after_backward()?;
+        optimizer.step();
+        if scope.end(&loss)?.is_break() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Mean cross-entropy (`loss`, natural logarithm) and share of right answers (`accuracy`, 0 to 1) of `model` over all
+/// images of `data`. Trains nothing: `train = false`, no gradient.
+///
+/// # Errors
+/// Data without images; a model that cannot take them or gives something else than logits `[B, classes]`.
+pub fn evaluate(
+    model: &dyn nn::ModuleT,
+    data: &Dataset,
+    batch_size: usize,
+    device: Device,
+    normalization: &Normalization,
+) -> Result<Metrics> {
+    tch::no_grad(|| {
+        let (mut loss, mut right) = (0.0, 0.0);
+        for batch in Batches::new(data, batch_size, device, normalization)? {
+            let Batch { images, labels } = batch?;
+            let images_in_batch = labels.size()[0] as f64;
+            let logits = model.forward_t(&images, false);
+            loss += number(&cross_entropy(&logits, &labels)?)? * images_in_batch;
+            right += number(&accuracy(&logits, &labels)?)? * images_in_batch;
+        }
+        let images = data.len() as f64;
+        Ok(Metrics::from([("loss", loss / images), ("accuracy", right / images)]))
+    })
+}
+
+fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
+    if logits.dim() != 2 || logits.size()[0] != labels.size()[0] {
+        return Err(Error::invalid(
+            "model",
+            format!(
+                "its output has shape {:?} for {} images; logits of shape [images, classes] expected",
+                logits.size(),
+                labels.size()[0]
+            ),
+        ));
+    }
+    logits
+        .f_cross_entropy_loss(labels, None::<&Tensor>, tch::Reduction::Mean, -100, 0.0)
+        .context(|| "cross-entropy of the model's output".to_owned())
+}
+
+/// Share of rows whose largest logit is the label's.
+fn accuracy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
+    tch::no_grad(|| logits.f_argmax(-1, false)?.f_eq_tensor(labels)?.f_mean(Kind::Float))
+        .context(|| "accuracy of the model's output".to_owned())
+}
+
+fn number(tensor: &Tensor) -> Result<f64> {
+    tensor.f_double_value(&[]).context(|| "fetching a result".to_owned())
+}
+
+/// A sink for those who write nothing.
+struct Nowhere;
+
+impl SummarySink for Nowhere {
+    fn write(&mut self, _: crate::writer::Entry) -> Result<()> {
+        Ok(())
+    }
+}

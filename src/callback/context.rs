@@ -4,7 +4,7 @@ use tch::{Tensor, nn};
 
 use super::Position;
 use crate::{
-    capture::Activations,
+    capture::{Activations, Tap},
     error::{Result, TchContext as _},
     params::Params,
     summary::Step,
@@ -35,8 +35,8 @@ impl BatchReport {
     }
 }
 
-/// Runs the model without training it and returns what its layers gave.
-pub(crate) type Observe<'a> = dyn Fn(&Tensor) -> Result<Activations> + 'a;
+/// Runs the model without training it.
+pub(crate) type Forward<'a> = dyn Fn(&Tensor) -> Tensor + 'a;
 
 /// What a callback may read: where training stands, the parameters, and what the last batch left.
 pub struct Context<'a> {
@@ -44,7 +44,8 @@ pub struct Context<'a> {
     pub(crate) var_store: &'a nn::VarStore,
     pub(crate) report: &'a BatchReport,
     pub(crate) learning_rate: Option<f64>,
-    pub(crate) observe: Option<&'a Observe<'a>>,
+    pub(crate) tap: &'a Tap,
+    pub(crate) model: Option<&'a Forward<'a>>,
 }
 
 impl Context<'_> {
@@ -109,8 +110,13 @@ impl Context<'_> {
     /// layers; `None` where the loop gave no model. Training does not notice.
     ///
     /// # Errors
-    /// Images that the model cannot take.
+    /// A layer whose output was changed in place after it was observed.
     pub fn observe(&self, images: &Tensor) -> Result<Option<Activations>> {
-        self.observe.map(|observe| observe(images)).transpose()
+        let Some(model) = self.model else { return Ok(None) };
+        tch::no_grad(|| {
+            let capture = self.tap.capture();
+            drop(model(images));
+            capture.finish().map(Some)
+        })
     }
 }

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use super::{Metrics, context::BatchReport};
-use crate::error::{Result, TchContext as _};
+use crate::{
+    error::{Result, TchContext as _},
+    stats,
+};
 
 /// How many values of a measure wait on the device before they are fetched together.
 const FETCH: usize = 64;
@@ -66,10 +69,8 @@ impl Mean {
         if values.is_empty() {
             return Ok(());
         }
-        let values: Vec<f64> = Tensor::f_stack(&values, 0)
-            .and_then(|values| values.f_to_device(tch::Device::Cpu)?.f_to_kind(Kind::Double))
-            .and_then(|values| values.try_into())
-            .context(|| "fetching a batch's measures".to_owned())?;
+        let values = stats::all_to_host(&values)
+            .context(|| "measures of the last batches: copy to the host".to_owned())?;
         for (value, weight) in values.iter().zip(weights) {
             self.sum += value * weight;
             self.weight += weight;

@@ -30,11 +30,11 @@ pub use self::{
     progress::Progress,
     schedule::{Position, Schedule},
     stop::StopReason,
-    tensorboard::TensorBoard,
+    tensorboard::{ProbeImages, TensorBoard},
 };
 
 pub(crate) use self::{
-    context::{BatchReport, Observe},
+    context::{BatchReport, Forward},
     means::Means,
 };
 

@@ -21,9 +21,14 @@ pub struct Position {
 }
 
 impl Position {
+    /// Whether this batch is known to be the epoch's last.
+    pub fn ends_epoch(&self) -> bool {
+        self.batches.is_some_and(|batches| self.batch >= batches)
+    }
+
     /// Whether this batch may be the epoch's last: true also where the length of an epoch is unknown.
     pub fn may_end_epoch(&self) -> bool {
-        self.batches.is_none_or(|batches| self.batch >= batches)
+        self.batches.is_none() || self.ends_epoch()
     }
 }
 
@@ -104,15 +109,19 @@ impl Schedule {
 
     /// Whether this is due after the batch at `position`; false for schedules that count epochs.
     pub fn batch_is_due(&self, position: &Position) -> bool {
-        self.is_due(
-            position,
-            matches!(self.period, Period::Batches(n) if position.step.get() % n.cast_signed() == 0),
-        )
+        matches!(self.period, Period::Batches(n) if position.step.get() % n.cast_signed() == 0)
+            && self.is_within(position)
     }
 
     /// Whether this is due at the end of the epoch at `position`; false for schedules that count batches.
     pub fn epoch_is_due(&self, position: &Position) -> bool {
-        self.is_due(position, matches!(self.period, Period::Epochs(n) if position.epoch.is_multiple_of(n)))
+        matches!(self.period, Period::Epochs(n) if position.epoch.is_multiple_of(n))
+            && self.is_within(position)
+    }
+
+    /// Whether this is due after the batch at `position`, or at the end of the epoch that this batch is known to end.
+    pub fn is_due(&self, position: &Position) -> bool {
+        self.batch_is_due(position) || (position.ends_epoch() && self.epoch_is_due(position))
     }
 
     /// Whether what the batch at `position` computes may be asked for: it is due after this batch, or at the end of an
@@ -121,9 +130,8 @@ impl Schedule {
         self.batch_is_due(position) || (position.may_end_epoch() && self.epoch_is_due(position))
     }
 
-    fn is_due(&self, position: &Position, period_is_due: bool) -> bool {
-        period_is_due
-            && self.from.is_none_or(|from| from <= position.step)
+    fn is_within(&self, position: &Position) -> bool {
+        self.from.is_none_or(|from| from <= position.step)
             && self.until.is_none_or(|until| position.step <= until)
     }
 }

@@ -32,6 +32,18 @@ impl From<i64> for Step {
     }
 }
 
+impl From<i32> for Step {
+    fn from(step: i32) -> Step {
+        Step(step.into())
+    }
+}
+
+impl From<u32> for Step {
+    fn from(step: u32) -> Step {
+        Step(step.into())
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

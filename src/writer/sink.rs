@@ -81,6 +81,17 @@ pub trait SummarySink {
     }
 }
 
+/// A borrowed sink is a sink.
+impl<S: SummarySink + ?Sized> SummarySink for &mut S {
+    fn write(&mut self, entry: Entry) -> Result<()> {
+        (**self).write(entry)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        (**self).flush()
+    }
+}
+
 impl dyn SummarySink + '_ {
     /// The same sink, one folder down: `sink.sub_run("train")` writes to the run `train` below this one.
     pub fn sub_run<'a>(&'a mut self, name: &str) -> SubRun<'a> {

@@ -1,0 +1,129 @@
+//! Curves.
+
+use std::time::{Duration, Instant};
+
+use tch::Tensor;
+
+use super::super::{Context, Means, Metrics, Schedule};
+use crate::{
+    error::Result,
+    stats::{self, Norm},
+    summary::{Step, Summary},
+    writer::SummarySink,
+};
+
+/// Loss, measures, norms, learning rate and throughput of the training.
+#[derive(Debug)]
+pub(super) struct Scalars {
+    pub schedule: Schedule,
+    /// Since the last point.
+    means: Means,
+    batches: u64,
+    /// Images since the last point; `None` where a batch did not say how many it held.
+    images: Option<u64>,
+    busy: Duration,
+    /// End of the last batch, or begin of the epoch.
+    since: Option<Instant>,
+}
+
+impl Scalars {
+    pub fn new(schedule: Schedule) -> Scalars {
+        Scalars {
+            schedule,
+            means: Means::default(),
+            batches: 0,
+            images: Some(0),
+            busy: Duration::ZERO,
+            since: None,
+        }
+    }
+
+    /// Begins to count time: what lies between two epochs (validation, checkpoints) is not throughput.
+    pub fn start_clock(&mut self) {
+        self.since = Some(Instant::now());
+    }
+
+    pub fn add(&mut self, cx: &Context<'_>) -> Result<()> {
+        self.means.add(cx.report)?;
+        self.batches += 1;
+        self.images = self.images.zip(cx.images()).map(|(sum, images)| sum + images);
+        let now = Instant::now();
+        self.busy += self.since.map_or(Duration::ZERO, |since| now - since);
+        self.since = Some(now);
+        Ok(())
+    }
+
+    /// Whether a batch was added since the last point.
+    pub fn is_pending(&self) -> bool {
+        !self.means.is_empty()
+    }
+
+    pub fn write(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Result<()> {
+        let step = cx.step();
+        for (name, value) in self.means.take()?.iter() {
+            out.add(name, Summary::scalar(value).with_description(TRAINING_MEAN), step)?;
+        }
+        if let Some(learning_rate) = cx.learning_rate() {
+            out.add_scalar("learning_rate", learning_rate, step)?;
+        }
+        let params = cx.params();
+        let weights = params.iter().map(|param| (param.tag(), param.tensor().shallow_clone()));
+        write_norms("norm/weights", weights, step, out)?;
+        self.write_throughput(cx, out)
+    }
+
+    pub fn write_gradient_norms(&self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Result<()> {
+        let params = cx.params();
+        let gradients = params.iter().filter_map(|param| Some((param.tag(), param.grad()?)));
+        write_norms("norm/gradients", gradients, cx.step(), out)
+    }
+
+    fn write_throughput(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Result<()> {
+        let secs = self.busy.as_secs_f64();
+        if secs > 0.0 {
+            let batches = self.batches as f64 / secs;
+            let summary = Summary::scalar(batches)
+                .with_description("Batches trained per second, data loading included.");
+            out.add("throughput/batches_per_second", summary, cx.step())?;
+            if let Some(images) = self.images {
+                let summary = Summary::scalar(images as f64 / secs)
+                    .with_description("Images trained per second, data loading included.");
+                out.add("throughput/images_per_second", summary, cx.step())?;
+            }
+        }
+        (self.batches, self.images, self.busy) = (0, Some(0), Duration::ZERO);
+        Ok(())
+    }
+}
+
+/// The L2 norm of each tensor, and of all together.
+fn write_norms(
+    group: &str,
+    tensors: impl Iterator<Item = (String, Tensor)>,
+    step: Step,
+    out: &mut dyn SummarySink,
+) -> Result<()> {
+    let (names, tensors): (Vec<String>, Vec<Tensor>) = tensors.unzip();
+    let norms = stats::norms(&tensors, Norm::L2)?;
+    let total = Summary::scalar(stats::total_norm(&norms, Norm::L2))
+        .with_description("L2 norm of all parameters together.");
+    out.add(group, total, step)?;
+    for (name, norm) in names.iter().zip(norms) {
+        out.add(&format!("{group}/{name}"), Summary::scalar(norm).with_description("L2 norm."), step)?;
+    }
+    Ok(())
+}
+
+const TRAINING_MEAN: &str =
+    "Mean over the training batches since the last point, each weighted by its images.";
+
+pub(super) fn write_validation(cx: &Context<'_>, metrics: &Metrics, out: &mut dyn SummarySink) -> Result<()> {
+    for (name, value) in metrics.iter() {
+        out.add(
+            name,
+            Summary::scalar(value).with_description("Mean over the validation images."),
+            cx.step(),
+        )?;
+    }
+    Ok(())
+}
