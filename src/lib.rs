@@ -32,6 +32,7 @@ pub mod stats;
 pub mod trainer;
 
 pub use crate::{
+    arch::ModelSpec,
     error::{Error, ErrorKind, Result},
     summary::{Bucket, Histogram, Image, Kind, Step, Summary, Tag, WallTime},
     writer::{Entry, MemorySink, SubRun, SummarySink},
@@ -43,7 +44,7 @@ pub use crate::{
         Callback, CallbackList, Checkpoint, Context, EarlyStopping, Interrupter, Metrics, Mode, Needs,
         Progress, Schedule, StopReason, TensorBoard,
     },
-    //NET network::Network,
+    network::Network,
     session::{Scope, Session},
     trainer::{Outcome, Trainer, evaluate},
 };

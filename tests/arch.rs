@@ -1,5 +1,7 @@
 //! Architecture as data: the graph, its shapes and its counts, against arithmetic done another way.
 
+#![allow(clippy::unwrap_used)]
+
 use convscope::{
     ErrorKind,
     arch::{

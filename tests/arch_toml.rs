@@ -1,5 +1,7 @@
 //! Models as TOML: what is read is what is written, and every slip is named with its line.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 
 use convscope::arch::{

@@ -103,7 +103,13 @@ impl Lines {
         self.text.push_str(&format!("{name} = {}\n", value.into()));
     }
 
-    fn unless<T: PartialEq>(&mut self, name: &str, value: T, default: T, to_value: impl FnOnce(T) -> Value) {
+    fn unless<T: Copy + PartialEq>(
+        &mut self,
+        name: &str,
+        value: T,
+        default: T,
+        to_value: impl FnOnce(T) -> Value,
+    ) {
         if value != default {
             self.field(name, to_value(value));
         }

@@ -1,0 +1,212 @@
+//! Floor 5: a tch module built from a [`ModelSpec`], with every layer's output in sight.
+
+mod init;
+mod ops;
+
+use tch::{Tensor, nn};
+
+use self::ops::Weights;
+use crate::{
+    arch::{Layer, ModelSpec, ResolvedLayer, ResolvedModel, Source},
+    capture::{Activations, Role, Tap},
+    error::{Error, Result},
+};
+
+/// A trainable network with the layers of a [`ModelSpec`].
+///
+/// Its parameters lie in the [`VarStore`](nn::VarStore) under PyTorch's state-dict names (`conv1.weight`,
+/// `bn1.running_mean`, `layer1.0.conv1.weight`) and start as PyTorch's do: weights and biases of convolutions and
+/// linear layers uniform in ±1/√fan_in, batch normalisation with weight 1 and bias 0.
+///
+/// ```
+/// use convscope::{Network, arch::ModelSpec};
+/// use tch::{Device, Kind, Tensor, nn};
+///
+/// let store = nn::VarStore::new(Device::Cpu);
+/// let network = Network::new(&store.root(), &ModelSpec::default_model(10)?)?;
+/// let images = Tensor::rand([2, 1, 28, 28], (Kind::Float, Device::Cpu));
+///
+/// assert_eq!(network.f_forward_t(&images, false)?.size(), [2, 10]);
+/// let outputs = network.forward_observed(&images, false)?;
+/// assert_eq!(outputs.get("pool1").map(|output| output.tensor.size()), Some(vec![2, 16, 14, 14]));
+/// assert!(store.variables().contains_key("conv1.weight"));
+/// # Ok::<(), convscope::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Network {
+    spec: ModelSpec,
+    model: ResolvedModel,
+    nodes: Vec<Node>,
+    tap: Tap,
+}
+
+/// What a layer needs at run time.
+#[derive(Debug)]
+struct Node {
+    weights: Weights,
+    role: Role,
+    /// Outputs that no later layer reads.
+    releases: Vec<usize>,
+}
+
+impl Network {
+    /// Builds the network and adds its parameters below `path`, on the path's device and in its kind.
+    ///
+    /// # Errors
+    /// A spec that is not [valid](ModelSpec::validate); a variable of a parameter's name that is there already (build
+    /// a second network in another store or under another path); too little memory.
+    pub fn new(path: &nn::Path<'_>, spec: &ModelSpec) -> Result<Network> {
+        let model = spec.resolve()?;
+        for layer in &model.layers {
+            init::check_free(path, layer)?;
+        }
+        let tap = Tap::new();
+        let releases = releases(&model);
+        let mut nodes = Vec::with_capacity(model.layers.len());
+        for (layer, releases) in model.layers.iter().zip(releases) {
+            let role = role(&layer.layer);
+            // Makes the name known to the tap, so that no probe takes it.
+            tap.probe_as(&layer.name, role)?;
+            nodes.push(Node { weights: init::weights(path, layer)?, role, releases });
+        }
+        Ok(Network { spec: spec.clone(), model, nodes, tap })
+    }
+
+    /// What the network was built from.
+    pub fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
+    /// The spec with its shapes and parameters worked out.
+    pub fn model(&self) -> &ResolvedModel {
+        &self.model
+    }
+
+    /// Through this tap goes every layer's output: a [`Capture`](crate::capture::Capture) of it sees the ordinary
+    /// forward pass.
+    pub fn tap(&self) -> &Tap {
+        &self.tap
+    }
+
+    /// The output for `images` of shape `[N, C, H, W]`, with N of at least 1. With `train`, dropout drops and batch
+    /// normalisation uses the batch's statistics and updates the running ones.
+    ///
+    /// No operation works in place. Outputs of layers are freed as soon as no later layer reads them, unless autograd
+    /// or a capture holds them.
+    ///
+    /// # Errors
+    /// Images of another shape than the spec's; one value per channel in batch normalisation while training; what
+    /// libtorch refuses, with the layer's name.
+    pub fn f_forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
+        self.forward_through(images, train, self.tap.is_armed().then_some(&self.tap))
+    }
+
+    /// The outputs of all layers for `images`, in the spec's order, the last one being the network's own.
+    ///
+    /// Otherwise like [`f_forward_t`](Network::f_forward_t), except that captures of [`tap`](Network::tap) see nothing
+    /// of it.
+    ///
+    /// # Errors
+    /// As [`f_forward_t`](Network::f_forward_t).
+    pub fn forward_observed(&self, images: &Tensor, train: bool) -> Result<Activations> {
+        let tap = Tap::new();
+        let capture = tap.capture();
+        self.forward_through(images, train, Some(&tap))?;
+        capture.finish()
+    }
+
+    fn forward_through(&self, images: &Tensor, train: bool, tap: Option<&Tap>) -> Result<Tensor> {
+        self.check_images(images)?;
+        let mut outputs: Vec<Option<Tensor>> = Vec::with_capacity(self.nodes.len());
+        for (layer, node) in self.model.layers.iter().zip(&self.nodes) {
+            let inputs: Vec<&Tensor> = layer
+                .inputs
+                .iter()
+                .filter_map(|source| match *source {
+                    Source::Image => Some(images),
+                    Source::Layer(place) => outputs[place].as_ref(),
+                })
+                .collect();
+            let output = ops::forward(layer, &node.weights, &inputs, train)?;
+            if let Some(tap) = tap {
+                tap.observe(&layer.name, node.role, &output);
+            }
+            outputs.push(Some(output));
+            for &place in &node.releases {
+                outputs[place] = None;
+            }
+        }
+        outputs.pop().flatten().ok_or_else(|| Error::invalid("network", "it has no layers"))
+    }
+
+    fn check_images(&self, images: &Tensor) -> Result<()> {
+        // tch panics when asked for the size of an undefined tensor.
+        let size = if images.defined() { images.size() } else { Vec::new() };
+        let [channels, height, width] = self.spec.input;
+        if size.len() == 4 && size[0] > 0 && size[1..] == self.spec.input {
+            return Ok(());
+        }
+        Err(Error::invalid(
+            format!("input of network `{}`", self.spec.name),
+            format!("found shape {size:?}, expected [N, {channels}, {height}, {width}] with N of at least 1"),
+        ))
+    }
+}
+
+impl nn::ModuleT for Network {
+    /// # Panics
+    /// Where [`f_forward_t`](Network::f_forward_t) returns an error: tch's trait has no `Result`.
+    #[allow(clippy::panic)]
+    fn forward_t(&self, images: &Tensor, train: bool) -> Tensor {
+        self.f_forward_t(images, train).unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+/// What a layer's output is to the diagnostics.
+fn role(layer: &Layer) -> Role {
+    match layer {
+        Layer::Conv2d(_) => Role::Convolution,
+        Layer::Relu | Layer::LeakyRelu(_) | Layer::Gelu(_) | Layer::Silu | Layer::Tanh | Layer::Sigmoid => {
+            Role::Activation
+        }
+        _ => Role::Other,
+    }
+}
+
+/// For every layer, whose outputs can be freed after it: those that it reads last.
+fn releases(model: &ResolvedModel) -> Vec<Vec<usize>> {
+    let mut last_reader: Vec<Option<usize>> = vec![None; model.layers.len()];
+    for (reader, ResolvedLayer { inputs, .. }) in model.layers.iter().enumerate() {
+        for source in inputs {
+            if let Source::Layer(place) = *source {
+                last_reader[place] = Some(reader);
+            }
+        }
+    }
+    let mut releases = vec![Vec::new(); model.layers.len()];
+    for (place, reader) in last_reader.into_iter().enumerate() {
+        if let Some(reader) = reader {
+            releases[reader].push(place);
+        }
+    }
+    releases
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_is_freed_after_its_last_reader() {
+        let spec = ModelSpec::builder("m", [2, 4, 4])
+            .layer("a", Layer::Relu) // read by b and d
+            .layer("b", Layer::Relu) // read by c
+            .layer("c", Layer::Relu) // read by d, twice
+            .layer_from("d", ["c", "a", "c"], Layer::Add)
+            .layer_from("e", ["d", "input"], Layer::Concat)
+            .build()
+            .unwrap();
+        let expected: [&[usize]; 5] = [&[], &[], &[1], &[0, 2], &[3]];
+        assert_eq!(releases(&spec.resolve().unwrap()), expected);
+    }
+}

@@ -1,0 +1,175 @@
+//! What each layer does to its inputs. Nothing works in place, so what was captured stays what it was.
+
+use tch::{TchError, Tensor};
+
+use crate::{
+    arch::{
+        AvgPool2d, BatchNorm2d, Conv2d, Layer, LeakyRelu, MaxPool2d, Padding, ResolvedLayer, Sides, Window,
+    },
+    error::{Error, Result, TchContext as _},
+};
+
+/// The tensors of one layer; those that it does not have are `None`.
+#[derive(Debug, Default)]
+pub(super) struct Weights {
+    weight: Option<Tensor>,
+    bias: Option<Tensor>,
+    running_mean: Option<Tensor>,
+    running_var: Option<Tensor>,
+}
+
+impl Weights {
+    pub(super) fn set(&mut self, name: &str, tensor: Tensor) {
+        let place = match name {
+            "weight" => &mut self.weight,
+            "bias" => &mut self.bias,
+            "running_mean" => &mut self.running_mean,
+            _ => &mut self.running_var,
+        };
+        *place = Some(tensor);
+    }
+
+    fn weight(&self) -> Result<&Tensor, TchError> {
+        self.weight.as_ref().ok_or_else(|| TchError::Torch("the layer has no weight".to_owned()))
+    }
+}
+
+/// The output of one layer.
+pub(super) fn forward(
+    layer: &ResolvedLayer,
+    weights: &Weights,
+    inputs: &[&Tensor],
+    train: bool,
+) -> Result<Tensor> {
+    let context = || {
+        let sizes: Vec<String> =
+            inputs.iter().map(|input| format!("{:?} {:?}", input.size(), input.kind())).collect();
+        format!("layer `{}` ({}) on {}", layer.name, layer.layer.type_name(), sizes.join(" and "))
+    };
+    let Some(&input) = inputs.first() else {
+        return Err(Error::invalid(format!("layer `{}`", layer.name), "it has no input"));
+    };
+    if train && matches!(layer.layer, Layer::BatchNorm2d(_)) {
+        check_more_than_one(layer, input)?;
+    }
+    apply(layer, weights, input, inputs, train).context(context)
+}
+
+fn apply(
+    layer: &ResolvedLayer,
+    weights: &Weights,
+    input: &Tensor,
+    inputs: &[&Tensor],
+    train: bool,
+) -> Result<Tensor, TchError> {
+    match &layer.layer {
+        Layer::Conv2d(conv) => convolve(conv, sides(layer), weights, input),
+        Layer::Linear(_) => input.f_linear(weights.weight()?, weights.bias.as_ref()),
+        Layer::BatchNorm2d(norm) => normalise(norm, weights, input, train),
+        Layer::Relu => input.f_relu(),
+        Layer::LeakyRelu(leaky) => leaky_relu(leaky, input),
+        Layer::Gelu(gelu) => input.f_gelu(gelu.approximate.as_str()),
+        Layer::Silu => input.f_silu(),
+        Layer::Tanh => input.f_tanh(),
+        Layer::Sigmoid => input.f_sigmoid(),
+        Layer::MaxPool2d(pool) => max_pool(pool, sides(layer), input),
+        Layer::AvgPool2d(pool) => avg_pool(pool, sides(layer), input),
+        Layer::AdaptiveAvgPool2d(pool) => input.f_adaptive_avg_pool2d(<[i64; 2]>::from(pool.output_size)),
+        Layer::GlobalAvgPool => input.f_mean_dim([2, 3].as_slice(), false, None),
+        Layer::Dropout(dropout) => input.f_dropout(dropout.p, train),
+        Layer::Dropout2d(dropout) => input.f_feature_dropout(dropout.p, train),
+        Layer::Flatten => input.f_flatten(1, -1),
+        Layer::Add => inputs[1..].iter().try_fold(input.shallow_clone(), |sum, next| sum.f_add(next)),
+        Layer::Concat => Tensor::f_cat(inputs, 1),
+        Layer::ZeroPad2d(pad) => match pad.padding {
+            Padding::Fixed(sides) => pad_with(input, sides, 0.0),
+            Padding::Same => Err(TchError::Torch("padding \"same\" needs a kernel".to_owned())),
+        },
+        Layer::Identity => Ok(input.shallow_clone()),
+        Layer::Softmax => input.f_softmax(1, None),
+    }
+}
+
+/// libtorch would divide by n - 1 = 0 and leave NaN in the running variance for good.
+fn check_more_than_one(layer: &ResolvedLayer, input: &Tensor) -> Result<()> {
+    let size = input.size();
+    let values = size.iter().product::<i64>() / layer.output_shape.channels();
+    if values > 1 {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        format!("layer `{}`", layer.name),
+        format!(
+            "batch normalisation needs more than one value per channel while training, and its input is {size:?}: use \
+             batches of two or more images"
+        ),
+    ))
+}
+
+fn convolve(conv: &Conv2d, sides: Sides, weights: &Weights, input: &Tensor) -> Result<Tensor, TchError> {
+    let (input, padding) = padded(input, sides, 0.0)?;
+    input.f_conv2d(
+        weights.weight()?,
+        weights.bias.as_ref(),
+        <[i64; 2]>::from(conv.stride),
+        padding,
+        <[i64; 2]>::from(conv.dilation),
+        conv.groups,
+    )
+}
+
+fn normalise(norm: &BatchNorm2d, weights: &Weights, input: &Tensor, train: bool) -> Result<Tensor, TchError> {
+    input.f_batch_norm(
+        weights.weight.as_ref(),
+        weights.bias.as_ref(),
+        weights.running_mean.as_ref(),
+        weights.running_var.as_ref(),
+        train,
+        norm.momentum,
+        norm.eps,
+        true, // cuDNN where there is one
+    )
+}
+
+/// tch's `leaky_relu` has no argument for the slope; PReLU with a constant slope is the same function.
+fn leaky_relu(leaky: &LeakyRelu, input: &Tensor) -> Result<Tensor, TchError> {
+    input.f_prelu(&Tensor::f_full([1], leaky.negative_slope, (input.kind(), input.device()))?)
+}
+
+fn max_pool(pool: &MaxPool2d, sides: Sides, input: &Tensor) -> Result<Tensor, TchError> {
+    let (input, padding) = padded(input, sides, f64::NEG_INFINITY)?;
+    let [kernel, stride, dilation] = [pool.kernel_size, pool.stride, pool.dilation].map(<[i64; 2]>::from);
+    input.f_max_pool2d(kernel, stride, padding, dilation, false)
+}
+
+fn avg_pool(pool: &AvgPool2d, sides: Sides, input: &Tensor) -> Result<Tensor, TchError> {
+    let [kernel, stride] = [pool.kernel_size, pool.stride].map(<[i64; 2]>::from);
+    let mean = |input: &Tensor, padding: [i64; 2], count_zeros: bool| {
+        input.f_avg_pool2d(kernel, stride, padding, false, count_zeros, None)
+    };
+    let (zeros_around, padding) = padded(input, sides, 0.0)?;
+    if sides.symmetric().is_some() || pool.count_include_pad {
+        return mean(&zeros_around, padding, pool.count_include_pad);
+    }
+    // libtorch cannot tell our zeros from the input's: divide by the share of every window that is input.
+    let (inside, _) =
+        padded(&input.f_slice(0, 0, 1, 1)?.f_slice(1, 0, 1, 1)?.f_detach()?.f_ones_like()?, sides, 0.0)?;
+    mean(&zeros_around, padding, true)?.f_div(&mean(&inside, padding, true)?)
+}
+
+/// What is added around the input of a sliding window.
+fn sides(layer: &ResolvedLayer) -> Sides {
+    layer.window.map_or(Sides::NONE, |Window { padding, .. }| padding)
+}
+
+/// libtorch's own padding where it can express the sides, else an input padded beforehand.
+fn padded(input: &Tensor, sides: Sides, value: f64) -> Result<(Tensor, [i64; 2]), TchError> {
+    match sides.symmetric() {
+        Some(padding) => Ok((input.shallow_clone(), padding)),
+        None => Ok((pad_with(input, sides, value)?, [0, 0])),
+    }
+}
+
+fn pad_with(input: &Tensor, sides: Sides, value: f64) -> Result<Tensor, TchError> {
+    input.f_pad([sides.left, sides.right, sides.top, sides.bottom], "constant", value)
+}
