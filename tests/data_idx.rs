@@ -195,6 +195,22 @@ fn a_flipped_bit_in_a_packed_file_never_makes_other_images() {
 }
 
 #[test]
+fn a_flipped_bit_in_a_header_is_refused() {
+    let folder = good_folder();
+    for (name, header) in [(TRAIN_IMAGES, 16), (TRAIN_LABELS, 8)] {
+        let whole = fs::read(folder.path().join(name)).unwrap();
+        for bit in 0..header * 8 {
+            let mut bytes = whole.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            fs::write(folder.path().join(name), bytes).unwrap();
+            let error = refusal(folder.path());
+            assert!(error.contains(name), "bit {bit}: {error}");
+        }
+        fs::write(folder.path().join(name), whole).unwrap();
+    }
+}
+
+#[test]
 fn missing_folders_and_files_are_named() {
     let folder = good_folder();
     let missing = refusal(&folder.path().join("nowhere"));

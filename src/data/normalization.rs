@@ -5,8 +5,8 @@ use tch::{Device, Kind, TchError, Tensor, no_grad_guard};
 use super::dataset::{Dataset, scaled};
 use crate::error::{Error, Result, TchContext as _};
 
-/// Pixels whose sums are taken at a time: 32 MiB as `f64`.
-const CHUNK: i64 = 1 << 22;
+/// Pixels whose sums are taken at a time: 512 KiB as `f64`, so that they stay in the cache.
+const CHUNK: i64 = 1 << 16;
 
 /// How pixels are shifted and scaled before a model sees them: `(pixel - mean) / std`, per channel, with pixels in
 /// `0..=1`. Computed from the training images and used for all others too.
