@@ -28,9 +28,10 @@ pub struct Python {
 impl Python {
     /// The first Python 3 on PATH.
     pub fn find() -> Result<Python> {
-        const IS_3: &str = "import sys; sys.exit(sys.version_info[0] != 3)";
-        let program = ["python3", "python"].into_iter().find(|program| advice::runs(program, &["-c", IS_3]));
-        program.map(|name| Python { program: name.into() }).ok_or_else(|| advice::missing(Tool::Python))
+        ["python3", "python"]
+            .into_iter()
+            .find_map(|name| own_path(name).map(|program| Python { program }))
+            .ok_or_else(|| advice::missing(Tool::Python))
     }
 
     /// The interpreter.
@@ -68,6 +69,14 @@ impl Python {
     }
 }
 
+/// The path that a Python 3 of this name gives for itself (the name may be that of a script which chooses among several).
+fn own_path(name: &str) -> Option<PathBuf> {
+    const SCRIPT: &str = "import sys; sys.version_info[0] == 3 and print(sys.executable)";
+    let output = Command::new(name).args(["-c", SCRIPT]).stdin(Stdio::null()).output().ok()?;
+    let path = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    (output.status.success() && !path.is_empty()).then(|| path.into())
+}
+
 /// Shows what a child writes while it writes it, and returns it.
 fn echo(stream: impl Read) -> String {
     let mut all = String::new();
@@ -92,19 +101,19 @@ fn explain(wanted: &str, complaints: &str) -> String {
         "Read timed out",
         "Cannot connect to proxy",
     ];
-    let has = |text: &&str| complaints.contains(*text);
-    if has(&"No space left on device") || has(&"Errno 28") {
+    let has = |text: &str| complaints.contains(text);
+    if has("No space left on device") || has("Errno 28") {
         return format!(
             "the disk is full: fetching {wanted} needs about 1.2 GB; make room and run this again"
         );
     }
-    if UNREACHABLE.iter().any(|text| has(text)) {
+    if UNREACHABLE.iter().copied().any(has) {
         return format!(
             "no network: pip could not reach the package index for {wanted}; connect (behind a proxy: set HTTPS_PROXY) \
              and run this again"
         );
     }
-    if has(&"No matching distribution found") {
+    if has("No matching distribution found") {
         return format!(
             "the package index that pip uses has no {wanted} for this platform; see its settings with: \
              python3 -m pip config list"
