@@ -9,6 +9,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+/// A process that has written nothing for so long has been interrupted.
+const SURELY_ABANDONED: Duration = Duration::from_secs(3600);
+
+/// Where the work is done already, a mistake costs a process that stalls no more than a second start.
+const PROBABLY_ABANDONED: Duration = Duration::from_secs(120);
+
 /// A folder in the making. It is removed when dropped.
 #[derive(Debug)]
 pub struct Part {
@@ -21,7 +27,7 @@ impl Part {
     pub fn beside(target: &Path) -> Result<Part> {
         let folder = target.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(|error| cannot("make", folder, &error))?;
-        remove_abandoned(target, Duration::from_secs(3600));
+        remove_abandoned(target, SURELY_ABANDONED);
         for attempt in 0.. {
             let path = part_path(target, attempt);
             match fs::create_dir(&path) {
@@ -41,6 +47,12 @@ impl Part {
 
     /// Moves `made`, which lies in this folder, to `target`, unless a process has put a `whole` one there meanwhile.
     pub fn publish(self, made: &Path, target: &Path, whole: impl Fn(&Path) -> bool) -> Result {
+        self.put(made, target, whole)?;
+        remove_abandoned(target, PROBABLY_ABANDONED);
+        Ok(())
+    }
+
+    fn put(&self, made: &Path, target: &Path, whole: impl Fn(&Path) -> bool) -> Result {
         for _ in 0..10 {
             match fs::rename(made, target) {
                 Ok(()) => return Ok(()),

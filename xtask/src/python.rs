@@ -91,7 +91,7 @@ fn echo(stream: impl Read) -> String {
 
 /// One sentence about why pip failed.
 fn explain(wanted: &str, complaints: &str) -> String {
-    const UNREACHABLE: [&str; 8] = [
+    const UNREACHABLE: [&str; 12] = [
         "Failed to establish a new connection",
         "Temporary failure in name resolution",
         "getaddrinfo failed",
@@ -100,6 +100,10 @@ fn explain(wanted: &str, complaints: &str) -> String {
         "ConnectTimeoutError",
         "Read timed out",
         "Cannot connect to proxy",
+        "Connection reset by peer",
+        "Connection broken",
+        "Connection aborted",
+        "SSLError",
     ];
     let has = |text: &str| complaints.contains(text);
     if has("No space left on device") || has("Errno 28") {
