@@ -64,6 +64,19 @@ pub enum ErrorKind {
     /// A model that cannot be read or built. Nothing was done.
     #[error(transparent)]
     Model(ModelError),
+    /// A sound record of an event file that holds no event. It was skipped: call again for the one after it.
+    #[error(
+        "{}event at byte {offset}: {source}",
+        path.as_ref().map_or_else(String::new, |path| format!("{}: ", path.display()))
+    )]
+    Event {
+        /// The file, where it is known.
+        path: Option<PathBuf>,
+        /// Where its record begins, in bytes from the start of the input.
+        offset: u64,
+        /// What is wrong with it.
+        source: prost::DecodeError,
+    },
     /// An argument that cannot be used. Nothing was done.
     #[error("{what}: {why}")]
     Invalid {
@@ -92,14 +105,15 @@ pub enum ErrorKind {
         /// The run's folder.
         path: PathBuf,
     },
-    /// Values were given up because they could not be written and the queue was full.
-    #[error("{count} values for {} were given up, because the queue was full while {cause}", path.display())]
+    /// Values were given up, because they could not be written and the queue was full, or the writer was closed. Make
+    /// room or mend the cause: later values are written again.
+    #[error("{count} values for {} were given up: {cause}", path.display())]
     Dropped {
         /// The run's folder.
         path: PathBuf,
         /// How many values.
         count: u64,
-        /// Why the queue did not empty.
+        /// Why they could not be written.
         cause: String,
     },
     /// libtorch refused an operation.

@@ -35,7 +35,7 @@ pub use crate::{
     arch::ModelSpec,
     error::{Error, ErrorKind, Result},
     summary::{Bucket, Histogram, Image, Kind, Step, Summary, Tag, WallTime},
-    writer::{Entry, MemorySink, SubRun, SummarySink},
+    writer::{Entry, MemorySink, SubRun, SummarySink, SummaryWriter},
 };
 
 #[cfg(feature = "tch")]

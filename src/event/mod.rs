@@ -1,1 +1,18 @@
-//! Stub.
+//! Floor 2: event files, one value to a record.
+
+mod disk;
+mod file_name;
+mod reader;
+mod sample;
+mod writer;
+
+pub(crate) use self::{
+    disk::{Disk, RealDisk},
+    file_name::{check_run_name, check_suffix, sanitized_host},
+    writer::Appended,
+};
+pub use self::{
+    reader::EventFileReader,
+    sample::Sample,
+    writer::{EventFileOptions, EventFileWriter},
+};

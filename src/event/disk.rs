@@ -1,0 +1,101 @@
+//! What event files ask of the operating system, so that tests can let it fail.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File, OpenOptions},
+    io::{self, Seek, SeekFrom, Write},
+    path::Path,
+};
+
+/// Where event files are made.
+pub(crate) trait Disk: Send + Sync {
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
+    /// Makes a folder that must not exist.
+    fn create_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Names in a folder, in any order.
+    fn names(&self, dir: &Path) -> io::Result<Vec<OsString>>;
+    /// Makes a file that must not exist.
+    fn create_new(&self, path: &Path) -> io::Result<Box<dyn Output>>;
+    fn remove(&self, path: &Path) -> io::Result<()>;
+}
+
+/// An event file that is being written.
+pub(crate) trait Output: Send {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
+    /// Cuts the file to `len` bytes; the next write goes there.
+    fn cut(&mut self, len: u64) -> io::Result<()>;
+    /// Whether `path` is still this file. A removed file takes bytes as if nothing had happened, and loses them.
+    fn is_at(&self, path: &Path) -> bool;
+    /// Waits until the bytes are on the device.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// The operating system's own.
+pub(crate) struct RealDisk;
+
+impl Disk for RealDisk {
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        fs::create_dir_all(dir)
+    }
+
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        fs::create_dir(dir)
+    }
+
+    fn names(&self, dir: &Path) -> io::Result<Vec<OsString>> {
+        fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name())).collect()
+    }
+
+    fn create_new(&self, path: &Path) -> io::Result<Box<dyn Output>> {
+        let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        let identity = identity(&file.metadata()?);
+        Ok(Box::new(RealOutput { file, identity }))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+}
+
+struct RealOutput {
+    file: File,
+    identity: Identity,
+}
+
+impl Output for RealOutput {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn cut(&mut self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)?;
+        self.file.seek(SeekFrom::Start(len)).map(drop)
+    }
+
+    fn is_at(&self, path: &Path) -> bool {
+        match fs::metadata(path) {
+            Ok(there) => identity(&there) == self.identity,
+            // Anything else (no permission to look, a network that is down) says nothing about the file.
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        }
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
+/// Device and number of a file.
+#[cfg(unix)]
+type Identity = (u64, u64);
+#[cfg(unix)]
+fn identity(metadata: &fs::Metadata) -> Identity {
+    use std::os::unix::fs::MetadataExt as _;
+    (metadata.dev(), metadata.ino())
+}
+
+/// Elsewhere an open file cannot be removed or replaced, so being there is enough.
+#[cfg(not(unix))]
+type Identity = ();
+#[cfg(not(unix))]
+fn identity(_: &fs::Metadata) -> Identity {}

@@ -1,0 +1,331 @@
+//! Event files, written.
+
+use std::{
+    collections::HashSet,
+    fmt, io,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use prost::Message as _;
+
+use super::{
+    Disk, RealDisk, Sample,
+    disk::Output,
+    file_name::{check_suffix, is_event_file, next_file_name},
+};
+use crate::{
+    error::{Error, Result},
+    proto::{self, event::What},
+    record::RecordEncoder,
+    summary::{Step, Tag, WallTime},
+};
+
+/// First event of every file.
+const FILE_VERSION: &str = "brain.Event:2";
+/// Who wrote it.
+const WRITER: &str = concat!("convscope ", env!("CARGO_PKG_VERSION"));
+/// Memory that is kept for the next batch.
+const KEPT_BUFFER: usize = 1 << 20;
+/// How often another name is tried when somebody else takes the one that was free.
+const NAME_ATTEMPTS: usize = 100;
+
+/// How an event file is made.
+#[derive(Debug, Clone, Default)]
+pub struct EventFileOptions {
+    /// End of the file's name. The default is none.
+    pub suffix: String,
+    /// First step of the session, where training resumes: TensorBoard's Python loader forgets what earlier files of
+    /// the folder say of this step and those after. The default is 0, and in a folder that holds event files
+    /// the step of the first sample.
+    pub start: Option<Step>,
+}
+
+/// Writes one event file.
+///
+/// Each [`append`](EventFileWriter::append) is one write of whole records to the operating system: nothing is held
+/// back, and a reader sees it at once. What TensorBoard must know of a tag is sent with its first sample.
+///
+/// ```
+/// use convscope::{Step, Summary, Tag, WallTime};
+/// use convscope::event::{EventFileOptions, EventFileReader, EventFileWriter, Sample};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let run = dir.path();
+/// let mut file = EventFileWriter::create(run, &EventFileOptions::default())?;
+/// file.append(&[Sample {
+///     tag: Tag::new("loss")?,
+///     step: Step::new(3),
+///     wall_time: WallTime::now(),
+///     summary: Summary::scalar(0.5),
+/// }])?;
+///
+/// let steps: Vec<i64> = EventFileReader::open(file.path())?.map(|event| Ok(event?.step)).collect::<Result<_, convscope::Error>>()?;
+/// assert_eq!(steps, [0, 0, 3]); // file version, start of the session, the value
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct EventFileWriter {
+    path: PathBuf,
+    output: Box<dyn Output>,
+    /// Bytes of whole records in the file.
+    len: u64,
+    /// The file ends in a torn record that could not be cut off.
+    torn: bool,
+    /// The session's start is still to be written, with the step of the first sample.
+    start_due: bool,
+    /// Tags whose metadata is in the file.
+    sent: HashSet<Tag>,
+    encoder: RecordEncoder,
+    /// Samples that `encoder` holds: index in the batch, where its record ends, whether metadata went with it.
+    encoded: Vec<Encoded>,
+    /// Reused, so that a scalar allocates nothing.
+    event: proto::Event,
+}
+
+struct Encoded {
+    index: usize,
+    end: usize,
+    first_of_tag: bool,
+}
+
+impl fmt::Debug for EventFileWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventFileWriter")
+            .field("path", &self.path)
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub(crate) struct Appended {
+    /// So many samples from the start of the batch are done with: in the file, or in `unencodable`.
+    pub done: usize,
+    /// Samples that can never be written, and why.
+    pub unencodable: Vec<Error>,
+    /// Why the others are not in the file.
+    pub failure: Option<Error>,
+}
+
+impl EventFileWriter {
+    /// Makes a file in the folder `run`, and the folder if need be. Its name is new and sorts after the event files
+    /// that are there.
+    ///
+    /// # Errors
+    /// A suffix that no file name can have, and what the operating system refuses. No empty file is left then.
+    pub fn create(run: impl AsRef<Path>, options: &EventFileOptions) -> Result<EventFileWriter> {
+        EventFileWriter::create_on(&RealDisk, run.as_ref(), options)
+    }
+
+    pub(crate) fn create_on(
+        disk: &dyn Disk,
+        run: &Path,
+        options: &EventFileOptions,
+    ) -> Result<EventFileWriter> {
+        check_suffix(&options.suffix)?;
+        disk.create_dir_all(run).map_err(|error| Error::io("create the folder", run, error))?;
+        let (path, output, others) = create_file(disk, run, &options.suffix)?;
+        let mut file = EventFileWriter {
+            path,
+            output,
+            len: 0,
+            torn: false,
+            start_due: options.start.is_none() && others,
+            sent: HashSet::new(),
+            encoder: RecordEncoder::new(),
+            encoded: Vec::new(),
+            event: proto::Event::default(),
+        };
+        if let Err(error) = file.write_header(options.start) {
+            // An empty or torn file would only be in the way.
+            let _ = disk.remove(&file.path);
+            return Err(error);
+        }
+        Ok(file)
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends samples.
+    ///
+    /// # Errors
+    /// What the operating system refuses; then the file holds the first samples or none, and ends with a whole
+    /// record. A sample that cannot be encoded; then the others are in the file.
+    pub fn append(&mut self, samples: &[Sample]) -> Result<()> {
+        let mut appended = self.append_some(samples);
+        match appended.failure {
+            Some(failure) => Err(failure),
+            None => appended.unencodable.drain(..).next().map_or(Ok(()), Err),
+        }
+    }
+
+    /// Waits until everything is on the device.
+    ///
+    /// # Errors
+    /// What the operating system refuses.
+    pub fn sync(&mut self) -> Result<()> {
+        self.output.sync().map_err(|error| Error::io("write to", &self.path, error))
+    }
+
+    /// Appends as many samples as it can.
+    pub(crate) fn append_some(&mut self, samples: &[Sample]) -> Appended {
+        if self.start_due
+            && let Some(first) = samples.first()
+        {
+            self.encoder.clear();
+            self.encoded.clear();
+            push_event(&mut self.encoder, &session_start(first.step));
+            if let Err(error) = self.write_out() {
+                return Appended { failure: Some(error), ..Appended::default() };
+            }
+            self.start_due = false;
+        }
+        let mut unencodable = self.encode(samples);
+        let failure = self.write_out().err();
+        // What is left in `self.encoded` did not get into the file.
+        for lost in self.encoded.iter().filter(|lost| lost.first_of_tag) {
+            self.sent.remove(&samples[lost.index].tag);
+        }
+        let done = self.encoded.first().map_or(samples.len(), |first| first.index);
+        unencodable.retain(|(index, _)| *index < done);
+        Appended { done, unencodable: unencodable.into_iter().map(|(_, error)| error).collect(), failure }
+    }
+
+    /// Whether writing can go on: not if the file is no longer where it was, nor if it ends in a torn record.
+    pub(crate) fn is_sound(&self) -> bool {
+        !self.torn && !self.is_gone()
+    }
+
+    /// Whether the file was removed or replaced by somebody else.
+    pub(crate) fn is_gone(&self) -> bool {
+        !self.output.is_at(&self.path)
+    }
+
+    fn write_header(&mut self, start: Option<Step>) -> Result<()> {
+        let version = proto::Event {
+            wall_time: WallTime::now().secs(),
+            what: Some(What::FileVersion(FILE_VERSION.to_owned())),
+            source_metadata: Some(proto::SourceMetadata { writer: WRITER.to_owned() }),
+            ..Default::default()
+        };
+        push_event(&mut self.encoder, &version);
+        if !self.start_due {
+            push_event(&mut self.encoder, &session_start(start.unwrap_or_default()));
+        }
+        self.write_out()
+    }
+
+    /// Frames the samples in `self.encoder`; returns which could not be encoded and why.
+    fn encode(&mut self, samples: &[Sample]) -> Vec<(usize, Error)> {
+        self.encoder.clear();
+        self.encoded.clear();
+        let mut unencodable = Vec::new();
+        for (index, sample) in samples.iter().enumerate() {
+            let value = match sample.summary.encode() {
+                Ok(value) => value,
+                Err(error) => {
+                    unencodable.push((index, error));
+                    continue;
+                }
+            };
+            let first_of_tag = !self.sent.contains(&sample.tag);
+            if first_of_tag {
+                self.sent.insert(sample.tag.clone());
+            }
+            let metadata = first_of_tag.then(|| sample.summary.metadata());
+            fill(&mut self.event, sample, metadata, value);
+            push_event(&mut self.encoder, &self.event);
+            self.encoded.push(Encoded { index, end: self.encoder.len(), first_of_tag });
+        }
+        unencodable
+    }
+
+    /// Writes what the encoder holds. On failure the file is cut back to its last whole record, and what is in it is
+    /// dropped from `self.encoded`.
+    fn write_out(&mut self) -> Result<()> {
+        let (written, result) = write_all(&mut *self.output, self.encoder.as_bytes());
+        let Err(error) = result else {
+            self.len += written as u64;
+            self.encoded.clear();
+            self.encoder.clear();
+            self.encoder.shrink_to(KEPT_BUFFER);
+            return Ok(());
+        };
+        let whole = self.encoded.iter().take_while(|sample| sample.end <= written).count();
+        let kept = self.encoded[..whole].last().map_or(0, |sample| sample.end);
+        self.len += kept as u64;
+        self.torn = written > kept && self.output.cut(self.len).is_err();
+        self.encoded.drain(..whole);
+        Err(Error::io("write to", &self.path, error))
+    }
+}
+
+/// Makes a new file; says also whether there were other event files.
+fn create_file(disk: &dyn Disk, run: &Path, suffix: &str) -> Result<(PathBuf, Box<dyn Output>, bool)> {
+    for _ in 0..NAME_ATTEMPTS {
+        let existing = disk.names(run).map_err(|error| Error::io("read the folder", run, error))?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let path = run.join(next_file_name(now, &existing, suffix));
+        match disk.create_new(&path) {
+            Ok(output) => return Ok((path, output, existing.iter().any(is_event_file))),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(Error::io("create", path, error)),
+        }
+    }
+    Err(Error::io("create an event file in", run, io::ErrorKind::AlreadyExists.into()))
+}
+
+/// How much was written, and why not everything.
+fn write_all(output: &mut dyn Output, bytes: &[u8]) -> (usize, io::Result<()>) {
+    let mut written = 0;
+    while written < bytes.len() {
+        match output.write(&bytes[written..]) {
+            Ok(0) => return (written, Err(io::ErrorKind::WriteZero.into())),
+            Ok(more) => written += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (written, Err(error)),
+        }
+    }
+    (written, Ok(()))
+}
+
+fn session_start(step: Step) -> proto::Event {
+    let status = proto::session_log::SessionStatus::Start.into();
+    proto::Event {
+        wall_time: WallTime::now().secs(),
+        step: step.get(),
+        what: Some(What::SessionLog(proto::SessionLog { status, ..Default::default() })),
+        ..Default::default()
+    }
+}
+
+fn push_event(encoder: &mut RecordEncoder, event: &proto::Event) {
+    // Encoding fails for lack of room only, and a Vec grows.
+    encoder.push_with(|buffer| event.encode(buffer).unwrap_or_default());
+}
+
+/// Makes `event` the sample's, in the memory of the one before.
+fn fill(
+    event: &mut proto::Event,
+    sample: &Sample,
+    metadata: Option<proto::SummaryMetadata>,
+    value: proto::summary::value::Value,
+) {
+    event.wall_time = sample.wall_time.secs();
+    event.step = sample.step.get();
+    let mut values = match event.what.take() {
+        Some(What::Summary(summary)) => summary.value,
+        _ => Vec::new(),
+    };
+    let mut slot = values.pop().unwrap_or_default();
+    slot.tag.clear();
+    slot.tag.push_str(sample.tag.as_str());
+    slot.metadata = metadata;
+    slot.value = Some(value);
+    values.push(slot);
+    event.what = Some(What::Summary(proto::Summary { value: values }));
+}

@@ -1,0 +1,183 @@
+//! How a writer is set up.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use super::{
+    queue::QueueOptions,
+    run_folder::{check_run_folder, named_run, new_run},
+    summary_writer::SummaryWriter,
+};
+use crate::{
+    error::{Error, Result},
+    event::{Disk, EventFileOptions, RealDisk, check_suffix},
+    summary::Step,
+};
+
+/// What happens to a value when the queue is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BackPressure {
+    /// The call waits until there is room. Nothing is lost as long as writing works.
+    #[default]
+    Block,
+    /// The value is dropped and counted: see [`SummaryWriter::dropped`]. The call never waits.
+    DropNewest,
+}
+
+/// What happens when values cannot be written, because the disk is full or the folder is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnError {
+    /// The next call returns the error, once. Training stops there if it passes the error on.
+    #[default]
+    Return,
+    /// A warning is logged, and calls go on returning `Ok`. Only [`SummaryWriter::close`] returns an error, if values
+    /// were lost.
+    Warn,
+}
+
+/// Sets up a [`SummaryWriter`].
+///
+/// ```
+/// use std::time::Duration;
+/// use convscope::writer::{BackPressure, OnError, SummaryWriter};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let logs = dir.path();
+/// let writer = SummaryWriter::builder()
+///     .run_name("baseline")
+///     .flush_interval(Duration::from_secs(10))
+///     .back_pressure(BackPressure::DropNewest)
+///     .on_error(OnError::Warn)
+///     .create(logs)?;
+/// assert_eq!(writer.path(), logs.join("baseline"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct SummaryWriterBuilder {
+    run_name: Option<String>,
+    file: EventFileOptions,
+    queue: QueueOptions,
+}
+
+impl Default for SummaryWriterBuilder {
+    fn default() -> SummaryWriterBuilder {
+        SummaryWriterBuilder {
+            run_name: None,
+            file: EventFileOptions::default(),
+            queue: QueueOptions {
+                max_records: 16_384,
+                max_bytes: 128 << 20,
+                flush_interval: Duration::from_secs(2),
+                back_pressure: BackPressure::default(),
+                on_error: OnError::default(),
+            },
+        }
+    }
+}
+
+impl SummaryWriterBuilder {
+    /// Name of the run's folder below the log folder, for [`create`](SummaryWriterBuilder::create). A folder that is
+    /// there is used, as [`open`](SummaryWriterBuilder::open) does. The default is a new `<timestamp>_<host>`.
+    #[must_use]
+    pub fn run_name(mut self, name: impl Into<String>) -> Self {
+        self.run_name = Some(name.into());
+        self
+    }
+
+    /// End of the event files' names. The default is none.
+    #[must_use]
+    pub fn filename_suffix(mut self, suffix: impl Into<String>) -> Self {
+        self.file.suffix = suffix.into();
+        self
+    }
+
+    /// First step of a resumed training: TensorBoard's Python loader forgets what the run's earlier files say of this
+    /// step and those after. The default is 0 in a new folder, and else the step of the first value.
+    #[must_use]
+    pub fn resume_at(mut self, step: impl Into<Step>) -> Self {
+        self.file.start = Some(step.into());
+        self
+    }
+
+    /// Most values that wait for being written, at least 1. The default is 16,384.
+    #[must_use]
+    pub fn max_queued_records(mut self, records: usize) -> Self {
+        self.queue.max_records = records;
+        self
+    }
+
+    /// Most memory that waiting values take, in bytes, at least 1. The default is 128 MiB. A larger value gets the
+    /// queue for itself.
+    #[must_use]
+    pub fn max_queued_bytes(mut self, bytes: usize) -> Self {
+        self.queue.max_bytes = bytes;
+        self
+    }
+
+    /// Longest time from a value to the file, also how often writing is tried again after a failure. The default is
+    /// 2 seconds; zero writes at once.
+    #[must_use]
+    pub fn flush_interval(mut self, interval: Duration) -> Self {
+        self.queue.flush_interval = interval;
+        self
+    }
+
+    /// What happens when the queue is full. The default is [`BackPressure::Block`].
+    #[must_use]
+    pub fn back_pressure(mut self, back_pressure: BackPressure) -> Self {
+        self.queue.back_pressure = back_pressure;
+        self
+    }
+
+    /// What happens when values cannot be written. The default is [`OnError::Return`].
+    #[must_use]
+    pub fn on_error(mut self, on_error: OnError) -> Self {
+        self.queue.on_error = on_error;
+        self
+    }
+
+    /// A writer of a run below `logdir`.
+    ///
+    /// # Errors
+    /// A name, suffix or bound that cannot be used, and what the operating system refuses.
+    pub fn create(self, logdir: impl AsRef<Path>) -> Result<SummaryWriter> {
+        self.create_on(Arc::new(RealDisk), logdir.as_ref())
+    }
+
+    /// A writer of the run in the folder `run_dir`, new or not.
+    ///
+    /// # Errors
+    /// As [`create`](SummaryWriterBuilder::create); and a run name, which makes sense below a log folder only.
+    pub fn open(self, run_dir: impl AsRef<Path>) -> Result<SummaryWriter> {
+        self.open_on(Arc::new(RealDisk), run_dir.as_ref())
+    }
+
+    pub(super) fn create_on(mut self, disk: Arc<dyn Disk>, logdir: &Path) -> Result<SummaryWriter> {
+        self.check()?;
+        let run = match self.run_name.take() {
+            Some(name) => named_run(logdir, &name)?,
+            None => new_run(&*disk, logdir)?,
+        };
+        self.open_on(disk, &run)
+    }
+
+    pub(super) fn open_on(self, disk: Arc<dyn Disk>, run_dir: &Path) -> Result<SummaryWriter> {
+        self.check()?;
+        check_run_folder(run_dir)?;
+        if let Some(name) = self.run_name {
+            let why =
+                format!("`{name}` given together with the run's folder; use `create` with the log folder");
+            return Err(Error::invalid("run name", why));
+        }
+        SummaryWriter::start(disk, run_dir, self.file, self.queue)
+    }
+
+    fn check(&self) -> Result<()> {
+        check_suffix(&self.file.suffix)?;
+        for (what, bound) in [("records", self.queue.max_records), ("bytes", self.queue.max_bytes)] {
+            if bound == 0 {
+                return Err(Error::invalid(format!("queue bound in {what}"), "0 found, at least 1 expected"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,392 @@
+//! What training hands over to the background thread: a queue with bounds, and what came back.
+
+use std::{
+    io, mem,
+    path::{Path, PathBuf},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::{
+    builder::{BackPressure, OnError},
+    run_file::{Written, cost},
+    runs::{RunId, Runs, warn_of_step},
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    event::Sample,
+    summary::{Step, Summary, WallTime},
+};
+
+/// How a queue behaves.
+#[derive(Debug, Clone)]
+pub(super) struct QueueOptions {
+    pub max_records: usize,
+    pub max_bytes: usize,
+    pub flush_interval: Duration,
+    pub back_pressure: BackPressure,
+    pub on_error: OnError,
+}
+
+/// The meeting point of the handles and the background thread.
+pub(super) struct Queue {
+    /// The run's folder, for messages.
+    path: PathBuf,
+    options: QueueOptions,
+    state: Mutex<State>,
+    /// There is something to do for the background thread.
+    work: Condvar,
+    /// The background thread finished a round.
+    done: Condvar,
+}
+
+struct State {
+    runs: Runs,
+    /// Not yet taken by the background thread, and the memory that it takes.
+    waiting: Vec<(RunId, Sample)>,
+    waiting_bytes: usize,
+    /// What is not yet written, with or before the background thread.
+    records: usize,
+    bytes: usize,
+    /// Rounds that were asked for by `flush` and are done. A handle waits until its number is done.
+    flush_wanted: u64,
+    flush_done: u64,
+    /// Somebody waits for room.
+    pressed: bool,
+    phase: Phase,
+    /// Why the last write failed.
+    failing: Option<Failure>,
+    /// First error that nobody was told of.
+    unreported: Option<Error>,
+    /// Values that were refused for lack of room.
+    dropped: u64,
+    /// Values that were taken and will never be written.
+    lost: u64,
+    warned_of_drop: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Open,
+    Closing,
+    Closed,
+}
+
+/// A round of the background thread.
+pub(super) struct Round {
+    pub batch: Vec<(RunId, Sample)>,
+    /// Names of runs that it does not know yet.
+    pub new_runs: Vec<Arc<str>>,
+    pub closing: bool,
+    flush: u64,
+}
+
+/// An error of the operating system that is returned more than once.
+struct Failure {
+    action: &'static str,
+    path: PathBuf,
+    kind: io::ErrorKind,
+    code: Option<i32>,
+    text: String,
+}
+
+impl Queue {
+    pub(super) fn new(path: PathBuf, options: QueueOptions) -> Queue {
+        Queue {
+            path,
+            options,
+            state: Mutex::new(State {
+                runs: Runs::new(),
+                waiting: Vec::new(),
+                waiting_bytes: 0,
+                records: 0,
+                bytes: 0,
+                flush_wanted: 0,
+                flush_done: 0,
+                pressed: false,
+                phase: Phase::Open,
+                failing: None,
+                unreported: None,
+                dropped: 0,
+                lost: 0,
+                warned_of_drop: false,
+            }),
+            work: Condvar::new(),
+            done: Condvar::new(),
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The number of a run, and its name.
+    pub(super) fn run(&self, name: &str) -> Result<(RunId, Arc<str>)> {
+        let mut state = self.lock();
+        let id = state.runs.id(name)?;
+        Ok((id, state.runs.name(id).clone()))
+    }
+
+    /// Values that were refused for lack of room.
+    pub(super) fn dropped(&self) -> u64 {
+        self.lock().dropped
+    }
+
+    /// Takes a value, or says why not. An error of an earlier value is returned once; this one is taken all the same.
+    pub(super) fn push(
+        &self,
+        run: RunId,
+        tag: &str,
+        step: Step,
+        wall_time: Option<WallTime>,
+        summary: Summary,
+    ) -> Result<()> {
+        let kind = summary.kind();
+        let mut state = self.lock();
+        let tag = state.runs.check(run, tag, kind)?;
+        let wall_time = wall_time.unwrap_or_else(WallTime::now);
+        let sample = Sample { tag, step, wall_time, summary };
+        let bytes = cost(&sample);
+        state = match self.make_room(state, bytes)? {
+            Some(state) => state,
+            None => return Ok(()),
+        };
+        let again = state.runs.note(run, &sample.tag, kind, step);
+        let warning = again.map(|before| (state.runs.name(run).clone(), sample.tag.clone(), before));
+        state.waiting.push((run, sample));
+        state.waiting_bytes += bytes;
+        state.records += 1;
+        state.bytes += bytes;
+        if self.is_due(&state) {
+            self.work.notify_one();
+        }
+        let unreported = state.unreported.take();
+        drop(state);
+        if let Some((run, tag, before)) = warning {
+            warn_of_step(&run, &tag, before, step);
+        }
+        unreported.map_or(Ok(()), Err)
+    }
+
+    /// Waits until everything that was taken before is in its file.
+    pub(super) fn flush(&self) -> Result<()> {
+        let mut state = self.lock();
+        if state.phase == Phase::Closed {
+            return Ok(());
+        }
+        state.flush_wanted += 1;
+        let ticket = state.flush_wanted;
+        self.work.notify_one();
+        while state.flush_done < ticket && state.phase != Phase::Closed {
+            state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        let error = state.unreported.take();
+        match (error, &state.failing, self.options.on_error) {
+            (Some(error), ..) => Err(error),
+            (None, Some(failure), OnError::Return) => Err(failure.error()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Has everything written and the background thread end; waits for that, at most until `patience` is over.
+    /// `false` if it was.
+    pub(super) fn close(&self, patience: Option<Duration>) -> bool {
+        let mut state = self.lock();
+        if state.phase == Phase::Open {
+            state.phase = Phase::Closing;
+        }
+        self.work.notify_one();
+        let deadline = patience.map(|patience| Instant::now() + patience);
+        while state.phase != Phase::Closed {
+            state = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                Some(Duration::ZERO) => return false,
+                Some(left) => self.done.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.done.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+        true
+    }
+
+    /// After the end: what went wrong and was not yet told.
+    pub(super) fn verdict(&self) -> Result<()> {
+        let mut state = self.lock();
+        let unreported = state.unreported.take();
+        let cause = state.failing.as_ref().map(|failure| failure.error().to_string());
+        let lost = mem::take(&mut state.lost);
+        drop(state);
+        if lost > 0 {
+            let cause = match (&unreported, cause) {
+                (_, Some(cause)) => cause,
+                (Some(error), None) => error.to_string(),
+                (None, None) => "the background thread ended early".to_owned(),
+            };
+            return Err(self.gave_up(lost, cause));
+        }
+        unreported.map_or(Ok(()), Err)
+    }
+
+    /// Waits for room for a value. `None`: there is none and the user said to go on without the value.
+    fn make_room<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        bytes: usize,
+    ) -> Result<Option<MutexGuard<'a, State>>> {
+        loop {
+            if state.phase != Phase::Open {
+                return Err(Error::new(ErrorKind::Closed { path: self.path.clone() }));
+            }
+            // A value that is larger than the whole queue gets it for itself.
+            let full = state.records >= self.options.max_records
+                || state.records > 0 && state.bytes + bytes > self.options.max_bytes;
+            if !full {
+                return Ok(Some(state));
+            }
+            if let Some(failure) = &state.failing {
+                let cause = format!("the queue is full, because writing fails: {}", failure.error());
+                state.dropped += 1;
+                state.lost += 1;
+                let error = self.gave_up(state.lost, cause);
+                return match self.options.on_error {
+                    OnError::Return => Err(state.unreported.take().unwrap_or(error)),
+                    OnError::Warn => {
+                        if !mem::replace(&mut state.warned_of_drop, true) {
+                            tracing::warn!("{error}");
+                        }
+                        Ok(None)
+                    }
+                };
+            }
+            if self.options.back_pressure == BackPressure::DropNewest {
+                state.dropped += 1;
+                let first = !mem::replace(&mut state.warned_of_drop, true);
+                drop(state);
+                if first {
+                    tracing::warn!(
+                        "{}: values come faster than they can be written; some are dropped, as was asked for",
+                        self.path.display()
+                    );
+                }
+                return Ok(None);
+            }
+            state.pressed = true;
+            self.work.notify_one();
+            state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn gave_up(&self, count: u64, cause: String) -> Error {
+        Error::new(ErrorKind::Dropped { path: self.path.clone(), count, cause })
+    }
+
+    /// Whether the background thread should not wait any longer.
+    fn is_due(&self, state: &State) -> bool {
+        state.waiting.len() * 2 >= self.options.max_records
+            || state.waiting_bytes * 2 >= self.options.max_bytes
+            || state.flush_wanted > state.flush_done
+            || state.pressed
+            || state.phase != Phase::Open
+            || self.options.flush_interval.is_zero() && !state.waiting.is_empty()
+    }
+
+    /// For the background thread: waits until there is something to do, or the flush interval is over, and takes it.
+    pub(super) fn next_round(&self, known_runs: usize, spare: Vec<(RunId, Sample)>) -> Round {
+        let mut state = self.lock();
+        let deadline = Instant::now() + self.options.flush_interval.max(Duration::from_millis(10));
+        while !self.is_due(&state) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            state = self.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.pressed = false;
+        state.waiting_bytes = 0;
+        Round {
+            batch: mem::replace(&mut state.waiting, spare),
+            new_runs: state.runs.names_from(known_runs),
+            closing: state.phase != Phase::Open,
+            flush: state.flush_wanted,
+        }
+    }
+
+    /// For the background thread: tells what became of a round.
+    pub(super) fn finish_round(&self, round: &Round, written: Vec<Written>) {
+        let mut state = self.lock();
+        let was_failing = state.failing.take().is_some();
+        for file in written {
+            state.records -= file.records;
+            state.bytes -= file.bytes;
+            state.lost += file.unencodable.len() as u64;
+            for error in file.vanished.into_iter().chain(file.unencodable) {
+                self.report(&mut state, error);
+            }
+            if let Some(error) = file.failure {
+                state.failing.get_or_insert(Failure::new(&error));
+                if !was_failing {
+                    self.report(&mut state, error);
+                }
+            }
+        }
+        if state.failing.is_none() {
+            if was_failing {
+                tracing::info!("{}: writing works again", self.path.display());
+            }
+            state.warned_of_drop &= self.options.back_pressure == BackPressure::DropNewest;
+        }
+        state.flush_done = round.flush;
+        self.done.notify_all();
+    }
+
+    /// For the background thread, when it ends in whatever way.
+    pub(super) fn finish(&self) {
+        let mut state = self.lock();
+        state.lost += state.records as u64;
+        state.records = 0;
+        state.bytes = 0;
+        state.waiting.clear();
+        state.phase = Phase::Closed;
+        self.done.notify_all();
+    }
+
+    /// Keeps the first error for whoever calls next, or logs it.
+    fn report(&self, state: &mut State, error: Error) {
+        match self.options.on_error {
+            OnError::Return => drop(state.unreported.get_or_insert(error)),
+            OnError::Warn => tracing::warn!("{error}"),
+        }
+    }
+
+    /// Nobody panics while holding the lock; if it happens, the state is still sound.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Failure {
+    fn new(error: &Error) -> Failure {
+        match error.kind() {
+            ErrorKind::Io { action, path, source } => Failure {
+                action,
+                path: path.clone(),
+                kind: source.kind(),
+                code: source.raw_os_error(),
+                text: source.to_string(),
+            },
+            other => Failure {
+                action: "write",
+                path: PathBuf::new(),
+                kind: io::ErrorKind::Other,
+                code: None,
+                text: other.to_string(),
+            },
+        }
+    }
+
+    fn error(&self) -> Error {
+        let source = match self.code {
+            Some(code) => io::Error::from_raw_os_error(code),
+            None => io::Error::new(self.kind, self.text.clone()),
+        };
+        Error::io(self.action, &self.path, source)
+    }
+}

@@ -1,0 +1,113 @@
+//! The live file of one run, and what waits for it.
+
+use std::{io, mem, path::PathBuf};
+
+use crate::{
+    error::{Error, Result},
+    event::{Appended, Disk, EventFileOptions, EventFileWriter, Sample},
+    summary::Step,
+};
+
+/// One run on its way to disk. Samples stay here until they are in a file.
+pub(super) struct RunFile {
+    dir: PathBuf,
+    options: EventFileOptions,
+    file: Option<EventFileWriter>,
+    backlog: Vec<Sample>,
+    /// Greatest step in the files of this session.
+    last: Option<Step>,
+}
+
+/// What became of a backlog.
+#[derive(Default)]
+pub(super) struct Written {
+    /// Samples that no longer wait.
+    pub records: usize,
+    /// Memory that they took.
+    pub bytes: usize,
+    /// Samples that can never be written.
+    pub unencodable: Vec<Error>,
+    /// The file was removed by somebody else, and what had been written with it.
+    pub vanished: Option<Error>,
+    /// Why the rest still waits.
+    pub failure: Option<Error>,
+}
+
+impl RunFile {
+    pub(super) fn new(dir: PathBuf, options: EventFileOptions, file: Option<EventFileWriter>) -> RunFile {
+        RunFile { dir, options, file, backlog: Vec::new(), last: None }
+    }
+
+    pub(super) fn push(&mut self, sample: Sample) {
+        self.backlog.push(sample);
+    }
+
+    /// Samples that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.backlog.len()
+    }
+
+    /// Writes what waits, as far as possible.
+    pub(super) fn write(&mut self, disk: &dyn Disk) -> Written {
+        let mut written = Written::default();
+        written.vanished = self.give_up_lost_file();
+        if let Err(failure) = self.write_backlog(disk, &mut written) {
+            written.failure = Some(failure);
+        }
+        written
+    }
+
+    fn write_backlog(&mut self, disk: &dyn Disk, written: &mut Written) -> Result<()> {
+        if self.backlog.is_empty() {
+            return Ok(());
+        }
+        let mut appended = self.append(disk)?;
+        // A file that was removed meanwhile took the samples and lost them: once more, to a new one.
+        if appended.failure.is_none()
+            && let Some(vanished) = self.give_up_lost_file()
+        {
+            written.vanished = Some(vanished);
+            appended = self.append(disk)?;
+        }
+        for sample in self.backlog.drain(..appended.done) {
+            written.records += 1;
+            written.bytes += cost(&sample);
+            self.last = self.last.max(Some(sample.step));
+        }
+        written.unencodable = appended.unencodable;
+        appended.failure.map_or(Ok(()), Err)
+    }
+
+    /// Waits until everything is on the device.
+    pub(super) fn sync(&mut self) -> Result<()> {
+        self.file.as_mut().map_or(Ok(()), EventFileWriter::sync)
+    }
+
+    /// Appends to the live file; to a new one where there is none.
+    fn append(&mut self, disk: &dyn Disk) -> Result<Appended> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(EventFileWriter::create_on(disk, &self.dir, &self.options)?),
+        };
+        Ok(file.append_some(&self.backlog))
+    }
+
+    /// Forgets a file that cannot be written on, so that the next sample gets a new one. Returns an error if the file
+    /// is no longer where it was.
+    fn give_up_lost_file(&mut self) -> Option<Error> {
+        let file = self.file.take_if(|file| !file.is_sound())?;
+        // The new file goes on with this session: nothing of the old one is to be forgotten.
+        let next = self.last.map(|last| Step::new(last.get().saturating_add(1)));
+        self.options.start = next.or(mem::take(&mut self.options.start));
+        let gone = io::Error::new(
+            io::ErrorKind::NotFound,
+            "the file was removed while it was being written; values up to now are gone, a new file takes the next ones",
+        );
+        file.is_gone().then(|| Error::io("write to", file.path(), gone))
+    }
+}
+
+/// Memory that a queued sample takes.
+pub(super) fn cost(sample: &Sample) -> usize {
+    size_of::<Sample>() + sample.summary.size_hint()
+}

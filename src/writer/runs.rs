@@ -1,0 +1,106 @@
+//! What is known of every time series: what TensorBoard would drop or refuse is found here, before it is queued.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    event::check_run_name,
+    summary::{Kind, Step, Tag},
+};
+
+/// Number of a run of one writer. 0 is the run itself, the others are sub-runs.
+pub(super) type RunId = usize;
+
+/// The runs of one writer and their time series.
+pub(super) struct Runs {
+    by_name: HashMap<Arc<str>, RunId>,
+    runs: Vec<Run>,
+}
+
+struct Run {
+    name: Arc<str>,
+    tags: HashMap<Tag, Seen>,
+}
+
+#[derive(Clone, Copy)]
+struct Seen {
+    kind: Kind,
+    last: Step,
+    warned: bool,
+}
+
+impl Runs {
+    /// With the run itself.
+    pub(super) fn new() -> Runs {
+        let mut runs = Runs { by_name: HashMap::new(), runs: Vec::new() };
+        runs.insert("");
+        runs
+    }
+
+    /// The number of a run, new or known.
+    pub(super) fn id(&mut self, name: &str) -> Result<RunId> {
+        if let Some(id) = self.by_name.get(name) {
+            return Ok(*id);
+        }
+        check_run_name(name)?;
+        Ok(self.insert(name))
+    }
+
+    fn insert(&mut self, name: &str) -> RunId {
+        let name: Arc<str> = name.into();
+        let id = self.runs.len();
+        self.by_name.insert(name.clone(), id);
+        self.runs.push(Run { name, tags: HashMap::new() });
+        id
+    }
+
+    /// The name of a run, relative to the run itself.
+    pub(super) fn name(&self, id: RunId) -> &Arc<str> {
+        &self.runs[id].name
+    }
+
+    /// Names of the runs from number `from` on.
+    pub(super) fn names_from(&self, from: RunId) -> Vec<Arc<str>> {
+        self.runs.iter().skip(from).map(|run| run.name.clone()).collect()
+    }
+
+    /// The tag, if a value of this kind may be added to it. Allocates for new tags only.
+    pub(super) fn check(&self, id: RunId, tag: &str, kind: Kind) -> Result<Tag> {
+        let run = &self.runs[id];
+        let Some((tag, seen)) = run.tags.get_key_value(tag) else { return Tag::new(tag) };
+        if seen.kind == kind {
+            return Ok(tag.clone());
+        }
+        let (run, tag) = (run.name.to_string(), tag.to_string());
+        Err(Error::new(ErrorKind::TagKind { run, tag, first: seen.kind, second: kind }))
+    }
+
+    /// Notes a value that was taken. Returns the step before it if that is no smaller, the first time of each tag.
+    pub(super) fn note(&mut self, id: RunId, tag: &Tag, kind: Kind, step: Step) -> Option<Step> {
+        let Some(seen) = self.runs[id].tags.get_mut(tag.as_str()) else {
+            self.runs[id].tags.insert(tag.clone(), Seen { kind, last: step, warned: false });
+            return None;
+        };
+        let before = seen.last;
+        seen.last = step;
+        let warn = step <= before && !seen.warned;
+        seen.warned |= warn;
+        warn.then_some(before)
+    }
+}
+
+/// Says what TensorBoard makes of a value whose step is not greater than the one before.
+pub(super) fn warn_of_step(run: &str, tag: &Tag, before: Step, step: Step) {
+    let at = if run.is_empty() { String::new() } else { format!(" of run `{run}`") };
+    if before == step {
+        tracing::warn!(
+            "tag `{tag}`{at}: step {step} was given twice; TensorBoard shows only the last value of a step. \
+             Give each value of the tag its own step"
+        );
+    } else {
+        tracing::warn!(
+            "tag `{tag}`{at}: step {step} follows step {before}; TensorBoard drops every value of this tag from step \
+             {step} on that was written before. Steps of a tag should increase"
+        );
+    }
+}

@@ -1,0 +1,265 @@
+//! The handle.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use super::{
+    builder::SummaryWriterBuilder,
+    elements::Element,
+    queue::{Queue, QueueOptions},
+    runs::RunId,
+    sink::{Entry, SummarySink},
+    worker::Worker,
+};
+use crate::{
+    error::{Error, Result},
+    event::{Disk, EventFileOptions, EventFileWriter},
+    summary::{Histogram, Image, Step, Summary, WallTime},
+};
+
+/// How long the last handle waits when it is dropped without `close`.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Writes a run for TensorBoard.
+///
+/// A cheap handle: clone it, send it to other threads, call it through `&`. Values go to a queue with bounds; one
+/// background thread encodes them and writes them, at least every flush interval. End with
+/// [`close`](SummaryWriter::close), which returns what went wrong; dropping the last handle writes everything as well,
+/// but can only log it.
+///
+/// A value that cannot be written waits in the queue and is tried again, so that nothing is lost while there is room.
+/// The call after a failure returns its error, once; the value of that call is taken all the same.
+///
+/// ```
+/// use convscope::SummaryWriter;
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let logs = dir.path();
+/// let writer = SummaryWriter::create(logs)?; // a new folder logs/<timestamp>_<host>
+/// let train = writer.sub_run("train")?;
+/// for step in 0..3 {
+///     train.add_scalar("loss", 1.0 / (step + 1) as f64, step)?;
+/// }
+/// writer.add_text("notes", "*First* try.", 0)?;
+/// writer.close()?;
+/// assert!(train.path().starts_with(logs));
+/// assert_eq!(std::fs::read_dir(train.path())?.count(), 1); // one event file
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct SummaryWriter {
+    shared: Arc<Shared>,
+    run: RunId,
+    /// Of the sub-run, relative to the run's folder.
+    name: Arc<str>,
+    path: Arc<PathBuf>,
+    wall_time: Option<WallTime>,
+}
+
+/// What all handles of a writer share; the background thread has the queue only, so that this is dropped with the last
+/// handle.
+struct Shared {
+    queue: Arc<Queue>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl SummaryWriter {
+    /// A writer of the new run `logdir/<timestamp>_<host>`, such as `logs/2026-11-23_14-05-09_node1`.
+    ///
+    /// # Errors
+    /// What the operating system refuses, such as a folder that cannot be written.
+    pub fn create(logdir: impl AsRef<Path>) -> Result<SummaryWriter> {
+        SummaryWriter::builder().create(logdir)
+    }
+
+    /// A writer of the run in the folder `run_dir`, which is made if need be. In a folder with event files the run
+    /// goes on, in a new file.
+    ///
+    /// # Errors
+    /// A name with `tfevents` in it, and what the operating system refuses.
+    pub fn open(run_dir: impl AsRef<Path>) -> Result<SummaryWriter> {
+        SummaryWriter::builder().open(run_dir)
+    }
+
+    /// Sets name, bounds and behaviour.
+    pub fn builder() -> SummaryWriterBuilder {
+        SummaryWriterBuilder::default()
+    }
+
+    pub(super) fn start(
+        disk: Arc<dyn Disk>,
+        run: &Path,
+        file: EventFileOptions,
+        queue: QueueOptions,
+    ) -> Result<SummaryWriter> {
+        let own = EventFileWriter::create_on(&*disk, run, &file)?;
+        let queue = Arc::new(Queue::new(run.to_owned(), queue));
+        let thread = Worker::new(queue.clone(), disk, file, own)
+            .spawn()
+            .map_err(|error| Error::io("start the background thread for", run, error))?;
+        Ok(SummaryWriter {
+            shared: Arc::new(Shared { queue, thread: Mutex::new(Some(thread)) }),
+            run: 0,
+            name: "".into(),
+            path: Arc::new(run.to_owned()),
+            wall_time: None,
+        })
+    }
+
+    /// The folder of this run or sub-run.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Values that were dropped because the queue was full.
+    pub fn dropped(&self) -> u64 {
+        self.shared.queue.dropped()
+    }
+
+    /// A handle on the run one folder down, such as `train` or `fold_1/train`. Its file is made with its first value.
+    ///
+    /// # Errors
+    /// A name that is no relative path, or that has `tfevents` in it.
+    pub fn sub_run(&self, name: &str) -> Result<SummaryWriter> {
+        let below = if self.name.is_empty() { name.to_owned() } else { format!("{}/{name}", self.name) };
+        let (run, name) = self.shared.queue.run(&below)?;
+        let path = Arc::new(self.shared.queue.path().join(&*name));
+        Ok(SummaryWriter { run, name, path, ..self.clone() })
+    }
+
+    /// A handle whose values were taken at `wall_time`; those of the others are taken when they are added.
+    #[must_use]
+    pub fn at(&self, wall_time: WallTime) -> SummaryWriter {
+        SummaryWriter { wall_time: Some(wall_time), ..self.clone() }
+    }
+
+    /// Adds a value with display name and description.
+    ///
+    /// # Errors
+    /// An empty tag; a tag that holds values of another kind; a closed writer; values that were given up; and the
+    /// error of an earlier value, in which case this one is taken all the same.
+    pub fn add(&self, tag: &str, summary: Summary, step: impl Into<Step>) -> Result<()> {
+        self.shared.queue.push(self.run, tag, step.into(), self.wall_time, summary)
+    }
+
+    /// Adds a number. NaN and infinities are shown as marks.
+    ///
+    /// # Errors
+    /// As [`add`](SummaryWriter::add).
+    pub fn add_scalar(&self, tag: &str, value: f64, step: impl Into<Step>) -> Result<()> {
+        self.add(tag, Summary::scalar(value), step)
+    }
+
+    /// Adds the distribution of numbers, counted in the calling thread.
+    ///
+    /// # Errors
+    /// As [`add`](SummaryWriter::add).
+    pub fn add_histogram<T: Element>(&self, tag: &str, values: &[T], step: impl Into<Step>) -> Result<()> {
+        self.add_histogram_data(tag, &T::histogram(values), step)
+    }
+
+    /// Adds a distribution that was counted before.
+    ///
+    /// # Errors
+    /// As [`add`](SummaryWriter::add).
+    pub fn add_histogram_data(&self, tag: &str, histogram: &Histogram, step: impl Into<Step>) -> Result<()> {
+        self.add(tag, Summary::histogram(histogram), step)
+    }
+
+    /// Adds a picture. It is compressed in the background.
+    ///
+    /// # Errors
+    /// As [`add`](SummaryWriter::add).
+    pub fn add_image(&self, tag: &str, image: Image, step: impl Into<Step>) -> Result<()> {
+        self.add(tag, Summary::image(image), step)
+    }
+
+    /// Adds several pictures of one step, shown side by side with one slider.
+    ///
+    /// # Errors
+    /// No picture at all, and as [`add`](SummaryWriter::add).
+    pub fn add_images(&self, tag: &str, images: Vec<Image>, step: impl Into<Step>) -> Result<()> {
+        self.add(tag, Summary::images(images)?, step)
+    }
+
+    /// Adds Markdown.
+    ///
+    /// # Errors
+    /// As [`add`](SummaryWriter::add).
+    pub fn add_text(&self, tag: &str, markdown: &str, step: impl Into<Step>) -> Result<()> {
+        self.add(tag, Summary::text(markdown), step)
+    }
+
+    /// Waits until everything that was added before is in its file, where TensorBoard sees it.
+    ///
+    /// # Errors
+    /// The first error that was not yet returned, or why values still wait.
+    pub fn flush(&self) -> Result<()> {
+        self.shared.queue.flush()
+    }
+
+    /// Writes everything, waits until it is on the device, and ends the background thread. The other handles are of
+    /// no use then: [`ErrorKind::Closed`](crate::ErrorKind::Closed). Closing again does nothing.
+    ///
+    /// # Errors
+    /// The first error that was not yet returned; how many values were lost and why.
+    pub fn close(self) -> Result<()> {
+        self.shared.queue.close(None);
+        self.shared.join();
+        self.shared.queue.verdict()
+    }
+}
+
+impl SummarySink for SummaryWriter {
+    fn write(&mut self, entry: Entry) -> Result<()> {
+        let wall_time = entry.wall_time.or(self.wall_time);
+        let run = match (entry.run.as_str(), &*self.name) {
+            ("", _) => self.run,
+            (below, "") => self.shared.queue.run(below)?.0,
+            (below, own) => self.shared.queue.run(&format!("{own}/{below}"))?.0,
+        };
+        self.shared.queue.push(run, entry.tag.as_str(), entry.step, wall_time, entry.summary)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        SummaryWriter::flush(self)
+    }
+}
+
+impl fmt::Debug for SummaryWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SummaryWriter").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// Waits for the end of the thread, which has said that it is at its end.
+    fn join(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // What a panic of the thread lost is counted by the queue.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if !self.queue.close(Some(PATIENCE)) {
+            tracing::warn!(
+                "{}: not everything was written within {PATIENCE:?}; the rest may be lost",
+                self.queue.path().display()
+            );
+            return;
+        }
+        self.join();
+        if let Err(error) = self.queue.verdict() {
+            tracing::warn!("{error}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The background thread: takes what waits, and writes it, one batch per run.
+
+use std::{
+    io,
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
+
+use super::{
+    queue::Queue,
+    run_file::{RunFile, Written},
+    runs::RunId,
+};
+use crate::event::{Disk, EventFileOptions, EventFileWriter, Sample};
+
+/// The files of a writer, and how to make more of them.
+pub(super) struct Worker {
+    queue: Arc<Queue>,
+    disk: Arc<dyn Disk>,
+    options: EventFileOptions,
+    files: Vec<RunFile>,
+}
+
+impl Worker {
+    /// With the file of the run itself.
+    pub(super) fn new(
+        queue: Arc<Queue>,
+        disk: Arc<dyn Disk>,
+        options: EventFileOptions,
+        own: EventFileWriter,
+    ) -> Worker {
+        let own = RunFile::new(queue.path().to_owned(), options.clone(), Some(own));
+        Worker { queue, disk, options, files: vec![own] }
+    }
+
+    /// Starts the thread.
+    pub(super) fn spawn(self) -> io::Result<JoinHandle<()>> {
+        thread::Builder::new().name("convscope-writer".to_owned()).spawn(move || self.run())
+    }
+
+    fn run(mut self) {
+        // However this thread ends, nobody waits for it any longer.
+        let _last = Last(self.queue.clone());
+        let mut spare = Vec::new();
+        loop {
+            let mut round = self.queue.next_round(self.files.len(), spare);
+            for name in &round.new_runs {
+                let dir = self.queue.path().join(&**name);
+                self.files.push(RunFile::new(dir, self.options.clone(), None));
+            }
+            self.sort(&mut round.batch);
+            let mut written: Vec<Written> =
+                self.files.iter_mut().map(|file| file.write(&*self.disk)).collect();
+            if round.closing {
+                for (file, written) in self.files.iter_mut().zip(&mut written) {
+                    if written.failure.is_none() {
+                        written.failure = file.sync().err();
+                    }
+                }
+            }
+            self.queue.finish_round(&round, written);
+            if round.closing {
+                return;
+            }
+            spare = round.batch;
+        }
+    }
+
+    /// Each value to its run.
+    fn sort(&mut self, batch: &mut Vec<(RunId, Sample)>) {
+        for (run, sample) in batch.drain(..) {
+            self.files[run].push(sample);
+        }
+    }
+}
+
+/// Tells the queue that the thread is at its end, also when it panics.
+struct Last(Arc<Queue>);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        self.0.finish();
+    }
+}
