@@ -42,11 +42,6 @@ impl RunFile {
         self.backlog.push(sample);
     }
 
-    /// Samples that wait.
-    pub(super) fn waiting(&self) -> usize {
-        self.backlog.len()
-    }
-
     /// Writes what waits, as far as possible.
     pub(super) fn write(&mut self, disk: &dyn Disk) -> Written {
         let mut written = Written::default();
