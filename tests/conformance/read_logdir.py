@@ -12,8 +12,9 @@ All of them are told to keep every value instead of a sample. The output is
 
     {"runs": {run: {tag: {"plugin", "data_class", "display_name", "description", "points": [[step, wall time, value]]}}}}
 
-A scalar is a number, or one of "NaN", "Infinity", "-Infinity". A tensor is nested lists of numbers or strings.
-A blob sequence is a list of file names below FOLDER, which hold the blobs byte for byte.
+A wall time and a scalar are numbers, written as strings: so they keep all digits and can be "nan" or "inf". A tensor
+is nested lists of such numbers or of texts. A blob sequence is a list of file names below FOLDER, which hold the blobs
+byte for byte.
 
 Whatever a loader has to say goes to stderr; it says nothing when the files are right.
 """
@@ -22,7 +23,6 @@ import argparse
 import contextlib
 import hashlib
 import json
-import math
 import os
 import sys
 import tempfile
@@ -159,7 +159,7 @@ def read_provider(provider, blobs):
                         "data_class": data_class,
                         "display_name": series.display_name,
                         "description": series.description,
-                        "points": [[datum.step, datum.wall_time, value(datum)] for datum in data[run][tag]],
+                        "points": [[datum.step, number(datum.wall_time), value(datum)] for datum in data[run][tag]],
                     }
     return runs
 
@@ -192,7 +192,7 @@ def accumulated(accumulator, tag, blobs):
     metadata = accumulator.SummaryMetadata(tag)
     data_class = summary_pb2.DataClass.Name(metadata.data_class).removeprefix("DATA_CLASS_").lower().replace("_", " ")
     if tag in accumulator.Tags()["scalars"]:
-        points = [[event.step, event.wall_time, number(event.value)] for event in accumulator.Scalars(tag)]
+        points = [[event.step, number(event.wall_time), number(event.value)] for event in accumulator.Scalars(tag)]
     else:
         points = []
         for event in accumulator.Tensors(tag):
@@ -203,7 +203,7 @@ def accumulated(accumulator, tag, blobs):
                 value = [blobs.put(blob) for blob in value]
             else:
                 value = array(value)
-            points.append([event.step, event.wall_time, value])
+            points.append([event.step, number(event.wall_time), value])
     return {
         "plugin": metadata.plugin_data.plugin_name,
         "data_class": data_class,
@@ -217,12 +217,7 @@ def accumulated(accumulator, tag, blobs):
 
 
 def number(value):
-    value = float(value)
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "Infinity" if value > 0 else "-Infinity"
-    return value
+    return repr(float(value))
 
 
 def array(value):

@@ -1,0 +1,12 @@
+//! Stock TensorBoard reads what we write: each of its loaders sees exactly the runs, tags, steps, wall times and values
+//! that were written, and has nothing to complain about.
+//!
+//! The loaders run in the Python environment `.venv` that `cargo xtask test` makes; the environment variable
+//! `CONVSCOPE_TEST_PYTHON` names another interpreter.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "../support/python.rs"]
+mod python;
+mod series;
+mod synthetic;

@@ -1,0 +1,125 @@
+//! Runs the Python programs of the tests, under a time limit and with all their children ended afterwards.
+
+use std::{
+    env,
+    ffi::OsStr,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// The environment variable that names the interpreter, for an environment other than `.venv` at the root. It must have
+/// what `tests/conformance/requirements.txt` lists.
+pub const PYTHON: &str = "CONVSCOPE_TEST_PYTHON";
+
+/// How long a program may clean up after it was told to stop.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// What a program left.
+pub struct Finished {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// The repository's root.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn interpreter() -> PathBuf {
+    if let Some(python) = env::var_os(PYTHON) {
+        return python.into();
+    }
+    let inside = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
+    let python = root().join(".venv").join(inside);
+    assert!(
+        python.exists(),
+        "{} is missing: run `cargo xtask test`, which makes it (or set {PYTHON} to an interpreter that has the \
+         packages of tests/conformance/requirements.txt)",
+        python.display()
+    );
+    python
+}
+
+/// Runs `script`, given relative to the root, to its end. Panics where it takes longer than `limit`.
+pub fn run<A: AsRef<OsStr>>(
+    script: &str,
+    arguments: impl IntoIterator<Item = A>,
+    limit: Duration,
+) -> Finished {
+    let folder = tempfile::tempdir().unwrap();
+    let (stdout, stderr) = (folder.path().join("stdout"), folder.path().join("stderr"));
+    let mut command = Command::new(interpreter());
+    command
+        .arg("-B") // no compiled files beside the sources
+        .arg(root().join(script))
+        .args(arguments)
+        .env_remove("PYTHONPATH")
+        // What the programs talk to is on this machine.
+        .env("no_proxy", "localhost,127.0.0.1,::1")
+        .env("NO_PROXY", "localhost,127.0.0.1,::1")
+        .stdout(File::create(&stdout).unwrap())
+        .stderr(File::create(&stderr).unwrap());
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let mut group = Group(command.spawn().unwrap());
+    let status = group.wait(limit);
+    drop(group);
+    let read = |path: &Path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
+    let (stdout, stderr) = (read(&stdout), read(&stderr));
+    let Some(status) = status else {
+        panic!("{script} was not done after {} s; it had said:\n{stdout}\n{stderr}", limit.as_secs());
+    };
+    Finished { status, stdout, stderr }
+}
+
+/// A child with all of its own children: dropping it ends those that are left.
+struct Group(Child);
+
+impl Group {
+    /// Waits for the child; past the limit, stops it and returns `None`.
+    fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let status = self.poll(limit);
+        if status.is_none() {
+            self.signal("TERM");
+            self.poll(GRACE);
+        }
+        status
+    }
+
+    fn poll(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return Some(status);
+            }
+            if Instant::now() > deadline {
+                return None;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        if cfg!(unix) {
+            let group = format!("-{}", self.0.id());
+            // Fails where the group is empty already.
+            Command::new("kill")
+                .args(["-s", name, "--", &group])
+                .stderr(std::process::Stdio::null())
+                .status()
+                .ok();
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.signal("KILL");
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
