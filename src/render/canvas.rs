@@ -64,9 +64,11 @@ impl Canvas {
     }
 
     pub fn fill(&mut self, rect: Rect, color: Rgb) {
+        let (left, right) = (rect.x.min(self.width), rect.x.saturating_add(rect.width).min(self.width));
         for y in rect.y..rect.y.saturating_add(rect.height).min(self.height) {
-            for x in rect.x..rect.x.saturating_add(rect.width).min(self.width) {
-                self.set(x, y, color);
+            let line = &mut self.pixels[3 * (y * self.width + left)..3 * (y * self.width + right)];
+            for pixel in line.chunks_exact_mut(3) {
+                pixel.copy_from_slice(&color);
             }
         }
     }

@@ -32,6 +32,11 @@ impl ColorMap {
         }
     }
 
+    /// Colour of the lines between tiles where the background's would not be seen.
+    pub(super) fn separator(self) -> Option<Rgb> {
+        (self == ColorMap::BlueRed).then_some([158; 3])
+    }
+
     /// What a range asks for: a diverging map where zero is in the middle.
     pub(super) fn suited_to(range: Range) -> ColorMap {
         if range.is_symmetric() { ColorMap::BlueRed } else { ColorMap::Viridis }

@@ -5,7 +5,7 @@ use super::{
     colormap::ColorMap,
     layout::{Cut, Layout, Matrix},
     legend::{Legend, Mark},
-    normalize::{Normalization, Range},
+    normalize::{Normalization, Scale},
     page::Page,
     shape,
     tile::{self, Plane, Zoom},
@@ -39,7 +39,7 @@ impl Default for FeatureMapOptions {
 /// Up to this side maps are enlarged to at least three pixels a value.
 const SMALL_MAP: usize = 16;
 /// Maps with a longer side than this may be shown smaller than they are, but no side below it.
-const LARGE_MAP: usize = 40;
+const LARGE_MAP: usize = 28;
 /// Most pixels a value.
 const LARGEST_CELL: usize = 24;
 /// Largest tile: height, width.
@@ -76,8 +76,8 @@ pub fn feature_maps(
     shape::check(&what(), "N, C, H, W", [images, channels, height, width], maps.len())?;
     shape::check_cap(&what(), "max_images", options.max_images)?;
     shape::check_cap(&what(), "max_channels", options.max_channels)?;
-    let range = options.normalization.layer_range(maps)?;
-    let drawing = Drawing { maps, images, channels, size: (height, width), range, options };
+    let scale = options.normalization.scale(maps)?;
+    let drawing = Drawing { maps, images, channels, size: (height, width), scale, options };
     drawing.draw(caption)
 }
 
@@ -87,7 +87,7 @@ struct Drawing<'a> {
     channels: usize,
     /// Height and width of a map.
     size: (usize, usize),
-    range: Option<Range>,
+    scale: Scale,
     options: &'a FeatureMapOptions,
 }
 
@@ -96,6 +96,9 @@ impl<'a> Drawing<'a> {
         let layout = Layout::best(&self.matrix());
         let (note, legend) = (self.note(&layout), self.legend());
         let (mut canvas, origin) = Page::around(&layout, caption, &note, Some(&legend)).open()?;
+        if let Some(color) = self.color_map().separator() {
+            layout.draw_separators(&mut canvas, origin, color);
+        }
         layout.draw_labels(&mut canvas, origin, |row| format!("#{row}"));
         for row in 0..layout.rows {
             for column in 0..layout.columns {
@@ -103,7 +106,14 @@ impl<'a> Drawing<'a> {
                 let at = (origin.0 + x, origin.1 + y);
                 let plane = Plane::new(self.map(row, column), self.size.1);
                 let constant = self.is_constant(row, column);
-                tile::plane(&mut canvas, at, plane, layout.zoom, (self.range, self.color_map()), constant);
+                tile::plane(
+                    &mut canvas,
+                    at,
+                    plane,
+                    layout.zoom,
+                    (self.scale.range, self.color_map()),
+                    constant,
+                );
             }
         }
         canvas.into_image()
@@ -139,7 +149,9 @@ impl<'a> Drawing<'a> {
     }
 
     fn color_map(&self) -> ColorMap {
-        self.options.color_map.unwrap_or_else(|| self.range.map_or(ColorMap::Viridis, ColorMap::suited_to))
+        self.options
+            .color_map
+            .unwrap_or_else(|| self.scale.range.map_or(ColorMap::Viridis, ColorMap::suited_to))
     }
 
     fn note(&self, layout: &Layout) -> String {
@@ -148,8 +160,8 @@ impl<'a> Drawing<'a> {
             1 => format!("feature maps {height} x {width}"),
             down => format!("feature maps {height} x {width}, each pixel the mean of {down} x {down}"),
         };
-        let channels = shape::shown(layout.columns, self.channels, "channels");
-        let images = shape::shown(layout.rows, self.images, "probe images");
+        let channels = shape::shown(layout.columns, self.channels, "channel");
+        let images = shape::shown(layout.rows, self.images, "probe image");
         match layout.rows {
             1 => format!("{maps}: {channels}, {images}"),
             _ => format!("{maps}: {images} down, {channels} across"),
@@ -157,11 +169,11 @@ impl<'a> Drawing<'a> {
     }
 
     fn legend(&self) -> Legend {
-        let label = format!("activation, {}", self.options.normalization.words(self.range));
+        let label = format!("activation{}", self.scale.words);
         let mut marks = Vec::new();
         marks.extend(self.constant_mark());
         marks.extend(Mark::non_finite(self.maps));
-        Legend { map: self.color_map(), range: self.range, label, marks }
+        Legend { map: self.color_map(), range: self.scale.range, label, marks }
     }
 
     /// Counts the constant maps, and the channels that are constant for every image.
@@ -178,5 +190,51 @@ impl<'a> Drawing<'a> {
             _ => format!("; {channels} of {} channels on every image", self.channels),
         };
         (maps > 0).then(|| (Mark::Cross, format!("{maps} of {total} maps constant{everywhere}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(
+        maps: &[f32],
+        [images, channels, height, width]: [usize; 4],
+        normalization: Normalization,
+    ) -> (String, Legend) {
+        let options = &FeatureMapOptions { normalization, ..FeatureMapOptions::default() };
+        let scale = normalization.scale(maps).unwrap();
+        let drawing = Drawing { maps, images, channels, size: (height, width), scale, options };
+        (drawing.note(&Layout::best(&drawing.matrix())), drawing.legend())
+    }
+
+    #[test]
+    fn left_out_channels_and_dead_ones_are_told() {
+        let mut maps: Vec<f32> = (0..2 * 100 * 49).map(|i| (i as f32).sin().abs()).collect();
+        maps[..49].fill(0.0);
+        maps[99 * 49..101 * 49].fill(0.0);
+        maps[60] = f32::INFINITY;
+        let (note, legend) = words(&maps, [2, 100, 7, 7], Normalization::PerFilter);
+        assert_eq!(note, "feature maps 7 x 7: 2 probe images down, the first 64 of 100 channels across");
+        assert!(
+            legend.label.starts_with("activation, each tile scaled by itself (all: 0 to"),
+            "{}",
+            legend.label
+        );
+        let marks: Vec<&str> = legend.marks.iter().map(|(_, text)| text.as_str()).collect();
+        let constant = "3 of 200 maps constant; 1 of 100 channels on every image";
+        assert_eq!(marks, [constant, "1 of 9800 values NaN or infinite"]);
+    }
+
+    #[test]
+    fn the_scale_that_was_chosen_is_told() {
+        let maps: Vec<f32> = (1..=1000).map(|i| i as f32).collect();
+        let label = |normalization| words(&maps, [1, 1, 20, 50], normalization).1;
+        let auto = label(Normalization::Auto);
+        assert_eq!(auto.label, "activation, one scale up to the layer's 99th percentile (all: 1 to 1000)");
+        assert_eq!(auto.range.map(|range| (range.lo, range.hi)), Some((0.0, 990.0)));
+        let fixed = label(Normalization::Fixed { lo: -1.0, hi: 1.0 });
+        assert_eq!(fixed.label, "activation, fixed scale (found: 1 to 1000)");
+        assert_eq!(fixed.map, ColorMap::BlueRed);
     }
 }

@@ -6,7 +6,7 @@ use super::{
     colormap::ColorMap,
     layout::{Cut, Layout, Matrix},
     legend::{Legend, Mark},
-    normalize::{Normalization, Range, to_byte},
+    normalize::{Normalization, Range, Scale, to_byte},
     page::Page,
     shape,
     tile::{self, Plane, Zoom},
@@ -24,7 +24,7 @@ pub struct FilterOptions {
     pub rgb: bool,
     /// Most output channels shown. The default is 64.
     pub max_outputs: usize,
-    /// Most input channels shown. The default is 16.
+    /// Most input channels shown, four times as many for 1 x 1 kernels. The default is 16.
     pub max_inputs: usize,
 }
 
@@ -42,6 +42,8 @@ impl Default for FilterOptions {
 
 /// Pixels a weight, at least and at most.
 const CELL: (usize, usize) = (8, 32);
+/// How many times more input channels are shown where each takes a single cell.
+const POINTWISE: usize = 4;
 /// Largest tile: height, width.
 const TILE_LIMIT: (usize, usize) = (1000, 760);
 
@@ -82,7 +84,7 @@ pub fn filters(
         inputs,
         size: (height, width),
         rgb: options.rgb && inputs == 3,
-        range: options.normalization.layer_range(kernel)?,
+        scale: options.normalization.scale(kernel)?,
         options,
     };
     drawing.draw(caption)
@@ -96,7 +98,7 @@ struct Drawing<'a> {
     size: (usize, usize),
     /// Whether three input channels make one colour tile.
     rgb: bool,
-    range: Option<Range>,
+    scale: Scale,
     options: &'a FilterOptions,
 }
 
@@ -105,6 +107,9 @@ impl Drawing<'_> {
         let layout = Layout::best(&self.matrix());
         let (note, legend) = (self.note(&layout), self.legend());
         let (mut canvas, origin) = Page::around(&layout, caption, &note, Some(&legend)).open()?;
+        if let Some(color) = self.color_map().separator() {
+            layout.draw_separators(&mut canvas, origin, color);
+        }
         layout.draw_labels(&mut canvas, origin, |row| row.to_string());
         for row in 0..layout.rows {
             for column in 0..layout.columns {
@@ -129,7 +134,8 @@ impl Drawing<'_> {
         let (rows, columns, cut) = if self.is_list() {
             (1, self.outputs.min(max_outputs.saturating_mul(max_inputs)), Cut::Columns)
         } else {
-            (self.outputs.min(max_outputs), self.inputs.min(max_inputs), Cut::Rows)
+            let more = if self.size == (1, 1) { POINTWISE } else { 1 };
+            (self.outputs.min(max_outputs), self.inputs.min(max_inputs.saturating_mul(more)), Cut::Rows)
         };
         let zooms = Zoom::choices(self.size, CELL.0, CELL.1, TILE_LIMIT);
         Matrix { rows, columns, tile: self.size, zooms, cut, labels: 0, lines: 6 }
@@ -144,7 +150,7 @@ impl Drawing<'_> {
         let values = &self.kernel[index * self.tile_len()..][..self.tile_len()];
         let constant = tile::is_constant(values);
         if self.rgb {
-            let range = self.range.or_else(|| Range::of(values));
+            let range = self.scale.range.or_else(|| Range::of(values));
             tile::color_planes(canvas, at, values, self.size, zoom, |value| {
                 range.filter(|_| value.is_finite()).map(|range| to_byte(range.unit(value) as f32))
             });
@@ -153,7 +159,7 @@ impl Drawing<'_> {
             }
         } else {
             let plane = Plane::new(values, self.size.1);
-            tile::plane(canvas, at, plane, zoom, (self.range, self.color_map()), constant);
+            tile::plane(canvas, at, plane, zoom, (self.scale.range, self.color_map()), constant);
         }
     }
 
@@ -161,7 +167,7 @@ impl Drawing<'_> {
         match (self.rgb, self.options.color_map) {
             (true, _) => ColorMap::Grey,
             (false, Some(map)) => map,
-            (false, None) => self.range.map_or(ColorMap::Viridis, ColorMap::suited_to),
+            (false, None) => self.scale.range.map_or(ColorMap::Viridis, ColorMap::suited_to),
         }
     }
 
@@ -172,12 +178,12 @@ impl Drawing<'_> {
             down => format!("filters {height} x {width}, each pixel the mean of {down} x {down}"),
         };
         if self.is_list() {
-            let of = shape::shown(layout.columns, self.outputs, "output channels");
+            let of = shape::shown(layout.columns, self.outputs, "output channel");
             let colors = if self.rgb { ", input channels as red, green, blue" } else { "" };
             return format!("{kernel}: {of}{colors}");
         }
-        let rows = shape::shown(layout.rows, self.outputs, "output channels");
-        let columns = shape::shown(layout.columns, self.inputs, "input channels");
+        let rows = shape::shown(layout.rows, self.outputs, "output channel");
+        let columns = shape::shown(layout.columns, self.inputs, "input channel");
         format!("{kernel}: {rows} down, {columns} across")
     }
 
@@ -185,13 +191,48 @@ impl Drawing<'_> {
         let tiles = self.kernel.chunks_exact(self.tile_len());
         let count = tiles.len();
         let constant = tiles.filter(|values| tile::is_constant(values)).count();
-        let what = if self.rgb { "weight, in each colour" } else { "weight" };
-        let label = format!("{what}, {}", self.options.normalization.words(self.range));
+        let what = if self.rgb { "weight in each colour" } else { "weight" };
+        let label = format!("{what}{}", self.scale.words);
         let mut marks = Vec::new();
         if constant > 0 {
             marks.push((Mark::Cross, format!("{constant} of {count} tiles constant")));
         }
         marks.extend(Mark::non_finite(self.kernel));
-        Legend { map: self.color_map(), range: self.range, label, marks }
+        Legend { map: self.color_map(), range: self.scale.range, label, marks }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(kernel: &[f32], [outputs, inputs, height, width]: [usize; 4]) -> (String, Legend) {
+        let options = &FilterOptions::default();
+        let scale = options.normalization.scale(kernel).unwrap();
+        let size = (height, width);
+        let drawing = Drawing { kernel, outputs, inputs, size, rgb: inputs == 3, scale, options };
+        (drawing.note(&Layout::best(&drawing.matrix())), drawing.legend())
+    }
+
+    #[test]
+    fn left_out_channels_and_broken_weights_are_told() {
+        let mut kernel: Vec<f32> = (0..128 * 64 * 9).map(|i| (i as f32).sin()).collect();
+        kernel[..9].fill(0.25);
+        kernel[10] = f32::NAN;
+        let (note, legend) = words(&kernel, [128, 64, 3, 3]);
+        let (rows, columns) =
+            ("the first 64 of 128 output channels down", "the first 16 of 64 input channels across");
+        assert_eq!(note, format!("filters 3 x 3: {rows}, {columns}"));
+        assert_eq!(legend.label, "weight, one scale for the layer");
+        let marks: Vec<&str> = legend.marks.iter().map(|(_, text)| text.as_str()).collect();
+        assert_eq!(marks, ["1 of 8192 tiles constant", "1 of 73728 values NaN or infinite"]);
+    }
+
+    #[test]
+    fn colour_kernels_say_so() {
+        let kernel: Vec<f32> = (0..8 * 3 * 25).map(|i| (i as f32).sin()).collect();
+        let (note, legend) = words(&kernel, [8, 3, 5, 5]);
+        assert_eq!(note, "filters 5 x 5: 8 output channels, input channels as red, green, blue");
+        assert!(legend.label.starts_with("weight in each colour") && legend.marks.is_empty());
     }
 }

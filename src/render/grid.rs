@@ -86,9 +86,9 @@ pub fn make_grid(values: &[f32], shape: [usize; 4], options: &GridOptions) -> Re
             ));
         }
     };
-    let range = options.normalization.map(|choice| choice.layer_range(values)).transpose()?;
+    let scale = options.normalization.map(|choice| choice.scale(values)).transpose()?;
     for (index, tile) in values.chunks_exact(channels * height * width).enumerate() {
-        let range = range.and_then(|layer| layer.or_else(|| Range::of(tile)));
+        let range = scale.as_ref().and_then(|scale| scale.range.or_else(|| Range::of(tile)));
         let at =
             (padding + index / columns * (height + padding), padding + index % columns * (width + padding));
         for plane in 0..3 {

@@ -1,9 +1,9 @@
 //! Where the tiles go: chosen among all arrangements by what can be read on a card.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use super::{
-    canvas::Canvas,
+    canvas::{Canvas, Rect, Rgb},
     page::{FAINT, MARGIN},
     text::{self, Font},
     tile::Zoom,
@@ -27,7 +27,7 @@ pub(super) struct Matrix {
     pub tile: (usize, usize),
     pub zooms: Vec<Zoom>,
     pub cut: Cut,
-    /// Extra lines of text below each tile.
+    /// Characters of the label below each tile; 0 for none.
     pub labels: usize,
     /// About how many lines caption and legend take.
     pub lines: usize,
@@ -61,6 +61,7 @@ pub(super) struct Layout {
     gutter: usize,
     top: usize,
     gap: usize,
+    separator: usize,
 }
 
 impl Layout {
@@ -83,9 +84,10 @@ impl Layout {
     }
 
     fn new(matrix: &Matrix, font: Font, zoom: Zoom, per_block: usize) -> Layout {
-        let tile = (zoom.pixels(matrix.tile.0), zoom.pixels(matrix.tile.1));
+        let tile = zoom.tile(matrix.tile);
         let separator = if tile.0.min(tile.1) < 48 { 1 } else { 2 };
-        let pitch = (tile.0 + separator + matrix.labels * font.line(), tile.1 + separator);
+        let label = if matrix.labels > 0 { font.line() } else { 0 };
+        let pitch = (tile.0 + separator + label, tile.1 + separator);
         let gutter =
             if matrix.labels > 0 { 0 } else { font.measure(&matrix.longest_row_label()) + font.advance() };
         let top = if matrix.has_column_labels() { font.line() } else { 0 };
@@ -119,7 +121,21 @@ impl Layout {
             (down * (top + block_rows * pitch.0 + gap)).saturating_sub(gap),
         );
         let width = (body.0 + 2 * MARGIN).max(*WIDTH.start());
-        Layout { font, zoom, rows, columns, width, body, cut: matrix.cut, per_block, pitch, gutter, top, gap }
+        Layout {
+            font,
+            zoom,
+            rows,
+            columns,
+            width,
+            body,
+            cut: matrix.cut,
+            per_block,
+            pitch,
+            gutter,
+            top,
+            gap,
+            separator,
+        }
     }
 
     /// How many tiles are shown first, then how well text and tiles can be read on a card and enlarged.
@@ -130,8 +146,10 @@ impl Layout {
         let letters = (shrink * self.font.height() as f64 / 12.0).min(1.0);
         let tiles = (shrink * side / 40.0).min(1.0);
         let enlarged = (side / 64.0).min(1.0);
-        let whole_blocks = if matrix.blockwise().is_multiple_of(self.per_block) { 1.0 } else { 0.85 };
-        (self.rows * self.columns, letters * tiles * enlarged.sqrt() * whole_blocks)
+        let whole_blocks = if matrix.blockwise().is_multiple_of(self.per_block) { 1.0 } else { 0.6 };
+        let label_room =
+            self.zoom.pixels(matrix.tile.1) as f64 / (matrix.labels.max(1) * self.font.advance()) as f64;
+        (self.rows * self.columns, letters * tiles * enlarged.sqrt() * whole_blocks * label_room.min(1.0))
     }
 
     /// Upper left corner of a tile within the body.
@@ -151,61 +169,59 @@ impl Layout {
         }
     }
 
-    /// Writes the numbers of rows and columns beside each block.
+    /// Fills what the tiles and the thin lines between them take, so that near-white tiles can be told apart.
+    pub fn draw_separators(&self, canvas: &mut Canvas, origin: (usize, usize), color: Rgb) {
+        for row in 0..self.rows {
+            for column in 0..self.columns {
+                let (x, y) = self.tile(row, column);
+                let line = self.separator;
+                let (left, top) = ((origin.0 + x).saturating_sub(line), (origin.1 + y).saturating_sub(line));
+                canvas.fill(Rect::new(left, top, self.pitch.1 + line, self.pitch.0 + line), color);
+            }
+        }
+    }
+
+    /// Writes the numbers of rows and columns beside each block. Each line of a list starts with the number of its first
+    /// tile instead.
     pub fn draw_labels(
         &self,
         canvas: &mut Canvas,
         origin: (usize, usize),
         row_label: impl Fn(usize) -> String,
     ) {
-        let (font, tile) = (self.font, self.pitch.0);
-        let step = stride(font.line(), tile);
-        for row in (0..self.rows).filter(|row| self.cut == Cut::Columns || (row % self.per_block) % step == 0)
-        {
-            for column in (0..self.columns).step_by(if self.cut == Cut::Columns {
-                self.per_block
-            } else {
-                self.columns
-            }) {
-                if self.cut == Cut::Columns && self.rows > 1 && row % step != 0 {
-                    continue;
-                }
-                let (x, y) = self.tile(row, column);
-                let label = if self.top == 0 { column.to_string() } else { row_label(row) };
-                let left =
-                    (x - self.gutter) + (self.gutter - font.advance()).saturating_sub(font.measure(&label));
-                let middle = (y + tile / 2).saturating_sub(font.height() / 2);
-                text::draw(canvas, (origin.0 + left, origin.1 + middle), &label, font, false, FAINT);
+        let font = self.font;
+        let mut write = |x: usize, y: usize, label: &str| {
+            text::draw(canvas, (origin.0 + x, origin.1 + y), label, font, false, FAINT);
+        };
+        let every_row = stride(font.line(), self.pitch.0);
+        let widest = font.measure(&self.columns.saturating_sub(1).to_string());
+        let every_column = stride(widest + font.advance(), self.pitch.1);
+        let is_list = self.top == 0;
+        for (rows, columns) in self.blocks() {
+            let first = columns.start;
+            for row in rows.clone().step_by(if is_list { 1 } else { every_row }) {
+                let label = if is_list { first.to_string() } else { row_label(row) };
+                let (x, y) = self.tile(row, first);
+                let left = x.saturating_sub(font.advance() + font.measure(&label));
+                write(left, (y + self.pitch.0 / 2).saturating_sub(font.height() / 2), &label);
             }
-        }
-        if self.top > 0 {
-            self.draw_column_labels(canvas, origin);
+            for column in columns.step_by(every_column).filter(|_| !is_list) {
+                let (x, y) = self.tile(rows.start, column);
+                write(x, y - font.line(), &column.to_string());
+            }
         }
     }
 
-    fn draw_column_labels(&self, canvas: &mut Canvas, origin: (usize, usize)) {
-        let font = self.font;
-        let step =
-            stride(font.measure(&self.columns.saturating_sub(1).to_string()) + font.advance(), self.pitch.1);
-        let blocks = match self.cut {
-            Cut::Rows => (0..self.rows).step_by(self.per_block),
-            Cut::Columns => (0..1).step_by(1),
+    /// Rows and columns of each block.
+    fn blocks(&self) -> Vec<(Range<usize>, Range<usize>)> {
+        let count = match self.cut {
+            Cut::Rows => self.rows,
+            Cut::Columns => self.columns,
         };
-        for row in blocks {
-            for column in 0..self.columns {
-                let within = if self.cut == Cut::Columns { column % self.per_block } else { column };
-                if within % step == 0 {
-                    let (x, y) = self.tile(row, column);
-                    text::draw(
-                        canvas,
-                        (origin.0 + x, origin.1 + y - font.line()),
-                        &column.to_string(),
-                        font,
-                        false,
-                        FAINT,
-                    );
-                }
-            }
+        let parts = (0..count).step_by(self.per_block).map(|at| at..(at + self.per_block).min(count));
+        match self.cut {
+            Cut::Rows => parts.map(|rows| (rows, 0..self.columns)).collect(),
+            Cut::Columns => parts.map(|columns| (0..self.rows, columns)).collect(),
         }
     }
 }
@@ -237,4 +253,63 @@ impl Matrix {
 /// The smallest power of two of pitches that `needed` pixels fit into.
 fn stride(needed: usize, pitch: usize) -> usize {
     needed.div_ceil(pitch.max(1)).next_power_of_two()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matrix(rows: usize, columns: usize, tile: (usize, usize), cut: Cut) -> Matrix {
+        let zooms = Zoom::choices(tile, 8, 32, (1000, 760));
+        Matrix { rows, columns, tile, zooms, cut, labels: 0, lines: 6 }
+    }
+
+    #[test]
+    fn tiles_lie_in_the_body_and_on_no_other() {
+        for cut in [Cut::Rows, Cut::Columns] {
+            for (rows, columns) in [(1, 1), (1, 64), (32, 16), (64, 16), (7, 13), (16, 5)] {
+                for tile in [(1, 1), (3, 3), (7, 5), (60, 40), (2000, 3)] {
+                    let layout = Layout::best(&matrix(rows, columns, tile, cut));
+                    let size = layout.zoom.tile(tile);
+                    let mut taken = vec![false; layout.body.0 * layout.body.1];
+                    for (row, column) in
+                        (0..layout.rows).flat_map(|r| (0..layout.columns).map(move |c| (r, c)))
+                    {
+                        let (x, y) = layout.tile(row, column);
+                        assert!(x + size.1 <= layout.body.0 && y + size.0 <= layout.body.1, "{layout:?}");
+                        for at in (y..y + size.0).flat_map(|y| (x..x + size.1).map(move |x| (x, y))) {
+                            let pixel = &mut taken[at.1 * layout.body.0 + at.0];
+                            assert!(!*pixel, "{layout:?}");
+                            *pixel = true;
+                        }
+                    }
+                    assert!(
+                        layout.rows >= 1 && layout.columns >= 1 && WIDTH.contains(&layout.width),
+                        "{layout:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_cap_of_an_ordinary_kernel_fits() {
+        let layout = Layout::best(&matrix(64, 16, (3, 3), Cut::Rows));
+        assert_eq!((layout.rows, layout.columns), (64, 16));
+        assert!(layout.zoom.up >= 8);
+        assert_eq!(layout.blocks().len(), 2, "side by side");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_out() {
+        let layout = Layout::best(&matrix(64, 16, (11, 11), Cut::Rows));
+        assert!(layout.rows * layout.columns < 64 * 16);
+        assert!(layout.zoom.up == 8, "not shown smaller than promised");
+    }
+
+    #[test]
+    fn lists_of_a_power_of_two_have_even_lines() {
+        let layout = Layout::best(&matrix(1, 64, (7, 7), Cut::Columns));
+        assert!(64 % layout.per_block == 0, "{layout:?}");
+    }
 }

@@ -73,12 +73,12 @@ impl Legend {
         };
         let below = bar.y + bar.height + 2;
         let right = |label: &str, at: usize| at.saturating_sub(font.measure(label));
-        text::draw(canvas, (bar.x, below), &low, font, false, INK);
-        text::draw(canvas, (right(&high, bar.x + bar.width), below), &high, font, false, INK);
+        text::draw(canvas, (bar.x, below), &low, font, true, INK);
+        text::draw(canvas, (right(&high, bar.x + bar.width), below), &high, font, true, INK);
         if self.range.is_some_and(Range::is_symmetric) {
             let middle = bar.x + bar.width / 2;
             canvas.fill(Rect::new(middle, bar.y + bar.height, 1, 3), INK);
-            text::draw(canvas, (middle - font.advance() / 2, below), "0", font, false, INK);
+            text::draw(canvas, (middle - font.advance() / 2, below), "0", font, true, INK);
         }
     }
 

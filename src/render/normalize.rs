@@ -9,7 +9,9 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
 pub enum Normalization {
-    /// [`Symmetric`](Self::Symmetric) where a value of the layer is negative, else 0 to the largest value of the layer.
+    /// As [`Symmetric`](Self::Symmetric) where a value of the layer is negative, else from 0; but the scale ends at the
+    /// 99th percentile of the magnitudes other than 0, so that a few strong channels do not darken all others. What lies
+    /// beyond takes the end's colour, and the legend says how far it goes.
     #[default]
     Auto,
     /// Each tile from its smallest to its largest value: shows the structure of each, hides which one is strong.
@@ -29,29 +31,61 @@ pub enum Normalization {
 }
 
 impl Normalization {
-    /// The range for all tiles; `None` where each tile has its own, or where no value is finite.
-    pub(super) fn layer_range(self, values: &[f32]) -> Result<Option<Range>> {
-        if let Normalization::Fixed { lo, hi } = self {
-            return Range::fixed(lo, hi).map(Some);
-        }
-        Ok(Range::of(values).and_then(|found| match self {
-            Normalization::PerFilter => None,
-            Normalization::PerLayer => Some(found),
-            Normalization::Auto if found.lo >= 0.0 => Some(Range { lo: 0.0, hi: found.hi }),
-            _ => Some(found.symmetric()),
-        }))
+    /// The scale that this choice gives a layer.
+    pub(super) fn scale(self, values: &[f32]) -> Result<Scale> {
+        let fixed = match self {
+            Normalization::Fixed { lo, hi } => Some(Range::fixed(lo, hi)?),
+            _ => None,
+        };
+        let Some(found) = Range::of(values) else {
+            return Ok(Scale { range: fixed, words: ": no finite value".to_owned() });
+        };
+        let layer = |range| Scale { range: Some(range), words: ", one scale for the layer".to_owned() };
+        Ok(match (self, fixed) {
+            (_, Some(range)) => {
+                Scale { range: Some(range), words: format!(", fixed scale (found: {found})") }
+            }
+            (Normalization::PerFilter, _) => {
+                Scale { range: None, words: format!(", each tile scaled by itself (all: {found})") }
+            }
+            (Normalization::PerLayer, _) => layer(found),
+            (Normalization::Symmetric, _) => layer(Range::symmetric(found.magnitude())),
+            (Normalization::Auto | Normalization::Fixed { .. }, _) => Scale::auto(values, found),
+        })
     }
+}
 
-    /// The choice in words, for a legend that shows `range`.
-    pub(super) fn words(self, range: Option<Range>) -> &'static str {
-        match (self, range) {
-            (Normalization::PerFilter, _) => "each tile scaled by itself",
-            (_, None) => "no finite value",
-            (Normalization::Fixed { .. }, _) => "fixed scale",
-            (_, Some(range)) if range.is_symmetric() => "one scale for the layer, symmetric around 0",
-            _ => "one scale for the layer",
-        }
+/// The range for all tiles, with the choice in words.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Scale {
+    /// `None` where each tile has its own, or where no value is finite.
+    pub range: Option<Range>,
+    /// For the legend, after what is measured.
+    pub words: String,
+}
+
+impl Scale {
+    fn auto(values: &[f32], found: Range) -> Scale {
+        let end = strong_magnitude(values);
+        let range = if found.lo < 0.0 { Range::symmetric(end) } else { Range { lo: 0.0, hi: end } };
+        let words = if end < found.magnitude() {
+            format!(", one scale up to the layer's 99th percentile (all: {found})")
+        } else {
+            ", one scale for the layer".to_owned()
+        };
+        Scale { range: Some(range), words }
     }
+}
+
+/// The 99th percentile of the finite magnitudes other than 0; 0 where there is none.
+fn strong_magnitude(values: &[f32]) -> f64 {
+    let mut magnitudes: Vec<f32> =
+        values.iter().map(|v| v.abs()).filter(|&v| v.is_finite() && v > 0.0).collect();
+    if magnitudes.is_empty() {
+        return 0.0;
+    }
+    let rank = (magnitudes.len() - 1) * 99 / 100;
+    f64::from(*magnitudes.select_nth_unstable_by(rank, f32::total_cmp).1)
 }
 
 /// Lowest and highest value of a scale, `lo <= hi`, both finite.
@@ -80,9 +114,12 @@ impl Range {
         Ok(Range { lo: lo.into(), hi: hi.into() })
     }
 
-    fn symmetric(self) -> Range {
-        let m = self.hi.abs().max(self.lo.abs());
-        Range { lo: -m, hi: m }
+    fn symmetric(magnitude: f64) -> Range {
+        Range { lo: -magnitude, hi: magnitude }
+    }
+
+    fn magnitude(self) -> f64 {
+        self.hi.abs().max(self.lo.abs())
     }
 
     /// Whether zero is in the middle. From -0 to 0 is, from 0 to 0 is not: that one is a magnitude.

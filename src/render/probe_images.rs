@@ -69,7 +69,7 @@ pub fn probe_images(
         tile: size,
         zooms: zooms(size, least),
         cut: Cut::Columns,
-        labels: 1,
+        labels: labels.iter().map(|label| label.chars().count()).max().unwrap_or(0).min(24) + 4,
         lines: 3,
     });
     let note = note(size, images, layout.columns, layout.zoom);
@@ -100,7 +100,7 @@ fn zooms(size: (usize, usize), least: usize) -> Vec<Zoom> {
 }
 
 fn note((height, width): (usize, usize), images: usize, shown: usize, zoom: Zoom) -> String {
-    let images = shape::shown(shown, images, "images");
+    let images = shape::shown(shown, images, "image");
     match zoom.down {
         1 => format!("{images} of {height} x {width} pixels, brightness 0 to 1"),
         down => format!(

@@ -31,7 +31,23 @@ pub(super) fn check_cap(what: &str, field: &str, cap: usize) -> Result<()> {
     Ok(())
 }
 
-/// "64 channels", or "64 of 128 channels" where some were left out.
+/// "64 channels", "1 channel", or "the first 64 of 128 channels" where some were left out.
 pub(super) fn shown(shown: usize, of: usize, what: &str) -> String {
-    if shown == of { format!("{of} {what}") } else { format!("{shown} of {of} {what}") }
+    match (shown, of) {
+        (_, 1) => format!("1 {what}"),
+        _ if shown == of => format!("{of} {what}s"),
+        _ => format!("the first {shown} of {of} {what}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn left_out_channels_are_counted() {
+        assert_eq!(shown(64, 64, "channel"), "64 channels");
+        assert_eq!(shown(64, 128, "channel"), "the first 64 of 128 channels");
+        assert_eq!(shown(1, 1, "channel"), "1 channel");
+    }
 }

@@ -64,6 +64,10 @@ pub(super) fn draw(canvas: &mut Canvas, at: (usize, usize), text: &str, font: Fo
     let face = if bold { font.bold() } else { font.regular() };
     let style = MonoTextStyle::new(face, rgb888(color));
     let Ok(_) = Text::with_baseline(text, point(at), style, Baseline::Top).draw(canvas);
+    if bold && font == Font::Large {
+        // This size has no bold face: struck twice.
+        let Ok(_) = Text::with_baseline(text, point((at.0 + 1, at.1)), style, Baseline::Top).draw(canvas);
+    }
 }
 
 /// Text from outside on one line: control characters become spaces; the middle goes where `max` characters are too few,

@@ -21,6 +21,11 @@ impl Zoom {
         values.div_ceil(self.down) * self.up
     }
 
+    /// Height and width of a tile in pixels.
+    pub fn tile(self, size: (usize, usize)) -> (usize, usize) {
+        (self.pixels(size.0), self.pixels(size.1))
+    }
+
     /// `least..=most` pixels a value where the least fits into `limit` pixels (height, width), else the largest zoom
     /// that does.
     pub fn choices(size: (usize, usize), least: usize, most: usize, limit: (usize, usize)) -> Vec<Zoom> {
@@ -142,5 +147,40 @@ pub(super) fn plane(
     cells(canvas, at, size, zoom, |row, column| color(plane.cell(zoom, row, column)));
     if constant {
         cross(canvas, at, size, zoom, contrast(color(plane.values[0])));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_the_mean_of_its_block() {
+        let values = [1.0, 2.0, 10.0, 3.0, 4.0, 20.0, 5.0, f32::NAN, 30.0];
+        let plane = Plane::new(&values, 3);
+        let zoom = Zoom { up: 1, down: 2 };
+        assert_eq!(plane.cell(zoom, 0, 0), 2.5);
+        assert_eq!(plane.cell(zoom, 0, 1), 15.0, "a narrower block at the edge");
+        assert!(plane.cell(zoom, 1, 0).is_nan());
+        assert_eq!(plane.cell(zoom, 1, 1), 30.0);
+        assert_eq!(plane.cell(Zoom { up: 5, down: 1 }, 1, 2), 20.0);
+    }
+
+    #[test]
+    fn one_value_and_non_finite_ones_are_not_constant() {
+        assert!(is_constant(&[2.0, 2.0]) && is_constant(&[0.0, -0.0]));
+        assert!(!is_constant(&[2.0, 2.5]) && !is_constant(&[2.0]) && !is_constant(&[]));
+        assert!(!is_constant(&[f32::INFINITY; 3]) && !is_constant(&[f32::NAN; 3]));
+    }
+
+    #[test]
+    fn zooms_are_whole_factors_that_fit() {
+        let ups = |size, limit| {
+            Zoom::choices(size, 8, 10, limit).iter().map(|z| (z.up, z.down)).collect::<Vec<_>>()
+        };
+        assert_eq!(ups((3, 3), (100, 100)), [(8, 1), (9, 1), (10, 1)]);
+        assert_eq!(ups((3, 12), (100, 100)), [(8, 1)]);
+        assert_eq!(ups((3, 30), (100, 100)), [(3, 1)]);
+        assert_eq!(ups((1000, 30), (100, 100)), [(1, 10)]);
     }
 }
