@@ -76,7 +76,7 @@ impl Output for RealOutput {
         match fs::metadata(path) {
             Ok(there) => identity(&there) == self.identity,
             // Anything else (no permission to look, a network that is down) says nothing about the file.
-            Err(error) => error.kind() != io::ErrorKind::NotFound,
+            Err(error) => !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
         }
     }
 
@@ -99,3 +99,99 @@ fn identity(metadata: &fs::Metadata) -> Identity {
 type Identity = ();
 #[cfg(not(unix))]
 fn identity(_: &fs::Metadata) -> Identity {}
+
+/// A disk that fails when it is told to, over a real one.
+#[cfg(test)]
+pub(crate) mod testing {
+    use std::sync::{Arc, Condvar, Mutex};
+
+    use super::*;
+
+    /// What goes wrong. Shared with the test.
+    #[derive(Debug, Default)]
+    pub(crate) struct Faults {
+        /// Bytes that are left; `None` is no end of them.
+        pub room: Option<usize>,
+        /// Nothing can be cut off.
+        pub cut_fails: bool,
+        /// Writing waits.
+        pub stalled: bool,
+        /// Writing panics.
+        pub panics: bool,
+    }
+
+    #[derive(Clone, Default)]
+    pub(crate) struct FaultyDisk {
+        shared: Arc<(Mutex<Faults>, Condvar)>,
+    }
+
+    impl FaultyDisk {
+        pub(crate) fn set(&self, change: impl FnOnce(&mut Faults)) {
+            change(&mut self.shared.0.lock().unwrap());
+            self.shared.1.notify_all();
+        }
+    }
+
+    impl Disk for FaultyDisk {
+        fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+            RealDisk.create_dir_all(dir)
+        }
+
+        fn create_dir(&self, dir: &Path) -> io::Result<()> {
+            RealDisk.create_dir(dir)
+        }
+
+        fn names(&self, dir: &Path) -> io::Result<Vec<OsString>> {
+            RealDisk.names(dir)
+        }
+
+        fn create_new(&self, path: &Path) -> io::Result<Box<dyn Output>> {
+            Ok(Box::new(FaultyOutput { disk: self.clone(), real: RealDisk.create_new(path)?, len: 0 }))
+        }
+
+        fn remove(&self, path: &Path) -> io::Result<()> {
+            RealDisk.remove(path)
+        }
+    }
+
+    struct FaultyOutput {
+        disk: FaultyDisk,
+        real: Box<dyn Output>,
+        len: usize,
+    }
+
+    impl Output for FaultyOutput {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let (faults, changed) = &*self.disk.shared;
+            let mut faults = changed.wait_while(faults.lock().unwrap(), |faults| faults.stalled).unwrap();
+            assert!(!faults.panics, "the disk panics, as planned");
+            let taken = faults.room.map_or(bytes.len(), |room| room.min(bytes.len()));
+            if taken == 0 {
+                return Err(io::Error::from_raw_os_error(28)); // ENOSPC
+            }
+            let written = self.real.write(&bytes[..taken])?;
+            self.len += written;
+            faults.room = faults.room.map(|room| room - written);
+            Ok(written)
+        }
+
+        fn cut(&mut self, len: u64) -> io::Result<()> {
+            let mut faults = self.disk.shared.0.lock().unwrap();
+            if faults.cut_fails {
+                return Err(io::Error::other("cannot cut"));
+            }
+            let freed = self.len - len as usize;
+            faults.room = faults.room.map(|room| room + freed);
+            self.len = len as usize;
+            self.real.cut(len)
+        }
+
+        fn is_at(&self, path: &Path) -> bool {
+            self.real.is_at(path)
+        }
+
+        fn sync(&mut self) -> io::Result<()> {
+            self.real.sync()
+        }
+    }
+}

@@ -6,6 +6,8 @@ mod reader;
 mod sample;
 mod writer;
 
+#[cfg(test)]
+pub(crate) use self::disk::testing;
 pub(crate) use self::{
     disk::{Disk, RealDisk},
     file_name::{check_run_name, check_suffix, sanitized_host},

@@ -73,8 +73,12 @@ impl RecordDecoder {
     /// [`next_record`](RecordDecoder::next_record), as a place in the buffer that [`data`](RecordDecoder::data) opens.
     pub(super) fn next_range(&mut self) -> Result<Option<Range<usize>>, RecordError> {
         let Some(length) = self.length()? else { return Ok(None) };
+        let there = self.buffer.len() - self.start - HEADER;
+        if length.checked_add(FOOTER).is_none_or(|wanted| there < wanted) {
+            return Ok(None);
+        }
         let data = self.start + HEADER..self.start + HEADER + length;
-        let Some(footer) = self.buffer.get(data.end..data.end + FOOTER) else { return Ok(None) };
+        let footer = &self.buffer[data.end..data.end + FOOTER];
         let found = MaskedCrc(le_u32(footer));
         let expected = MaskedCrc::compute(&self.buffer[data.clone()]);
         let offset = self.offset;

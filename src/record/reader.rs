@@ -101,6 +101,16 @@ impl<R: Read> RecordReader<R> {
         self.path.as_deref()
     }
 
+    /// The input.
+    pub fn get_ref(&self) -> &R {
+        &self.input
+    }
+
+    /// The input. Reading from it directly loses records.
+    pub fn get_mut(&mut self) -> &mut R {
+        &mut self.input
+    }
+
     /// Bytes that were read so far.
     pub(crate) fn bytes_read(&self) -> u64 {
         self.decoder.pending()

@@ -69,6 +69,7 @@ impl Default for SummaryWriterBuilder {
                 flush_interval: Duration::from_secs(2),
                 back_pressure: BackPressure::default(),
                 on_error: OnError::default(),
+                patience: Duration::from_secs(5),
             },
         }
     }
@@ -149,6 +150,13 @@ impl SummaryWriterBuilder {
     /// As [`create`](SummaryWriterBuilder::create); and a run name, which makes sense below a log folder only.
     pub fn open(self, run_dir: impl AsRef<Path>) -> Result<SummaryWriter> {
         self.open_on(Arc::new(RealDisk), run_dir.as_ref())
+    }
+
+    /// How long the last handle waits when it is dropped without `close`.
+    #[cfg(test)]
+    pub(super) fn patience(mut self, patience: Duration) -> Self {
+        self.queue.patience = patience;
+        self
     }
 
     pub(super) fn create_on(mut self, disk: Arc<dyn Disk>, logdir: &Path) -> Result<SummaryWriter> {

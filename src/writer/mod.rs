@@ -2,6 +2,8 @@
 
 mod builder;
 mod elements;
+#[cfg(test)]
+mod failure_tests;
 mod queue;
 mod run_file;
 mod run_folder;

@@ -4,6 +4,7 @@ use std::{
     io, mem,
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -26,6 +27,8 @@ pub(super) struct QueueOptions {
     pub flush_interval: Duration,
     pub back_pressure: BackPressure,
     pub on_error: OnError,
+    /// How long the last handle waits when it is dropped without `close`.
+    pub patience: Duration,
 }
 
 /// The meeting point of the handles and the background thread.
@@ -58,9 +61,11 @@ struct State {
     failing: Option<Failure>,
     /// First error that nobody was told of.
     unreported: Option<Error>,
+    /// Values that were refused for lack of room, because the user wanted it so.
+    dropped_by_choice: u64,
     /// Values that were refused for lack of room.
     dropped: u64,
-    /// Values that were taken and will never be written.
+    /// Values that will never be written, because something failed.
     lost: u64,
     warned_of_drop: bool,
 }
@@ -107,6 +112,7 @@ impl Queue {
                 phase: Phase::Open,
                 failing: None,
                 unreported: None,
+                dropped_by_choice: 0,
                 dropped: 0,
                 lost: 0,
                 warned_of_drop: false,
@@ -171,9 +177,6 @@ impl Queue {
     /// Waits until everything that was taken before is in its file.
     pub(super) fn flush(&self) -> Result<()> {
         let mut state = self.lock();
-        if state.phase == Phase::Closed {
-            return Ok(());
-        }
         state.flush_wanted += 1;
         let ticket = state.flush_wanted;
         self.work.notify_one();
@@ -188,9 +191,17 @@ impl Queue {
         }
     }
 
-    /// Has everything written and the background thread end; waits for that, at most until `patience` is over.
-    /// `false` if it was.
-    pub(super) fn close(&self, patience: Option<Duration>) -> bool {
+    /// Has everything written and the background thread end, and waits for that.
+    pub(super) fn close(&self) {
+        self.close_within(None);
+    }
+
+    /// The same, but waits only as long as the last handle may. `false` if it takes longer.
+    pub(super) fn close_on_drop(&self) -> bool {
+        self.close_within(Some(self.options.patience))
+    }
+
+    fn close_within(&self, patience: Option<Duration>) -> bool {
         let mut state = self.lock();
         if state.phase == Phase::Open {
             state.phase = Phase::Closing;
@@ -213,16 +224,23 @@ impl Queue {
         let unreported = state.unreported.take();
         let cause = state.failing.as_ref().map(|failure| failure.error().to_string());
         let lost = mem::take(&mut state.lost);
+        let dropped = mem::take(&mut state.dropped_by_choice);
         drop(state);
-        if lost > 0 {
-            let cause = match (&unreported, cause) {
-                (_, Some(cause)) => cause,
-                (Some(error), None) => error.to_string(),
-                (None, None) => "the background thread ended early".to_owned(),
-            };
-            return Err(self.gave_up(lost, cause));
+        if dropped > 0 {
+            tracing::warn!(
+                "{}: {dropped} values were dropped, because the queue was full",
+                self.path.display()
+            );
         }
-        unreported.map_or(Ok(()), Err)
+        match (lost, unreported, cause) {
+            (0, unreported, _) => unreported.map_or(Ok(()), Err),
+            (_, _, Some(cause)) => Err(self.gave_up(lost, cause)),
+            (_, Some(error), None) => match error.kind() {
+                ErrorKind::Dropped { .. } => Err(error),
+                _ => Err(self.gave_up(lost, error.to_string())),
+            },
+            (_, None, None) => Err(self.gave_up(lost, "see the errors before".to_owned())),
+        }
     }
 
     /// Waits for room for a value. `None`: there is none and the user said to go on without the value.
@@ -247,7 +265,10 @@ impl Queue {
                 state.lost += 1;
                 let error = self.gave_up(state.lost, cause);
                 return match self.options.on_error {
-                    OnError::Return => Err(state.unreported.take().unwrap_or(error)),
+                    OnError::Return => {
+                        state.unreported = None; // it is the cause
+                        Err(error)
+                    }
                     OnError::Warn => {
                         if !mem::replace(&mut state.warned_of_drop, true) {
                             tracing::warn!("{error}");
@@ -258,6 +279,7 @@ impl Queue {
             }
             if self.options.back_pressure == BackPressure::DropNewest {
                 state.dropped += 1;
+                state.dropped_by_choice += 1;
                 let first = !mem::replace(&mut state.warned_of_drop, true);
                 drop(state);
                 if first {
@@ -344,6 +366,10 @@ impl Queue {
         state.records = 0;
         state.bytes = 0;
         state.waiting.clear();
+        if thread::panicking() {
+            let lost = state.lost;
+            self.report(&mut state, self.gave_up(lost, "the background thread failed".to_owned()));
+        }
         state.phase = Phase::Closed;
         self.done.notify_all();
     }

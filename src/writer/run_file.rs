@@ -1,6 +1,6 @@
 //! The live file of one run, and what waits for it.
 
-use std::{io, mem, path::PathBuf};
+use std::{io, path::PathBuf};
 
 use crate::{
     error::{Error, Result},
@@ -92,8 +92,9 @@ impl RunFile {
     fn give_up_lost_file(&mut self) -> Option<Error> {
         let file = self.file.take_if(|file| !file.is_sound())?;
         // The new file goes on with this session: nothing of the old one is to be forgotten.
-        let next = self.last.map(|last| Step::new(last.get().saturating_add(1)));
-        self.options.start = next.or(mem::take(&mut self.options.start));
+        if let Some(last) = self.last {
+            self.options.start = Some(Step::new(last.get().saturating_add(1)));
+        }
         let gone = io::Error::new(
             io::ErrorKind::NotFound,
             "the file was removed while it was being written; values up to now are gone, a new file takes the next ones",

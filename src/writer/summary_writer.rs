@@ -5,7 +5,6 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
-    time::Duration,
 };
 
 use super::{
@@ -18,12 +17,9 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    event::{Disk, EventFileOptions, EventFileWriter},
+    event::{Disk, EventFileOptions, EventFileWriter, check_run_name},
     summary::{Histogram, Image, Step, Summary, WallTime},
 };
-
-/// How long the last handle waits when it is dropped without `close`.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Writes a run for TensorBoard.
 ///
@@ -126,6 +122,7 @@ impl SummaryWriter {
     /// # Errors
     /// A name that is no relative path, or that has `tfevents` in it.
     pub fn sub_run(&self, name: &str) -> Result<SummaryWriter> {
+        check_run_name(name)?;
         let below = if self.name.is_empty() { name.to_owned() } else { format!("{}/{name}", self.name) };
         let (run, name) = self.shared.queue.run(&below)?;
         let path = Arc::new(self.shared.queue.path().join(&*name));
@@ -209,7 +206,7 @@ impl SummaryWriter {
     /// # Errors
     /// The first error that was not yet returned; how many values were lost and why.
     pub fn close(self) -> Result<()> {
-        self.shared.queue.close(None);
+        self.shared.queue.close();
         self.shared.join();
         self.shared.queue.verdict()
     }
@@ -250,10 +247,10 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        if !self.queue.close(Some(PATIENCE)) {
+        if !self.queue.close_on_drop() {
+            let path = self.queue.path().display();
             tracing::warn!(
-                "{}: not everything was written within {PATIENCE:?}; the rest may be lost",
-                self.queue.path().display()
+                "{path}: writing takes too long; what is not yet written may be lost. Call `close` to wait"
             );
             return;
         }
