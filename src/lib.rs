@@ -1,6 +1,39 @@
 //! convscope makes a CNN that trains on libtorch explain itself in stock TensorBoard.
-
-#![allow(clippy::module_name_repetitions)]
+//!
+//! Three ways to use it:
+//!
+//! * **Watch an own training loop**: attach the [`TensorBoard`] callback with a [`Session`], three lines in a `tch`
+//!   loop. Optimiser, loss and parameters stay as they are, bit for bit. [`capture`] shows how layers become visible.
+//! * **Train a classifier**: the program `convscope train`, or a [`Trainer`] with a [`Network`] built from an
+//!   architecture that is data ([`arch::ModelSpec`]).
+//! * **Write event files, nothing else**: [`SummaryWriter`], with `default-features = false` and without libtorch, from
+//!   any program.
+//!
+//! ```
+//! use convscope::SummaryWriter;
+//!
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let logs = folder.path();
+//! let writer = SummaryWriter::create(logs)?; // a new folder logs/<time>_<host>
+//! writer.add_scalar("loss", 0.25, 1)?;
+//! writer.add_histogram("weights/fc1", &[0.1f32, -0.2, 0.3], 1)?;
+//! assert!(writer.path().starts_with(logs));
+//! writer.close()?; // says whether everything was written
+//! # Ok::<(), convscope::Error>(())
+//! ```
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `tch` | yes | everything that needs libtorch: [`capture`], [`callback`], [`Network`], [`Trainer`], [`data`] |
+//! | `cli` | yes | the program `convscope`, and a bar for [`Progress`] |
+//! | `tensorboard-rs` | no | `SummarySink` for the writer of that crate |
+//!
+//! # Conventions
+//!
+//! Every tag lies on the global [`Step`]: batches seen, counted from 1. Functions return [`Error`], which says what was
+//! found, what was expected and what to do; none panics on bad input. Warnings go to [`tracing`].
 
 mod error;
 pub mod prelude;
