@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{Mutex, PoisonError},
 };
 
@@ -17,12 +17,12 @@ use tch::{Device, Kind, Tensor, nn};
 /// libtorch has one generator for all threads, and the tests of this file run on several.
 static GENERATOR: Mutex<()> = Mutex::new(());
 
-fn parameters(seed: i64, spec: &ModelSpec) -> HashMap<String, Tensor> {
+fn parameters(seed: i64, spec: &ModelSpec) -> BTreeMap<String, Tensor> {
     let _guard = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
     tch::manual_seed(seed);
     let store = nn::VarStore::new(Device::Cpu);
     Network::new(&store.root(), spec).unwrap();
-    store.variables()
+    store.variables().into_iter().collect()
 }
 
 fn spec() -> ModelSpec {
