@@ -316,6 +316,14 @@ fn errors_say_which_layer() {
     assert!(store.variables()["bn.running_var"].equal(&Tensor::ones([3], CPU)), "nothing was updated");
 }
 
+/// tch's trait leaves no other way.
+#[test]
+#[should_panic(expected = "input of network `default`: found shape [1, 3, 28, 28]")]
+fn the_traits_forward_panics_with_the_error() {
+    let (_store, network) = build(&ModelSpec::default_model(10).unwrap());
+    network.forward_t(&values(&[1, 3, 28, 28]), false);
+}
+
 #[test]
 fn an_invalid_spec_is_refused_before_anything_is_made() {
     let mut spec = ModelSpec::default_model(10).unwrap();

@@ -1,6 +1,6 @@
 //! Architecture as data: a [`ModelSpec`] is a named graph of layers, read from TOML or built in code.
 //!
-//! From it come the tch module ([`network`](crate::network)), the names under which activations are captured, shapes
+//! From it come the tch module (`Network`), the names under which activations are captured, shapes
 //! and parameter counts. Nothing here needs libtorch.
 //!
 //! # The file format
