@@ -145,11 +145,11 @@ impl Layout {
         let side = self.zoom.pixels(matrix.tile.0.min(matrix.tile.1)) as f64;
         let letters = (shrink * self.font.height() as f64 / 12.0).min(1.0);
         let tiles = (shrink * side / 40.0).min(1.0);
-        let enlarged = (side / 64.0).min(1.0);
+        let enlarged = (side / 56.0).min(1.0);
         let whole_blocks = if matrix.blockwise().is_multiple_of(self.per_block) { 1.0 } else { 0.6 };
         let label_room =
             self.zoom.pixels(matrix.tile.1) as f64 / (matrix.labels.max(1) * self.font.advance()) as f64;
-        (self.rows * self.columns, letters * tiles * enlarged.sqrt() * whole_blocks * label_room.min(1.0))
+        (self.rows * self.columns, letters * tiles * enlarged * whole_blocks * label_room.min(1.0))
     }
 
     /// Upper left corner of a tile within the body.
