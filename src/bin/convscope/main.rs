@@ -1,2 +1,39 @@
-//! Program.
-fn main() {}
+//! The `convscope` program. `convscope --help` lists its commands.
+
+mod describe;
+mod run_folder;
+mod table;
+mod terminal;
+mod train;
+mod values;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Makes a CNN that trains on libtorch explain itself in stock TensorBoard.
+///
+/// Exit codes: 0 success, 1 failure, 2 wrong usage, 130 after Ctrl-C.
+#[derive(Parser)]
+#[command(version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Train(train::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse(); // wrong usage ends here, with exit code 2
+    terminal::show_warnings();
+    let result = match &cli.command {
+        Command::Train(args) => train::run(args),
+    };
+    result.unwrap_or_else(|error| {
+        terminal::complain(&format!("error: {error:#}"));
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,262 @@
+//! `convscope train`.
+
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use clap::builder::RangedU64ValueParser;
+use convscope::{
+    CallbackList, Checkpoint, EarlyStopping, Network, Outcome, Progress, StopReason, SummaryWriter,
+    TensorBoard, Trainer,
+    arch::ModelSpec,
+    callback::ProbeImages,
+    data::{Normalization, Split},
+};
+use tch::{Device, nn};
+
+use super::{
+    describe, run_folder,
+    table::{Table, thousands},
+    terminal::{self, complain, quoted, say},
+    values::{self, DataSource, DeviceName, ModelSource, OnWriteError, OptimizerName, UpdateFreq, shape},
+};
+
+/// How many validation images are drawn with their feature maps.
+const PROBE_IMAGES: usize = 4;
+
+/// Train a CNN and write everything about it for TensorBoard
+#[derive(clap::Args)]
+pub struct Args {
+    /// Images: `bundled` (7,000 of Fashion-MNIST, part of the program), or a folder of IDX files, plain or gzip
+    #[arg(long, value_name = "bundled|idx:DIR", default_value = "bundled")]
+    data: DataSource,
+
+    /// Architecture: `default`, or a TOML file
+    #[arg(long, value_name = "default|FILE.toml", default_value = "default")]
+    model: ModelSource,
+
+    /// Passes over the training images
+    #[arg(long, default_value = "10", value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
+    epochs: u64,
+
+    /// Images in a step
+    #[arg(long, default_value = "64", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    batch_size: usize,
+
+    /// Learning rate
+    #[arg(long, default_value = "1e-3", value_parser = values::learning_rate, allow_negative_numbers = true)]
+    lr: f64,
+
+    #[arg(long, value_enum, default_value = "adam")]
+    optimizer: OptimizerName,
+
+    /// When scalars are written: every `epoch`, every `batch`, or every N batches
+    #[arg(long, value_name = "epoch|batch|N", default_value = "10")]
+    update_freq: UpdateFreq,
+
+    /// Every how many epochs histograms and images are written; 0 is never
+    #[arg(long, value_name = "EPOCHS", default_value = "1")]
+    histogram_freq: u64,
+
+    /// Folder of all runs, for `tensorboard --logdir`
+    #[arg(long, value_name = "DIR", default_value = "logs")]
+    logdir: PathBuf,
+
+    /// Name of the run's folder below the log folder [default: date, time and host]
+    #[arg(long, value_name = "NAME", value_parser = run_folder::run_name)]
+    run: Option<String>,
+
+    /// Seed of initial weights, dropout and the order of the images; the same seed gives the same losses on the same
+    /// machine's CPU
+    #[arg(long, default_value = "0")]
+    seed: u64,
+
+    /// Stop when the validation loss has not improved in PATIENCE epochs in a row
+    #[arg(long, value_name = "PATIENCE", value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
+    early_stopping: Option<u64>,
+
+    /// Where to compute
+    #[arg(long, value_name = "cpu|cuda[:N]", default_value = "cpu")]
+    device: DeviceName,
+
+    /// What happens when the run cannot be written, as on a full disk
+    #[arg(long, value_enum, default_value = "stop")]
+    on_write_error: OnWriteError,
+
+    /// Show the result only
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// Trains. Everything that can be wrong is looked at before the first file is made.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    run_folder::check_free(&args.logdir, args.run.as_deref())?;
+    let device = args.device.find()?;
+    let data = args.data.load()?;
+    let spec = args.model.load(&data)?;
+    let normalization = Normalization::of(&data.train)?;
+
+    tch::manual_seed(args.seed.cast_signed());
+    let store = nn::VarStore::new(device);
+    let network = Network::new(&store.root(), &spec)?;
+    let mut optimizer = args.optimizer.build(&store, args.lr)?;
+    let mut callbacks = diagnostics(args, &data, &normalization, device)?;
+
+    let interrupter = terminal::interrupter()?;
+    let writer = open_run(args)?;
+    let checkpoints = run_folder::checkpoints(&writer);
+    let layers = describe::layers(&spec)?;
+    writer.add_text("model", &layers.to_markdown(), 0)?;
+    writer.add_text("configuration", &configuration(args, &data, &spec, &normalization)?.to_markdown(), 0)?;
+    describe::write_beside_checkpoints(&checkpoints, &spec, &data.train, &normalization)?;
+    if !args.quiet {
+        introduce(args, &data, &spec, &layers, &writer);
+    }
+
+    callbacks.push(Checkpoint::new(&checkpoints));
+    if let Some(patience) = args.early_stopping {
+        callbacks.push(EarlyStopping::new("validation/loss").patience(patience));
+    }
+    if !args.quiet {
+        callbacks.push(Progress::new().epochs(args.epochs));
+    }
+    callbacks.push(interrupter);
+
+    let start = Instant::now();
+    let outcome = Trainer::new(&network, &store, &mut optimizer)
+        .tap(network.tap())
+        .callbacks(callbacks)
+        .sink(writer.clone())
+        .learning_rate(args.lr)
+        .batch_size(args.batch_size)
+        .seed(args.seed)
+        .normalization(normalization)
+        .fit(&data.train, &data.validation, args.epochs)
+        .with_context(|| format!("training ended; what is known is in {}", writer.path().display()))?;
+    let run = writer.path().to_owned();
+    writer.close()?;
+
+    conclude(&outcome, start.elapsed());
+    say(&format!("run           {}", run.display()));
+    say(&format!("checkpoints   {} ({}, {})", checkpoints.display(), Checkpoint::BEST, Checkpoint::LAST));
+    say_commands(args);
+    Ok(exit_code(&outcome))
+}
+
+fn open_run(args: &Args) -> anyhow::Result<SummaryWriter> {
+    let builder = SummaryWriter::builder().on_error(args.on_write_error.into());
+    let builder = match &args.run {
+        Some(name) => builder.run_name(name),
+        None => builder,
+    };
+    Ok(builder.create(&args.logdir)?)
+}
+
+/// The TensorBoard callback, with a few validation images whose feature maps it draws.
+fn diagnostics<'a>(
+    args: &Args,
+    data: &Split,
+    normalization: &Normalization,
+    device: Device,
+) -> anyhow::Result<CallbackList<'a>> {
+    let probe = data.validation.probe(PROBE_IMAGES)?;
+    let labels = probe.label_names().into_iter().map(str::to_owned).collect();
+    let images = ProbeImages::new(normalization.apply(probe.images(), device)?, probe.pixels()?, labels)?;
+    let tensorboard = TensorBoard::new()
+        .update_freq(args.update_freq.schedule)
+        .histogram_freq(args.histogram_freq)
+        .probe_images(images);
+    Ok(CallbackList::new().with(tensorboard))
+}
+
+fn describe_data(args: &Args, data: &Split) -> String {
+    format!(
+        "{}: {} training and {} validation images, {}, {} classes",
+        args.data,
+        thousands(data.train.len()),
+        thousands(data.validation.len()),
+        shape(&data.train.image_shape()),
+        data.train.classes().len(),
+    )
+}
+
+/// Every setting of the run, also those that were not given.
+fn configuration(
+    args: &Args,
+    data: &Split,
+    spec: &ModelSpec,
+    normalization: &Normalization,
+) -> anyhow::Result<Table> {
+    let early_stopping = args
+        .early_stopping
+        .map_or("off".to_owned(), |patience| format!("validation/loss, patience {patience}"));
+    let mut table = Table::new(["setting", "value"]);
+    for (name, value) in [
+        ("convscope", env!("CARGO_PKG_VERSION").to_owned()),
+        ("data", describe_data(args, data)),
+        ("pixel mean", format!("{:.6?}", normalization.mean)),
+        ("pixel standard deviation", format!("{:.6?}", normalization.std)),
+        ("model", format!("{}: {} parameters", args.model, thousands(spec.param_count()?))),
+        ("epochs", args.epochs.to_string()),
+        ("batch size", args.batch_size.to_string()),
+        ("optimizer", args.optimizer.to_string()),
+        ("learning rate", args.lr.to_string()),
+        ("seed", args.seed.to_string()),
+        ("device", args.device.to_string()),
+        ("threads", tch::get_num_threads().to_string()),
+        ("update_freq", args.update_freq.to_string()),
+        ("histogram_freq", args.histogram_freq.to_string()),
+        ("early stopping", early_stopping),
+    ] {
+        table.row([name.to_owned(), value]);
+    }
+    Ok(table)
+}
+
+fn introduce(args: &Args, data: &Split, spec: &ModelSpec, layers: &Table, writer: &SummaryWriter) {
+    say(&format!("data          {}", describe_data(args, data)));
+    say(&format!("model         {}\n\n{}", spec.name, layers.to_text()));
+    say(&format!(
+        "training      {} epochs, batches of {}, {}, learning rate {}",
+        args.epochs, args.batch_size, args.optimizer, args.lr
+    ));
+    say(&format!("seed          {}", args.seed));
+    say(&format!("device        {}", args.device));
+    say(&format!("run           {}", writer.path().display()));
+    say_commands(args);
+    say("");
+}
+
+fn say_commands(args: &Args) {
+    let logdir = quoted(&args.logdir);
+    say(&format!("TensorBoard   tensorboard --logdir {logdir}"));
+    say(&format!(
+        "              cargo xtask tensorboard {logdir}   (in the repository; installs TensorBoard)"
+    ));
+}
+
+fn conclude(outcome: &Outcome, time: Duration) {
+    let count = |n: u64, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    let steps = count(outcome.steps.get().cast_unsigned(), "step");
+    say(&format!("{}, {steps}, {:.1} s", count(outcome.epochs, "epoch"), time.as_secs_f64()));
+    if let Some(reason) = &outcome.stop {
+        complain(&format!("stopped early: {reason}"));
+    }
+    match (outcome.validation.get("accuracy"), outcome.validation.get("loss")) {
+        (Some(accuracy), Some(loss)) => {
+            say(&format!("validation    accuracy {accuracy:.4}, loss {loss:.4}"));
+        }
+        _ => say("validation    none: training stopped in the first epoch"),
+    }
+}
+
+fn exit_code(outcome: &Outcome) -> ExitCode {
+    match &outcome.stop {
+        Some(StopReason::Interrupted) => ExitCode::from(terminal::INTERRUPTED),
+        Some(StopReason::NonFinite { .. }) => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    }
+}

@@ -1,0 +1,398 @@
+//! Floor 8: the program as its user meets it, run as a process.
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    time::Duration,
+};
+
+use convscope::{
+    Checkpoint, Network,
+    arch::ModelSpec,
+    data::{self, Batches, Normalization},
+    event::EventFileReader,
+    proto::{event::What, summary::value::Value},
+};
+use tch::{Device, Kind, Tensor, nn, nn::ModuleT as _};
+
+const SIDE: usize = 12;
+/// What a run says of itself.
+const TEXTS: [&str; 3] = ["model", "configuration", "stop_reason"];
+
+/// A folder to run the program in, with a small data set of three classes in `data`.
+struct Workplace(tempfile::TempDir);
+
+impl Workplace {
+    fn new() -> Workplace {
+        let place = Workplace(tempfile::tempdir().unwrap());
+        let folder = place.path("data");
+        fs::create_dir(&folder).unwrap();
+        for (part, count) in [("train", 60), ("t10k", 30)] {
+            let labels: Vec<u8> = (0..count).map(|i| (i % 3) as u8).collect();
+            let images: Vec<u8> = labels.iter().enumerate().flat_map(|(i, &label)| image(i, label)).collect();
+            let side = SIDE as u32;
+            write_idx(&folder.join(format!("{part}-images-idx3-ubyte")), &[count, side, side], &images);
+            write_idx(&folder.join(format!("{part}-labels-idx1-ubyte")), &[count], &labels);
+        }
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    fn command(&self, args: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_convscope"));
+        command.current_dir(self.0.path()).env("OMP_NUM_THREADS", "1").args(args.split_whitespace());
+        command
+    }
+
+    fn run(&self, args: &str) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// Runs the program to a good end; what it printed.
+    fn train(&self, args: &str) -> String {
+        let output = self.run(&format!("train --data idx:data {args}"));
+        assert!(output.status.success(), "{args}: {}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+/// A bright band that tells the class, on noise that tells the image.
+fn image(index: usize, label: u8) -> Vec<u8> {
+    let band = usize::from(label) * SIDE / 3..(usize::from(label) + 1) * SIDE / 3;
+    let noise = |pixel: usize| ((index * 7919 + pixel * 104_729) % 97) as u8;
+    (0..SIDE * SIDE)
+        .map(|pixel| noise(pixel) + if band.contains(&(pixel / SIDE)) { 120 } else { 0 })
+        .collect()
+}
+
+fn write_idx(path: &Path, dimensions: &[u32], values: &[u8]) {
+    let mut bytes = vec![0, 0, 8, dimensions.len() as u8];
+    bytes.extend(dimensions.iter().flat_map(|size| size.to_be_bytes()));
+    bytes.extend(values);
+    fs::write(path, bytes).unwrap();
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// What a run holds below one of its folders.
+#[derive(Debug, Default, PartialEq)]
+struct Contents {
+    /// Bits of the values, by tag and step.
+    scalars: BTreeMap<(String, i64), u32>,
+    texts: BTreeMap<String, String>,
+}
+
+impl Contents {
+    /// Reads all event files of a folder; every one must be whole.
+    fn of(folder: &Path) -> Contents {
+        let mut contents = Contents::default();
+        for path in event_files(folder) {
+            for event in EventFileReader::open(path).unwrap() {
+                let event = event.unwrap();
+                let Some(What::Summary(summary)) = event.what else { continue };
+                for value in summary.value {
+                    match value.value {
+                        Some(Value::SimpleValue(scalar)) => {
+                            contents.scalars.insert((value.tag, event.step), scalar.to_bits());
+                        }
+                        Some(Value::Tensor(tensor)) if TEXTS.contains(&value.tag.as_str()) => {
+                            let text = String::from_utf8(tensor.string_val.concat()).unwrap();
+                            contents.texts.insert(value.tag, text);
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+        contents
+    }
+
+    fn last(&self, tag: &str) -> f32 {
+        let of_tag = self.scalars.iter().filter(|((name, _), _)| name == tag);
+        f32::from_bits(*of_tag.last().unwrap_or_else(|| panic!("no {tag}")).1)
+    }
+
+    fn steps(&self, tag: &str) -> Vec<i64> {
+        self.scalars.keys().filter(|(name, _)| name == tag).map(|(_, step)| *step).collect()
+    }
+}
+
+fn event_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.to_string_lossy().contains("tfevents")).collect()
+}
+
+const LINEAR: &str = "name = \"linear\"\ninput = [1, 12, 12]\n[[layer]]\nname = \"flatten\"\ntype = \"flatten\"\n\
+                      [[layer]]\nname = \"fc\"\ntype = \"linear\"\nout_features = 3\n";
+
+#[test]
+fn wrong_usage_is_one_message_and_leaves_nothing() {
+    let place = Workplace::new();
+    for (args, says) in [
+        ("", "Usage"),
+        ("trian", "'trian'"),
+        ("train --epoch 3", "--epochs"),
+        ("train extra", "'extra'"),
+        ("train --data csv:x", "idx:"),
+        ("train --data idx:", "idx:"),
+        ("train --epochs 0", "1.."),
+        ("train --batch-size 0", "1.."),
+        ("train --lr -1", "above 0"),
+        ("train --lr nan", "above 0"),
+        ("train --optimizer lion", "adam, sgd"),
+        ("train --update-freq sometimes", "`epoch`"),
+        ("train --update-freq 0", "`epoch`"),
+        ("train --histogram-freq x", "--histogram-freq"),
+        ("train --run a/../b", "baseline"),
+        ("train --run x.tfevents", "tfevents"),
+        ("train --seed x", "--seed"),
+        ("train --early-stopping 0", "1.."),
+        ("train --device gpu", "cuda:1"),
+        ("train --on-write-error x", "stop, warn"),
+    ] {
+        let output = place.run(args);
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{args}: {message}");
+        assert!(message.contains(says), "{args}: {message}");
+        assert!(output.stdout.is_empty(), "{args}");
+        assert!(!place.path("logs").exists(), "{args} left a folder");
+    }
+}
+
+#[test]
+fn bad_input_is_one_message_and_leaves_nothing() {
+    let place = Workplace::new();
+    place.write("linear.toml", LINEAR);
+    place.write("shape.toml", &LINEAR.replace("12, 12", "28, 28"));
+    place.write("classes.toml", &LINEAR.replace("= 3", "= 7"));
+    place.write("softmax.toml", &format!("{LINEAR}[[layer]]\nname = \"probability\"\ntype = \"softmax\"\n"));
+    place.write("broken.toml", &LINEAR.replace("out_features", "out_feature"));
+    place.write("no.toml", "this is no TOML");
+    place.write("file", "");
+    let corrupt = |name: &str, change: fn(&mut Vec<u8>)| {
+        let folder = place.path(name);
+        fs::create_dir(&folder).unwrap();
+        for file in fs::read_dir(place.path("data")).unwrap() {
+            let file = file.unwrap();
+            let mut bytes = fs::read(file.path()).unwrap();
+            if file.file_name() == "train-images-idx3-ubyte" {
+                change(&mut bytes);
+            }
+            fs::write(folder.join(file.file_name()), bytes).unwrap();
+        }
+    };
+    corrupt("magic", |bytes| bytes[3] = 9);
+    corrupt("short", |bytes| bytes.truncate(bytes.len() - 1));
+    corrupt("count", |bytes| bytes[7] = 59);
+    fs::create_dir_all(place.path("there/run")).unwrap();
+    place.write("there/run/file", "");
+
+    for (args, says) in [
+        ("--data idx:missing", &["missing", "no such folder"][..]),
+        ("--data idx:magic", &["train-images-idx3-ubyte"]),
+        ("--data idx:short", &["train-images-idx3-ubyte"]),
+        ("--data idx:count", &["train-images-idx3-ubyte"]),
+        ("--data idx:data --model missing.toml", &["missing.toml"]),
+        ("--data idx:data --model no.toml", &["no.toml"]),
+        ("--data idx:data --model broken.toml", &["broken.toml", "out_feature", "fc"]),
+        ("--data idx:data --model shape.toml", &["shape.toml", "1x28x28", "input = [1, 12, 12]"]),
+        ("--data idx:data --model classes.toml", &["classes.toml", "puts out 7", "out_features = 3"]),
+        ("--data idx:data --model softmax.toml", &["softmax.toml", "`probability`"]),
+        ("--data idx:data --device cuda:99", &["cuda:99", "--device cpu"]),
+        ("--data idx:data --logdir there --run run", &["there/run", "--run"]),
+        ("--data idx:data --logdir file", &["file"]),
+        ("--data idx:data --logdir file/below", &["file"]),
+    ] {
+        let output = place.run(&format!("train {args}"));
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{args}: {message}");
+        assert!(
+            message.starts_with("error: ") && message.trim_end().lines().count() == 1,
+            "{args}: {message}"
+        );
+        assert!(says.iter().all(|part| message.contains(part)), "{args}: {message}");
+        assert!(output.stdout.is_empty(), "{args}");
+        assert!(!place.path("logs").exists(), "{args} left a folder");
+    }
+    assert_eq!(fs::read_dir(place.path("there/run")).unwrap().count(), 1);
+}
+
+#[test]
+fn help_tells_flags_and_defaults() {
+    let place = Workplace::new();
+    let output = place.run("train --help");
+    assert!(output.status.success());
+    let help = String::from_utf8(output.stdout).unwrap();
+    for (flag, default) in [
+        ("--data <bundled|idx:DIR>", "[default: bundled]"),
+        ("--model <default|FILE.toml>", "[default: default]"),
+        ("--epochs", "[default: 10]"),
+        ("--batch-size", "[default: 64]"),
+        ("--lr", "[default: 1e-3]"),
+        ("--optimizer", "[default: adam]"),
+        ("--update-freq <epoch|batch|N>", "[default: 10]"),
+        ("--histogram-freq", "[default: 1]"),
+        ("--logdir", "[default: logs]"),
+        ("--run <NAME>", "[default: date, time and host]"),
+        ("--seed", "[default: 0]"),
+        ("--early-stopping <PATIENCE>", ""),
+        ("--device <cpu|cuda[:N]>", "[default: cpu]"),
+        ("--on-write-error", "[default: stop]"),
+        ("--quiet", ""),
+    ] {
+        let (_, after) =
+            help.split_once(&format!("\n      {flag}")).unwrap_or_else(|| panic!("no {flag} in {help}"));
+        let own = after.split("\n      --").next().unwrap();
+        assert!(own.contains(default), "{flag}: {own}");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_losses() {
+    let place = Workplace::new();
+    let run = |name: &str, seed: u64| {
+        place.train(&format!(
+            "--epochs 2 --batch-size 16 --update-freq batch --seed {seed} --run {name} --quiet"
+        ));
+        let folder = place.path("logs").join(name);
+        ["train", "validation"].map(|part| {
+            let mut scalars = Contents::of(&folder.join(part)).scalars;
+            scalars.retain(|(tag, _), _| !tag.starts_with("throughput/"));
+            scalars
+        })
+    };
+    let (first, again, other) = (run("first", 7), run("again", 7), run("other", 8));
+    assert_eq!(first, again);
+    assert_ne!(first, other);
+    assert!(
+        first[0].contains_key(&("loss".to_owned(), 8)),
+        "two epochs of four batches: {:?}",
+        first[0].keys()
+    );
+}
+
+#[test]
+fn a_run_describes_itself_and_its_checkpoint_can_be_used() {
+    let place = Workplace::new();
+    let printed = place.train("--epochs 3 --batch-size 16 --run deep/er");
+    let run = place.path("logs/deep/er");
+
+    let itself = Contents::of(&run);
+    assert!(itself.texts["model"].contains("| conv1 | conv2d | 16x12x12 |"), "{}", itself.texts["model"]);
+    for part in ["idx:data: 60 training and 30 validation images, 1x12x12, 3 classes", "| seed | 0 |"] {
+        assert!(itself.texts["configuration"].contains(part), "{}", itself.texts["configuration"]);
+    }
+    let validation = Contents::of(&run.join("validation"));
+    assert_eq!(validation.steps("accuracy"), [4, 8, 12]);
+    for part in ["conv1", "total", "seed          0", "logs/deep/er", "tensorboard --logdir logs", "12 steps"]
+    {
+        assert!(printed.contains(part), "no {part} in {printed}");
+    }
+    let accuracy = format!("accuracy {:.4}", validation.last("accuracy"));
+    assert!(printed.contains(&accuracy), "no {accuracy} in {printed}");
+
+    // What lies beside the checkpoint is enough to use it.
+    let checkpoints = run.join("checkpoints");
+    let described: toml::Table = fs::read_to_string(checkpoints.join("data.toml")).unwrap().parse().unwrap();
+    let numbers = |name: &str| {
+        described["normalization"][name].as_array().unwrap().iter().map(|x| x.as_float().unwrap()).collect()
+    };
+    let normalization = Normalization { mean: numbers("mean"), std: numbers("std") };
+    assert_eq!(described["classes"].as_array().unwrap().len(), 3);
+    let spec = ModelSpec::load(checkpoints.join("model.toml")).unwrap();
+    let store = nn::VarStore::new(Device::Cpu);
+    let network = Network::new(&store.root(), &spec).unwrap();
+    Checkpoint::load(&store, &checkpoints.join(Checkpoint::LAST)).unwrap();
+    let data = data::idx(&place.path("data")).unwrap().validation;
+    let mut right = 0.0;
+    for batch in Batches::new(&data, 64, Device::Cpu, &normalization).unwrap() {
+        let batch = batch.unwrap();
+        let answers: Tensor = network.forward_t(&batch.images, false).argmax(-1, false);
+        right += answers.eq_tensor(&batch.labels).sum(Kind::Double).double_value(&[]);
+    }
+    assert_eq!((right / data.len() as f64) as f32, validation.last("accuracy"));
+    Checkpoint::load(&store, &checkpoints.join(Checkpoint::BEST)).unwrap();
+}
+
+#[test]
+fn quiet_prints_the_result_only() {
+    let place = Workplace::new();
+    let output = place.run("train --data idx:data --epochs 1 --quiet --run r");
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(stderr(&output), "");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.starts_with("1 epoch, 1 step, "), "{printed}");
+    assert_eq!(printed.lines().count(), 6, "{printed}");
+}
+
+#[test]
+fn early_stopping_ends_the_run_and_says_why() {
+    let place = Workplace::new();
+    place.write("linear.toml", LINEAR);
+    // Steps too small to change a weight: the validation loss stays what it is.
+    let args =
+        "train --data idx:data --model linear.toml --optimizer sgd --lr 1e-30 --early-stopping 2 --run r";
+    let output = place.run(args);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("stopped early: `validation/loss` did not improve"),
+        "{}",
+        stderr(&output)
+    );
+    let run = Contents::of(&place.path("logs/r"));
+    let reason = &run.texts["stop_reason"];
+    assert!(reason.starts_with("Stopped in epoch 3, step 3: ") && reason.contains("in 2 checks"), "{reason}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("\n3 epochs, 3 steps"), "{output:?}");
+    assert_eq!(run.steps("early_stopping/wait"), [1, 2, 3]);
+    assert_eq!(Contents::of(&place.path("logs/r/validation")).steps("loss"), [1, 2, 3]);
+}
+
+#[test]
+#[cfg(unix)]
+fn ctrl_c_ends_with_130_and_everything_written() {
+    let place = Workplace::new();
+    let mut command = place.command("train --data idx:data --epochs 1000000 --batch-size 16 --run r");
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let train = place.path("logs/r/train");
+    let waiting = std::time::Instant::now();
+    while Contents::of_growing(&train) == 0 {
+        assert!(waiting.elapsed() < Duration::from_secs(120), "nothing was written");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    assert!(stderr(&output).contains("stopped early: interrupted by the user"), "{}", stderr(&output));
+
+    let itself = Contents::of(&place.path("logs/r"));
+    assert!(itself.texts["stop_reason"].contains("interrupted by the user"), "{:?}", itself.texts);
+    assert!(!Contents::of(&train).scalars.is_empty());
+    let checkpoints = place.path("logs/r/checkpoints");
+    let store = nn::VarStore::new(Device::Cpu);
+    let spec = ModelSpec::load(checkpoints.join("model.toml")).unwrap();
+    let _network = Network::new(&store.root(), &spec).unwrap();
+    Checkpoint::load(&store, &checkpoints.join(Checkpoint::LAST)).unwrap();
+}
+
+impl Contents {
+    /// How many values there are so far in files that are being written.
+    fn of_growing(folder: &Path) -> usize {
+        let whole = |path: PathBuf| EventFileReader::open(path).unwrap().map_while(Result::ok);
+        let events = event_files(folder).into_iter().flat_map(whole);
+        events.filter(|event| matches!(event.what, Some(What::Summary(_)))).count()
+    }
+}
