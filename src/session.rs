@@ -54,7 +54,8 @@ pub struct Session<'a> {
     position: Position,
     report: BatchReport,
     means: Means,
-    stop: Option<StopReason>,
+    /// The first reason to stop, and where training stood.
+    stop: Option<(StopReason, Position)>,
     stage: Stage,
 }
 
@@ -124,7 +125,7 @@ impl<'a> Session<'a> {
 
     /// Why training shall stop, once a callback has asked for it.
     pub fn stop_reason(&self) -> Option<&StopReason> {
-        self.stop.as_ref()
+        self.stop.as_ref().map(|(reason, _)| reason)
     }
 
     /// Begins a step; call it before the forward pass. Captures activations if a callback needs them in this step.
@@ -183,17 +184,16 @@ impl<'a> Session<'a> {
         self.start()?;
         self.stage = Stage::Finished;
         let told = self.tell(|callbacks, cx, out| callbacks.on_train_end(cx, out));
-        if let Some(reason) = &self.stop {
-            let Position { step, epoch, .. } = self.position;
+        if let Some((reason, Position { step, epoch, .. })) = &self.stop {
             self.sink.add_text(
                 "stop_reason",
                 &format!("Stopped in epoch {epoch}, step {step}: {reason}"),
-                step,
+                *step,
             )?;
         }
         self.sink.flush()?;
         told?;
-        Ok(self.stop.take())
+        Ok(self.stop.take().map(|(reason, _)| reason))
     }
 
     fn start(&mut self) -> Result<()> {
@@ -218,13 +218,13 @@ impl<'a> Session<'a> {
             model: self.model.as_deref(),
         };
         if let ControlFlow::Break(reason) = call(self.callbacks.as_mut(), &cx, self.sink.as_mut())? {
-            self.stop.get_or_insert(reason);
+            self.stop.get_or_insert((reason, self.position));
         }
         Ok(())
     }
 
     fn flow(&self) -> Flow {
-        Ok(self.stop.clone().map_or(ControlFlow::Continue(()), ControlFlow::Break))
+        Ok(self.stop_reason().cloned().map_or(ControlFlow::Continue(()), ControlFlow::Break))
     }
 }
 

@@ -160,7 +160,9 @@ impl<'a> Trainer<'a> {
         }
 
         let (mut trained, mut validated) = (Metrics::default(), Metrics::default());
+        let mut begun = 0;
         for epoch in 1..=epochs {
+            begun = epoch;
             if !train_epoch(model, self.optimizer, &mut session, batches(epoch)?)? {
                 break;
             }
@@ -171,9 +173,9 @@ impl<'a> Trainer<'a> {
                 break;
             }
         }
-        let (steps, epochs) = (session.position().step, session.position().epoch);
+        let steps = session.position().step;
         let stop = session.finish()?;
-        Ok(Outcome { stop, steps, epochs, train: trained, validation: validated })
+        Ok(Outcome { stop, steps, epochs: begun, train: trained, validation: validated })
     }
 }
 
