@@ -6,6 +6,8 @@ mod scalar;
 mod step;
 mod tag;
 mod tensor;
+#[cfg(test)]
+mod tests;
 mod text;
 mod wall_time;
 

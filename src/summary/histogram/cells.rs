@@ -4,11 +4,11 @@ use super::{Bucket, moments::Moments};
 
 /// One grid: two values share a cell where sign, exponent and the first `bits` bits of the mantissa (of 64-bit floats)
 /// agree.
-struct Grid {
-    bits: u32,
+pub(super) struct Grid {
+    pub bits: u32,
     /// The grid may be used while the values take at most `limit` cells of the grid of `guard` bits.
     guard: u32,
-    limit: usize,
+    pub limit: usize,
 }
 
 /// From the finest to the coarsest. More values never take fewer cells, hence a grid that is out of use for a part is
@@ -17,7 +17,7 @@ struct Grid {
 /// The first keeps the values themselves. The next five are for values close together, such as the scales of batch
 /// normalisation around 1: each splits the at most 128 cells of a coarser grid into 256. The last one is always of
 /// use: there are no more than 2 * 2,047 * 16 cells.
-const GRIDS: [Grid; 9] = [
+pub(super) const GRIDS: [Grid; 9] = [
     Grid { bits: 52, guard: 52, limit: 2048 },
     Grid { bits: 47, guard: 39, limit: 128 },
     Grid { bits: 39, guard: 31, limit: 128 },
@@ -28,6 +28,11 @@ const GRIDS: [Grid; 9] = [
     Grid { bits: 7, guard: 7, limit: 1 << 16 },
     Grid { bits: 4, guard: 4, limit: 1 << 16 },
 ];
+
+/// The grid of single values.
+pub(super) const EXACT: usize = 0;
+/// The first grid that is not limited to values close together.
+pub(super) const FIRST_COARSE: usize = 6;
 
 /// How many values lie in each cell; zeros have none.
 #[derive(Debug, Clone, Default)]
@@ -49,10 +54,22 @@ impl Cells {
     /// From the keys of single values on the finest grid.
     pub fn from_keys(mut keys: Vec<i64>) -> Cells {
         keys.sort_unstable();
-        let mut cells = Cells { grid: 0, counts: keys.into_iter().map(|key| (key, 1)).collect() };
+        let mut cells = Cells { grid: EXACT, counts: keys.into_iter().map(|key| (key, 1)).collect() };
         cells.join_equal(0);
         cells.settle();
         cells
+    }
+
+    /// From the counts of a grid, which is the finest that the values may use, or finer.
+    pub fn from_counts(grid: usize, counts: Vec<(i64, u64)>) -> Cells {
+        let mut cells = Cells { grid, counts };
+        cells.settle();
+        cells
+    }
+
+    /// Index of the grid in use, into [`GRIDS`].
+    pub fn grid(&self) -> usize {
+        self.grid
     }
 
     pub fn merge(&mut self, other: &Cells) {
@@ -117,10 +134,10 @@ impl Cells {
         let mut pieces: Vec<Bucket> = below.iter().map(piece).collect();
         pieces.extend((zero.count > 0).then_some(zero));
         pieces.extend(above.iter().map(piece));
-        if let (Some(first), true) = (pieces.first_mut(), self.grid > 0) {
+        if let (Some(first), true) = (pieces.first_mut(), self.grid != EXACT) {
             first.left = moments.min;
         }
-        if let (Some(last), true) = (pieces.last_mut(), self.grid > 0) {
+        if let (Some(last), true) = (pieces.last_mut(), self.grid != EXACT) {
             last.right = moments.max;
         }
         pieces

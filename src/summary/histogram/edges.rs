@@ -45,8 +45,34 @@ pub(super) fn quantile(pieces: &[Bucket], q: f64) -> f64 {
 
 /// The line through at most [`MAX_BUCKETS`] + 1 of its own knots that stays closest to it.
 pub(super) fn reduce(pieces: &[Bucket]) -> Vec<Bucket> {
-    let knots = line(pieces);
+    if pieces.is_empty() {
+        return Vec::new();
+    }
+    let knots = line(&thin(pieces));
     buckets(&Simplifier::new(&knots).best())
+}
+
+/// Joins neighbours that are too close together, and hold too few values, to be told apart in a picture.
+fn thin(pieces: &[Bucket]) -> Vec<Bucket> {
+    let total: u64 = pieces.iter().map(|piece| piece.count).sum();
+    let near = (quantile(pieces, 0.99) - quantile(pieces, 0.01)) / 512.0;
+    let mut joined: Vec<Bucket> = Vec::with_capacity(pieces.len().min(4096));
+    let mut rank = 0;
+    for piece in pieces {
+        let end = rank.min(total - rank);
+        let few = total.div_ceil(512).min(end / 16);
+        rank += piece.count;
+        if let Some(last) = joined.last_mut() {
+            let span = piece.right - last.left;
+            let in_tail = end < total / 100 && span <= last.left.abs().min(piece.right.abs()) / 128.0;
+            if last.count + piece.count <= few && (span <= near || in_tail) {
+                *last = Bucket { left: last.left, right: piece.right, count: last.count + piece.count };
+                continue;
+            }
+        }
+        joined.push(*piece);
+    }
+    joined
 }
 
 fn buckets(knots: &[Knot]) -> Vec<Bucket> {
@@ -55,8 +81,14 @@ fn buckets(knots: &[Knot]) -> Vec<Bucket> {
     knots.windows(2).map(bucket).collect()
 }
 
-/// Quantiles that are further than this share from both ends count in full.
+/// Quantiles that are further than this share from both ends count in full, those closer less and less.
+const CENTRE: f64 = 0.01;
+/// Beyond this share, and beyond this number of values, a sample says little of its distribution: they hardly count.
 const TAIL: f64 = 1e-3;
+const TAIL_VALUES: f64 = 100.0;
+
+/// The shares that the page Distributions draws beside the extremes.
+const DRAWN: [f64; 7] = [0.0668, 0.1587, 0.3085, 0.5, 0.6915, 0.8413, 0.9332];
 
 struct Simplifier<'a> {
     knots: &'a [Knot],
@@ -70,36 +102,63 @@ struct Point {
     x: f64,
     /// Tolerated deviation in units of the tolerance.
     slack: f64,
+    /// A drawn quantile, which has to be one of the edges.
+    pinned: bool,
 }
 
 impl<'a> Simplifier<'a> {
     fn new(knots: &'a [Knot]) -> Simplifier<'a> {
         let total = knots.last().map_or(1, |knot| knot.rank) as f64;
         let scale = knots.iter().fold(f64::MIN_POSITIVE, |scale, knot| scale.max(knot.x.abs()));
+        let tail = f64::max(TAIL, TAIL_VALUES / total);
         let point = |knot: &Knot| {
             let p = knot.rank as f64 / total;
             let end = p.min((total - knot.rank as f64) / total);
-            // Beyond the tail a deviation matters less the fewer values it concerns.
-            let slack = (TAIL / end).powi(2).clamp(1.0, 1e12);
-            Point { p, x: knot.x / scale, slack }
+            let slack = (CENTRE / end).sqrt().max(1.0) * (tail / end).powi(2).clamp(1.0, 1e12);
+            Point { p, x: knot.x / scale, slack, pinned: false }
         };
-        Simplifier { knots, points: knots.iter().map(point).collect() }
+        let mut points: Vec<Point> = knots.iter().map(point).collect();
+        for share in DRAWN {
+            let above = points.partition_point(|point| point.p < share);
+            let below = above.saturating_sub(1);
+            let nearer = if points[above].p - share < share - points[below].p { above } else { below };
+            points[nearer].pinned = true;
+        }
+        Simplifier { knots, points }
     }
 
     fn best(&self) -> Vec<Knot> {
-        if let Some(knots) = self.within(0.0) {
-            return knots;
+        if self.knots.len() <= MAX_BUCKETS + 1 {
+            return self.knots.to_vec();
         }
-        let (mut low, mut high) = (-150.0, 1.0);
-        let mut best = None;
-        while high - low > 0.1 {
-            let middle = 0.5 * (low + high);
-            match self.within(f64::exp2(middle)) {
-                Some(knots) => (high, best) = (middle, Some(knots)),
-                None => low = middle,
+        let usual = 0.004 * self.spread();
+        let (mut kept, mut best) = (usual, self.within(usual));
+        if best.is_some() {
+            while let Some(found) = (kept > 1e-4 * usual).then(|| self.within(kept / 4.0)).flatten() {
+                (kept, best) = (kept / 4.0, Some(found));
+            }
+        } else {
+            while best.is_none() && kept < 4.0 {
+                kept *= 4.0;
+                best = self.within(kept);
             }
         }
-        best.or_else(|| self.within(4.0)).unwrap_or_default()
+        let mut missed = kept / 4.0;
+        for _ in 0..4 {
+            let middle = (missed * kept).sqrt();
+            match self.within(middle) {
+                Some(found) => (kept, best) = (middle, Some(found)),
+                None => missed = middle,
+            }
+        }
+        best.unwrap_or_default()
+    }
+
+    /// A measure of the values' spread: between the quartiles, or the extremes where those are equal.
+    fn spread(&self) -> f64 {
+        let at = |share: f64| self.points[self.points.partition_point(|point| point.p < share)].x;
+        let quartiles = at(0.75) - at(0.25);
+        if quartiles > 0.0 { quartiles } else { at(1.0) - at(0.0) }
     }
 
     /// Knots of a line that deviates at most by `tolerance` from all others, or `None` if it takes too many.
@@ -132,13 +191,14 @@ impl<'a> Simplifier<'a> {
                 }
                 continue;
             }
-            let slope = rise / run;
+            let per_run = 1.0 / run;
+            let slope = rise * per_run;
             if least <= slope && slope <= most {
                 furthest = i;
             }
-            least = least.max((rise - slack) / run);
-            most = most.min((rise + slack) / run);
-            if least > most {
+            least = least.max((rise - slack) * per_run);
+            most = most.min((rise + slack) * per_run);
+            if least > most || point.pinned {
                 break;
             }
         }

@@ -62,12 +62,12 @@ impl Histogram {
 
     /// Counts the values. NaN and infinities are counted apart.
     pub fn from_f32(values: &[f32]) -> Histogram {
-        count::f32(values)
+        count::slice(values)
     }
 
     /// Counts the values. NaN and infinities are counted apart. The same numbers give the same histogram as `f32`.
     pub fn from_f64(values: &[f64]) -> Histogram {
-        count::f64(values)
+        count::slice(values)
     }
 
     /// Adds the values of another part.

@@ -1,0 +1,121 @@
+//! What summaries look like on the wire.
+
+use super::*;
+use crate::proto::{DataClass, DataType, TensorProto, summary::value::Value as Wire};
+
+fn tensor(summary: &Summary) -> TensorProto {
+    match summary.encode().unwrap() {
+        Wire::Tensor(tensor) => tensor,
+        other => panic!("a tensor was expected, not {other:?}"),
+    }
+}
+
+fn shape(tensor: &TensorProto) -> Vec<i64> {
+    tensor.tensor_shape.as_ref().unwrap().dim.iter().map(|dim| dim.size).collect()
+}
+
+fn doubles(tensor: &TensorProto) -> Vec<f64> {
+    tensor.tensor_content.chunks(8).map(|bytes| f64::from_le_bytes(bytes.try_into().unwrap())).collect()
+}
+
+#[test]
+fn metadata_names_dashboard_and_storage_class() {
+    let image = Image::gray(1, 1, vec![0]).unwrap();
+    let cases = [
+        (Summary::scalar(1.0), "scalars", DataClass::Scalar),
+        (Summary::histogram(&Histogram::new()), "histograms", DataClass::Tensor),
+        (Summary::image(image), "images", DataClass::BlobSequence),
+        (Summary::text("a"), "text", DataClass::Tensor),
+    ];
+    for (summary, plugin, class) in cases {
+        let metadata = summary.with_display_name("Name").with_description("*Why*").metadata();
+        assert_eq!(metadata.data_class(), class);
+        assert_eq!(metadata.plugin_data.unwrap().plugin_name, plugin);
+        assert_eq!(
+            (metadata.display_name.as_str(), metadata.summary_description.as_str()),
+            ("Name", "*Why*")
+        );
+    }
+}
+
+#[test]
+fn scalars_keep_what_is_not_finite() {
+    let encode = |value: f64| match Summary::scalar(value).encode().unwrap() {
+        Wire::SimpleValue(value) => value,
+        other => panic!("a number was expected, not {other:?}"),
+    };
+    assert_eq!(encode(0.1), 0.1_f32);
+    assert!(encode(f64::NAN).is_nan());
+    assert_eq!(encode(f64::NEG_INFINITY), f32::NEG_INFINITY);
+    assert_eq!((encode(1e300), encode(-1e300), encode(1e-300)), (f32::INFINITY, f32::NEG_INFINITY, 0.0));
+}
+
+#[test]
+fn histograms_are_rows_of_left_right_count() {
+    let tensor = tensor(&Summary::histogram(&Histogram::from_f32(&[1.0, 1.0, 3.0])));
+    assert_eq!((tensor.dtype(), shape(&tensor)), (DataType::DtDouble, vec![3, 3]));
+    assert_eq!(doubles(&tensor), [1.0, 1.0, 2.0, 1.0, 3.0, 0.0, 3.0, 3.0, 1.0]);
+}
+
+#[test]
+fn a_histogram_of_no_values_is_a_row_of_zeros() {
+    let tensor = tensor(&Summary::histogram(&Histogram::from_f32(&[f32::NAN])));
+    assert_eq!((shape(&tensor), doubles(&tensor)), (vec![1, 3], vec![0.0; 3]));
+}
+
+#[test]
+fn a_histogram_takes_at_most_2_kilobytes() {
+    use prost::Message as _;
+    let values: Vec<f32> = (0..100_000).map(|i| (i as f32 * 0.37).tan()).collect();
+    let tensor = tensor(&Summary::histogram(&Histogram::from_f32(&values)));
+    assert!((1024..=2048).contains(&tensor.encoded_len()), "{}", tensor.encoded_len());
+}
+
+#[test]
+fn images_are_width_height_and_files() {
+    let pictures =
+        [[0, 64, 128, 255, 1, 2], [9; 6]].map(|pixels| Image::gray(3, 2, pixels.to_vec()).unwrap());
+    let tensor = tensor(&Summary::images(pictures.to_vec()).unwrap());
+    assert_eq!((tensor.dtype(), shape(&tensor)), (DataType::DtString, vec![4]));
+    assert_eq!(&tensor.string_val[..2], [b"3", b"2"]);
+    for (png, picture) in tensor.string_val[2..].iter().zip(&pictures) {
+        assert_eq!(Image::from_png(png.clone()).unwrap().pixels(), picture.pixels());
+    }
+}
+
+#[test]
+fn png_files_are_written_as_they_are() {
+    let file = Image::rgba(1, 2, (0..8).collect()).unwrap().to_png().unwrap();
+    let image = Image::from_png(file.clone()).unwrap();
+    assert_eq!((image.width(), image.height(), image.channels()), (1, 2, 4));
+    assert_eq!(image.pixels(), (0..8).collect::<Vec<u8>>());
+    assert_eq!(tensor(&Summary::image(image)).string_val[2], file);
+}
+
+#[test]
+fn pixels_that_do_not_fit_are_refused() {
+    let error = Image::rgb(2, 2, vec![0; 11]).unwrap_err().to_string();
+    assert_eq!(error, "image: 11 bytes for 2 x 2 pixels of 3 channels, which take 12");
+    assert!(Image::rgba(0, 5, Vec::new()).is_err());
+    assert!(Image::rgb(u32::MAX, u32::MAX, Vec::new()).is_err());
+    let png = Image::gray(8, 8, vec![7; 64]).unwrap().to_png().unwrap();
+    for end in 0..png.len() - 12 {
+        assert!(Image::from_png(png[..end].to_vec()).is_err(), "cut after {end} bytes");
+    }
+}
+
+#[test]
+fn text_is_one_string() {
+    let tensor = tensor(&Summary::text("# Ünïcode"));
+    assert_eq!((tensor.dtype(), shape(&tensor)), (DataType::DtString, vec![]));
+    assert_eq!(tensor.string_val, ["# Ünïcode".as_bytes()]);
+}
+
+#[test]
+fn the_size_hint_covers_what_is_held() {
+    let pixels = Image::rgb(100, 100, vec![0; 30_000]).unwrap();
+    assert!(Summary::images(vec![pixels.clone(), pixels]).unwrap().size_hint() >= 60_000);
+    assert!(Summary::text("x".repeat(5_000)).size_hint() >= 5_000);
+    assert!(Summary::scalar(1.0).with_description("d".repeat(700)).size_hint() >= 700);
+    assert!(Summary::scalar(1.0).size_hint() >= size_of::<Summary>());
+}
