@@ -67,11 +67,6 @@ impl Cells {
         cells
     }
 
-    /// Index of the grid in use, into [`GRIDS`].
-    pub fn grid(&self) -> usize {
-        self.grid
-    }
-
     pub fn merge(&mut self, other: &Cells) {
         if other.counts.is_empty() {
             return;

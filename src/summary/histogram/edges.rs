@@ -27,20 +27,22 @@ fn line(pieces: &[Bucket]) -> Vec<Knot> {
     knots
 }
 
-/// The value of the line at the share `q` of the ranks.
-pub(super) fn quantile(pieces: &[Bucket], q: f64) -> f64 {
-    let total: u64 = pieces.iter().map(|piece| piece.count).sum();
-    let rank = q * total as f64;
-    let mut below = 0.0;
-    for piece in pieces {
-        let count = piece.count as f64;
-        if rank <= below + count && count > 0.0 {
-            let share = (rank - below) / count;
-            return piece.left * (1.0 - share) + piece.right * share;
-        }
-        below += count;
+/// The value at the share `q` of the ranks. `None` where there are no pieces.
+pub(super) fn quantile(pieces: &[Bucket], q: f64) -> Option<f64> {
+    let knots = line(pieces);
+    knots.last().map(|last| value_at(&knots, q * last.rank as f64))
+}
+
+/// The value of the line at a rank, the lowest where it rises at that rank.
+fn value_at(knots: &[Knot], rank: f64) -> f64 {
+    let next = knots.partition_point(|knot| (knot.rank as f64) < rank).min(knots.len() - 1);
+    let (above, below) = (knots[next], knots[next.saturating_sub(1)]);
+    if above.rank == below.rank {
+        return above.x;
     }
-    pieces.last().map_or(f64::NAN, |piece| piece.right)
+    let share = (rank - below.rank as f64) / (above.rank - below.rank) as f64;
+    // Exact at the ends, and no difference that could overflow.
+    below.x * (1.0 - share) + above.x * share
 }
 
 /// The line through at most [`MAX_BUCKETS`] + 1 of its own knots that stays closest to it.
@@ -54,8 +56,12 @@ pub(super) fn reduce(pieces: &[Bucket]) -> Vec<Bucket> {
 
 /// Joins neighbours that are too close together, and hold too few values, to be told apart in a picture.
 fn thin(pieces: &[Bucket]) -> Vec<Bucket> {
-    let total: u64 = pieces.iter().map(|piece| piece.count).sum();
-    let near = (quantile(pieces, 0.99) - quantile(pieces, 0.01)) / 512.0;
+    let knots = line(pieces);
+    let total = knots.last().map_or(0, |knot| knot.rank);
+    let at = |share: f64| value_at(&knots, share * total as f64);
+    let between = |low, high| at(high) - at(low);
+    let (most, half) = (between(0.01, 0.99), between(0.25, 0.75));
+    let near = if half > 0.0 { most.min(4.0 * half) } else { most } / 512.0;
     let mut joined: Vec<Bucket> = Vec::with_capacity(pieces.len().min(4096));
     let mut rank = 0;
     for piece in pieces {

@@ -170,10 +170,10 @@ impl Histogram {
     /// The value below which a share `q` of the finite values lies, 0 to 1: linear between the edges of the grid's
     /// cells, exact at 0 and 1. `None` where no value is finite or `q` is not from 0 to 1.
     pub fn quantile(&self, q: f64) -> Option<f64> {
-        if self.count() == 0 || !(0.0..=1.0).contains(&q) {
+        if !(0.0..=1.0).contains(&q) {
             return None;
         }
-        Some(edges::quantile(&self.pieces(), q))
+        edges::quantile(&self.pieces(), q)
     }
 
     /// The distribution in at most 84 buckets (2,016 bytes in the file): sorted, each beginning where the one before
