@@ -2,7 +2,7 @@
 #![cfg(feature = "tch")]
 #![allow(clippy::unwrap_used)]
 
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use convscope::{EarlyStopping, Entry, MemorySink, Metrics, Mode, Result, Session, StopReason, SummarySink};
 use tch::{Device, Kind, Tensor, nn};
@@ -192,7 +192,7 @@ fn brings_back_the_best_parameters_and_running_statistics() {
     assert!(session.finish().unwrap().is_some());
 
     let two = Tensor::full([2], 2.0, (Kind::Float, Device::Cpu));
-    let variables = store.variables();
+    let variables: BTreeMap<String, Tensor> = store.variables().into_iter().collect();
     assert_eq!(variables.len(), 4);
     for (name, tensor) in &variables {
         assert_eq!(tensor, &two, "{name}");

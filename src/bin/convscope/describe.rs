@@ -36,10 +36,10 @@ pub fn layers(spec: &ModelSpec) -> anyhow::Result<Table> {
             layer.layer.type_name(),
             inputs.join(", "),
             layer.output_shape.to_string(),
-            thousands(layer.param_count()),
+            thousands(&layer.param_count()),
         ));
     }
-    table.row(row("total", "", String::new(), String::new(), thousands(model.param_count())));
+    table.row(row("total", "", String::new(), String::new(), thousands(&model.param_count())));
     Ok(table)
 }
 
@@ -73,4 +73,26 @@ pub fn write_beside_checkpoints(
              # these classes.\n{toml}"
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn branches_name_their_inputs() {
+        let layer = |name: &str, rest: &str| format!("[[layer]]\nname = \"{name}\"\n{rest}\n");
+        let toml = [
+            "name = \"branches\"\ninput = [1, 8, 8]\n".to_owned(),
+            layer("a", "type = \"conv2d\"\nout_channels = 2\nkernel_size = 3\npadding = 1"),
+            layer("b", "type = \"relu\"\ninputs = [\"a\"]"),
+            layer("sum", "type = \"add\"\ninputs = [\"a\", \"b\"]"),
+        ];
+        let text = layers(&ModelSpec::from_toml(&toml.concat()).unwrap()).unwrap().to_text();
+        let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(lines[0], ["layer", "type", "inputs", "output", "parameters"]);
+        assert_eq!(lines[1], ["a", "conv2d", "input", "2x8x8", "20"]);
+        assert_eq!(lines[3], ["sum", "add", "a,", "b", "2x8x8", "0"]);
+        assert_eq!(lines[4], ["total", "20"]);
+    }
 }

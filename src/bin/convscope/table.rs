@@ -63,7 +63,7 @@ impl Table {
 }
 
 /// `1234567` as `1,234,567`.
-pub fn thousands(number: impl ToString) -> String {
+pub fn thousands(number: &impl ToString) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn numbers_stand_at_the_right() {
         let mut table = Table::new(["layer", "parameters"]);
-        table.row(["a|b".to_owned(), thousands(1234)]);
+        table.row(["a|b".to_owned(), thousands(&1234)]);
         table.row(["total", ""]);
         assert_eq!(table.to_text(), "  layer  parameters\n  a|b         1,234\n  total\n");
         assert_eq!(
@@ -94,9 +94,9 @@ mod tests {
     #[test]
     fn groups_of_three() {
         assert_eq!(
-            [0, 12, 123, 1234, 123_456, 1_234_567].map(thousands)[3..],
+            [0, 12, 123, 1234, 123_456, 1_234_567].map(|n| thousands(&n))[3..],
             ["1,234", "123,456", "1,234,567"]
         );
-        assert_eq!(thousands(123), "123");
+        assert_eq!(thousands(&123), "123");
     }
 }

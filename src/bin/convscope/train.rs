@@ -176,8 +176,8 @@ fn describe_data(args: &Args, data: &Split) -> String {
     format!(
         "{}: {} training and {} validation images, {}, {} classes",
         args.data,
-        thousands(data.train.len()),
-        thousands(data.validation.len()),
+        thousands(&data.train.len()),
+        thousands(&data.validation.len()),
         shape(&data.train.image_shape()),
         data.train.classes().len(),
     )
@@ -199,7 +199,7 @@ fn configuration(
         ("data", describe_data(args, data)),
         ("pixel mean", format!("{:.6?}", normalization.mean)),
         ("pixel standard deviation", format!("{:.6?}", normalization.std)),
-        ("model", format!("{}: {} parameters", args.model, thousands(spec.param_count()?))),
+        ("model", format!("{}: {} parameters", args.model, thousands(&spec.param_count()?))),
         ("epochs", args.epochs.to_string()),
         ("batch size", args.batch_size.to_string()),
         ("optimizer", args.optimizer.to_string()),
