@@ -71,6 +71,10 @@ impl Cells {
         if other.counts.is_empty() {
             return;
         }
+        if self.counts.is_empty() {
+            self.clone_from(other);
+            return;
+        }
         let grid = self.grid.max(other.grid);
         self.coarsen(grid);
         let mut other = other.clone();

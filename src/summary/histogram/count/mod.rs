@@ -69,11 +69,11 @@ pub(super) const BLOCK: usize = 2048;
 const SLICE: usize = 1 << 30;
 
 pub(super) fn slice<T: Float>(values: &[T]) -> Histogram {
-    let mut histogram = Histogram::default();
-    for values in values.chunks(SLICE) {
-        let mut moments = Moments::default();
-        let cells = cells(values, &mut moments);
-        histogram.merge(&Histogram { moments, cells });
+    let (values, rest) = values.split_at(values.len().min(SLICE));
+    let mut moments = Moments::default();
+    let mut histogram = Histogram { cells: cells(values, &mut moments), moments };
+    for values in rest.chunks(SLICE) {
+        histogram.merge(&slice(values));
     }
     histogram
 }
