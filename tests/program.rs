@@ -327,14 +327,16 @@ fn a_run_describes_itself_and_its_checkpoint_can_be_used() {
     Checkpoint::load(&store, &checkpoints.join(Checkpoint::BEST)).unwrap();
 }
 
-/// The claim for the defaults is 0.85 after ten epochs: `cargo xtask train`. Three take a third of the time.
+/// Ten epochs on the bundled images with every diagnostic on: about 40 seconds of one core.
 #[test]
-fn the_bundled_images_are_learnt() {
+fn the_defaults_reach_an_accuracy_of_0_85() {
     let place = Workplace::new();
-    let output = place.run("train --epochs 3 --run r --quiet");
+    let output = place.run("train --run r --quiet");
     assert!(output.status.success(), "{}", stderr(&output));
-    let accuracy = Contents::of(&place.path("logs/r/validation")).last("accuracy");
-    assert!(accuracy >= 0.80, "{accuracy}");
+    let validation = Contents::of(&place.path("logs/r/validation"));
+    assert_eq!(validation.steps("accuracy").last(), Some(&940), "ten epochs of 94 batches");
+    let accuracy = validation.last("accuracy");
+    assert!(accuracy >= 0.85, "{accuracy}");
 }
 
 #[test]

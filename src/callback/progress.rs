@@ -10,6 +10,7 @@ use super::{CONTINUE, Callback, Context, Flow, Means, Metrics, Position};
 use crate::writer::SummarySink;
 
 /// How often a bar is drawn: each time the loss is fetched from its device, and training waits for that.
+#[cfg(feature = "cli")]
 const BAR_INTERVAL: Duration = Duration::from_millis(100);
 /// How often a line is printed within an epoch.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);

@@ -141,7 +141,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
     conclude(&outcome, start.elapsed());
     say(&format!("run           {}", run.display()));
-    say(&format!("checkpoints   {} ({}, {})", checkpoints.display(), Checkpoint::BEST, Checkpoint::LAST));
+    let is_there = |name: &&str| checkpoints.join(name).is_file(); // there is no best before the first validation
+    let files: Vec<&str> = [Checkpoint::BEST, Checkpoint::LAST].into_iter().filter(is_there).collect();
+    say(&format!("checkpoints   {} ({})", checkpoints.display(), files.join(", ")));
     say_commands(args);
     Ok(exit_code(&outcome))
 }
