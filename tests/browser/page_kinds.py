@@ -23,25 +23,28 @@ SHOWS = {
 @dataclasses.dataclass(frozen=True)
 class Page:
     plugins: tuple  # whose values it shows
-    picture: str = ""  # regular expression of the tags in its picture
-    new_style: bool = False  # Time Series keeps the filter in the query, the others in the fragment
-    fragment: str = ""
+    picture: str  # regular expression of the tags in its picture; "" is all
 
-    def address(self, server, tag_filter):
-        if self.new_style:
-            query = urllib.parse.urlencode({"tagFilter": tag_filter}) if tag_filter else ""
-            return f"{server}?{query}#{self.fragment}"
-        tags = f"&tagFilter={urllib.parse.quote(tag_filter)}" if tag_filter else ""
-        return f"{server}#{self.fragment}{tags}"
+    def address(self, server, name, tag_filter):
+        if not tag_filter:
+            return f"{server}#{name}"
+        tag_filter = urllib.parse.quote(tag_filter)
+        # Time Series keeps the filter in the query, the older pages in the fragment.
+        return f"{server}?tagFilter={tag_filter}#{name}" if name == "timeseries" else f"{server}#{name}&tagFilter={tag_filter}"
 
+
+SELECTED = "^(activations/(conv1|relu1|fc1)|(gradients|weights)/(conv1|conv3|fc1)/weight)$"
 
 PAGES = {
-    "timeseries": Page(("scalars", "images", "histograms"), new_style=True, fragment="timeseries", picture="^(loss|accuracy|sparsity)"),
-    "scalars": Page(("scalars",), fragment="scalars", picture="^(loss|accuracy|sparsity)"),
-    "images": Page(("images",), fragment="images", picture="^(filters|feature_maps)"),
-    "histograms": Page(("histograms",), fragment="histograms", picture="^(weights|gradients|activations)"),
-    "distributions": Page(("histograms",), fragment="distributions", picture="^(weights|gradients|activations)"),
-    "text": Page(("text",), fragment="text"),
+    "timeseries": Page(
+        ("scalars", "images", "histograms"),
+        "^(accuracy|loss|norm/gradients|filters/conv1|feature_maps/relu1|gradients/conv1/weight)$",
+    ),
+    "scalars": Page(("scalars",), "^(accuracy|loss|learning_rate|sparsity/.*|norm/[a-z]*)$"),
+    "images": Page(("images",), "^(probe_images|(filters|feature_maps)/(conv1|relu1))$"),
+    "histograms": Page(("histograms",), SELECTED),
+    "distributions": Page(("histograms",), SELECTED),
+    "text": Page(("text",), ""),
 }
 
 with open(os.path.join(os.path.dirname(__file__), "pages.js"), encoding="utf-8") as _file:

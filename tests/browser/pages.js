@@ -54,10 +54,11 @@ function expandedCards(page) {
   return known.filter(([tag]) => tag);
 }
 
-// What a chart of the page draws its values with. A single value is a dot.
+// What a chart of the page draws its values with. A single value is a dot. (The `ghost` of a smoothed line may lie
+// outside of the picture, and then has no path.)
 const STROKES = {
   timeseries: 'tb-histogram path',
-  scalars: '.line-plot path.line, .scatter-plot path.symbol',
+  scalars: '.line-plot:not(.ghost) path.line, .scatter-plot path.symbol',
   histograms: 'path.outline',
   distributions: '.area-plot path.area',
 };
@@ -100,6 +101,17 @@ function parts(card) {
 
 function toasts() {
   return all(document, "mat-snack-bar-container, paper-toast").filter(shown).map((toast) => toast.textContent.trim());
+}
+
+// Ticks what a visitor would tick to see more.
+function arrange(page) {
+  const tick = (dashboard, label, wanted) => {
+    const boxes = all(document, dashboard).flatMap((element) => all(element, 'paper-checkbox'));
+    const box = boxes.find((candidate) => candidate.textContent.trim() === label);
+    if (box && box.checked !== wanted) box.click();
+  };
+  if (page === 'images') tick('tf-image-dashboard', 'Show actual image size', true);
+  if (page === 'scalars') tick('tf-scalar-dashboard', 'Ignore outliers in chart scaling', false);
 }
 
 // Back to the top, as a visitor finds the page.

@@ -170,6 +170,7 @@ def chromium(arguments):
         "disable-background-networking",
         "disable-component-update",
         "disable-sync",
+        "hide-scrollbars",
         "force-device-scale-factor=1",
         f"window-size={WINDOW[0]},{WINDOW[1]}",
         f"user-data-dir={profile}",
@@ -207,13 +208,14 @@ def kill_all_with(profile):
 # The pages
 
 
-def open_page(driver, server, page, tag_filter=""):
-    """A fresh load of one page with all groups unpaginated and expanded."""
+def open_page(driver, server, page, tag_filter="", settings=None):
+    """A fresh load of one page. Groups are not cut into pages of twelve cards."""
+    settings = {"paginationSize": 1000, **(settings or {})}
     driver.get("about:blank")
     driver.get(server.address)  # local storage belongs to the address
-    driver.execute_script("localStorage.setItem('_tb_global_settings', JSON.stringify({paginationSize: 1000}))")
-    driver.get("about:blank")
-    driver.get(PAGES[page].address(server.address, tag_filter))
+    driver.execute_script("localStorage.setItem('_tb_global_settings', arguments[0])", json.dumps(settings))
+    driver.get("about:blank")  # a change of the fragment alone would load nothing
+    driver.get(PAGES[page].address(server.address, page, tag_filter))
 
 
 def look_at(driver, server, page, expected):
@@ -273,11 +275,15 @@ def wait(condition, complaint):
 
 
 def take_picture(driver, server, page, path):
-    open_page(driver, server, page, PAGES[page].picture)
+    # Short curves are shown whole, and the cards get the room of the settings.
+    settings = {"ignoreOutliers": False, "timeSeriesSettingsPaneOpened": False}
+    open_page(driver, server, page, PAGES[page].picture, settings)
     wait(
         lambda: run_script(driver, "count", page),
         lambda: f"page {page}: nothing matches {PAGES[page].picture!r}",
     )
+    wait_until_drawn(driver, page)
+    run_script(driver, "arrange", page)
     wait_until_drawn(driver, page)
     run_script(driver, "rest", page)
     time.sleep(1.5)  # for animations

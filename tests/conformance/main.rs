@@ -6,7 +6,14 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[cfg(feature = "cli")]
+mod own_reader;
+#[cfg(feature = "cli")]
+mod program;
 #[path = "../support/python.rs"]
 mod python;
 mod series;
+#[cfg(feature = "cli")]
+#[path = "../support/small_run.rs"]
+mod small_run;
 mod synthetic;

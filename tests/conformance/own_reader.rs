@@ -1,0 +1,93 @@
+//! Event files as our own reader sees them.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use convscope::{
+    Image,
+    event::EventFileReader,
+    proto::{DataClass, SummaryMetadata, TensorProto, event::What, summary::value},
+};
+
+use crate::series::{AllSeries, Number, Picture, Point, Series, Value};
+
+/// Every series below a log folder.
+pub fn read(logdir: &Path) -> AllSeries {
+    let mut all = AllSeries::new();
+    for file in event_files(logdir) {
+        let run = file.parent().unwrap().strip_prefix(logdir).unwrap().to_str().unwrap();
+        read_file(&file, run, &mut all);
+    }
+    all
+}
+
+/// Below a folder, in the order in which TensorBoard reads them.
+fn event_files(folder: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let (folders, files): (Vec<PathBuf>, Vec<PathBuf>) = paths.into_iter().partition(|path| path.is_dir());
+    let is_event_file = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().contains("tfevents");
+    files
+        .into_iter()
+        .filter(is_event_file)
+        .chain(folders.iter().flat_map(|below| event_files(below)))
+        .collect()
+}
+
+fn read_file(path: &Path, run: &str, all: &mut AllSeries) {
+    for event in EventFileReader::open(path).unwrap() {
+        let event = event.unwrap();
+        let Some(What::Summary(summary)) = event.what else { continue };
+        for value in summary.value {
+            let key = (run.to_owned(), value.tag);
+            let series = all.entry(key).or_insert_with(|| labels(value.metadata.as_ref().unwrap()));
+            let value = match value.value.unwrap() {
+                value::Value::SimpleValue(number) => Value::Scalar(Number(number.into())),
+                value::Value::Tensor(tensor) => from_tensor(&series.plugin, tensor),
+                other => panic!("an old form of value: {other:?}"),
+            };
+            series.points.push(Point { step: event.step, wall_time: event.wall_time, value });
+        }
+    }
+}
+
+fn labels(metadata: &SummaryMetadata) -> Series {
+    let data_class = match metadata.data_class() {
+        DataClass::Scalar => "scalar",
+        DataClass::Tensor => "tensor",
+        DataClass::BlobSequence => "blob sequence",
+        DataClass::Unknown => "unknown",
+    };
+    Series {
+        plugin: metadata.plugin_data.as_ref().unwrap().plugin_name.clone(),
+        data_class: data_class.to_owned(),
+        display_name: metadata.display_name.clone(),
+        description: metadata.summary_description.clone(),
+        points: Vec::new(),
+    }
+}
+
+fn from_tensor(plugin: &str, tensor: TensorProto) -> Value {
+    match plugin {
+        "histograms" => {
+            let (numbers, rest) = tensor.tensor_content.as_chunks::<8>();
+            let numbers: Vec<f64> = numbers.iter().map(|&bytes| f64::from_le_bytes(bytes)).collect();
+            let (buckets, left) = numbers.as_chunks::<3>();
+            assert!(rest.is_empty() && left.is_empty(), "rows of three numbers");
+            Value::Histogram(buckets.to_vec())
+        }
+        "images" => {
+            // Width and height come first.
+            let pictures = tensor
+                .string_val
+                .into_iter()
+                .skip(2)
+                .map(|png| Picture::from(&Image::from_png(png).unwrap()));
+            Value::Images(pictures.collect())
+        }
+        "text" => Value::Text(String::from_utf8(tensor.string_val.concat()).unwrap()),
+        other => panic!("a tensor of the plugin {other}"),
+    }
+}

@@ -1,0 +1,36 @@
+//! A run of the training program.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    own_reader,
+    series::{AllSeries, LOADERS, assert_same, load},
+    small_run,
+};
+
+#[test]
+fn a_training_run_holds_what_is_documented_and_is_read_as_we_read_it() {
+    let logdir = tempfile::tempdir().unwrap();
+    small_run::train(logdir.path());
+    let ours = own_reader::read(logdir.path());
+    assert_eq!(plugins_and_steps(&ours), documented());
+    for loader in LOADERS {
+        assert_same(loader, &load(loader, logdir.path()), &ours);
+    }
+}
+
+type PluginsAndSteps<'a> = BTreeMap<(&'a str, &'a str), (&'a str, Vec<i64>)>;
+
+fn plugins_and_steps(all: &AllSeries) -> PluginsAndSteps<'_> {
+    all.iter()
+        .map(|((run, tag), series)| {
+            let steps = series.points.iter().map(|point| point.step).collect();
+            ((run.as_str(), tag.as_str()), (series.plugin.as_str(), steps))
+        })
+        .collect()
+}
+
+fn documented() -> PluginsAndSteps<'static> {
+    let one = |tags: &small_run::Tags, tag| ((tags.run, tag), (tags.plugin, tags.steps.to_vec()));
+    small_run::TAGS.iter().flat_map(|tags| tags.tags.iter().map(move |tag| one(tags, *tag))).collect()
+}
