@@ -306,6 +306,15 @@ fn numbers_closer_than_f32_can_tell_are_told_apart() {
 }
 
 #[test]
+fn a_spread_beyond_all_measure_is_reduced_too() {
+    let mut values: Vec<f64> = (1..=3_000).map(|i| f64::from(i) * 5e-324).collect();
+    values.extend([f64::MAX, f64::MIN]);
+    let buckets = Histogram::from_f64(&values).buckets();
+    values.sort_by(f64::total_cmp);
+    check_buckets(&values, &buckets);
+}
+
+#[test]
 fn quantiles_outside_of_the_range_are_none() {
     let histogram = Histogram::from_f32(&[1.0, 2.0]);
     assert_eq!((histogram.quantile(0.0), histogram.quantile(1.0)), (Some(1.0), Some(2.0)));

@@ -118,10 +118,13 @@ impl<'a> Simplifier<'a> {
         let scale = knots.iter().fold(f64::MIN_POSITIVE, |scale, knot| scale.max(knot.x.abs()));
         let tail = f64::max(TAIL, TAIL_VALUES / total);
         let point = |knot: &Knot| {
-            let p = knot.rank as f64 / total;
-            let end = p.min((total - knot.rank as f64) / total);
-            let slack = (CENTRE / end).sqrt().max(1.0) * (tail / end).powi(2).clamp(1.0, 1e12);
-            Point { p, x: knot.x / scale, slack, pinned: false }
+            let rank = knot.rank as f64;
+            let end = rank.min(total - rank) / total;
+            let mut slack = 1.0;
+            if end < CENTRE.max(tail) {
+                slack = (CENTRE / end).sqrt().max(1.0) * (tail / end).powi(2).max(1.0);
+            }
+            Point { p: rank / total, x: knot.x / scale, slack: slack.min(1e12), pinned: false }
         };
         let mut points: Vec<Point> = knots.iter().map(point).collect();
         for share in DRAWN {
@@ -137,7 +140,8 @@ impl<'a> Simplifier<'a> {
         if self.knots.len() <= MAX_BUCKETS + 1 {
             return self.knots.to_vec();
         }
-        let usual = 0.004 * self.spread();
+        // From a usual tolerance to one that fits and one that does not, then between them.
+        let usual = (0.004 * self.spread()).max(1e-60);
         let (mut kept, mut best) = (usual, self.within(usual));
         if best.is_some() {
             while let Some(found) = (kept > 1e-4 * usual).then(|| self.within(kept / 4.0)).flatten() {

@@ -86,15 +86,16 @@ impl Moments {
         let Some(&first) = values.first() else { return };
         let (mut min, mut max) = ([first; LANES], [first; LANES]);
         let (mut smallest, mut zeros) = ([T::HUGE; LANES], [0_u32; LANES]);
-        let mut add = |lane: usize, value: T| {
-            let magnitude = value.magnitude();
-            let other = if magnitude > T::default() { magnitude } else { T::HUGE };
+        for_lanes(values, |lane, value| {
             min[lane] = if value < min[lane] { value } else { min[lane] };
             max[lane] = if value > max[lane] { value } else { max[lane] };
+        });
+        for_lanes(values, |lane, value| {
+            let magnitude = value.magnitude();
+            let other = if magnitude > T::default() { magnitude } else { T::HUGE };
             smallest[lane] = if other < smallest[lane] { other } else { smallest[lane] };
             zeros[lane] += u32::from(value == T::default());
-        };
-        for_lanes(values, &mut add);
+        });
         for lane in 0..LANES {
             // `+ 0.0` turns -0.0 into 0.0: they are one value here.
             self.min = self.min.min(min[lane].into() + 0.0);
@@ -106,21 +107,20 @@ impl Moments {
 
     fn add_sums<T: Float>(&mut self, values: &[T]) {
         let (mut sum, mut squares) = ([0.0; LANES], [0.0; LANES]);
-        let mut add = |lane: usize, value: T| {
+        for_lanes(values, |lane, value| {
             let value: f64 = value.into();
             sum[lane] += value;
             squares[lane] += value * value;
-        };
-        for_lanes(values, &mut add);
+        });
         self.sum += sum.iter().sum::<f64>();
         self.sum_squares += squares.iter().sum::<f64>();
     }
 }
 
+/// Gives every value to one of the lanes in turn.
 #[inline(always)]
-fn for_lanes<T: Float>(values: &[T], add: &mut impl FnMut(usize, T)) {
-    let groups = values.chunks_exact(LANES);
-    let rest = groups.remainder();
+fn for_lanes<T: Float>(values: &[T], mut add: impl FnMut(usize, T)) {
+    let (groups, rest) = values.as_chunks::<LANES>();
     for group in groups {
         for (lane, &value) in group.iter().enumerate() {
             add(lane, value);
@@ -131,4 +131,5 @@ fn for_lanes<T: Float>(values: &[T], add: &mut impl FnMut(usize, T)) {
     }
 }
 
-const LANES: usize = 8;
+/// So many that the compiler keeps the lanes in wide registers.
+const LANES: usize = 16;
