@@ -2,6 +2,7 @@
 
 mod builder;
 mod elements;
+mod failure;
 #[cfg(test)]
 mod failure_tests;
 mod queue;
@@ -10,6 +11,8 @@ mod run_folder;
 mod runs;
 mod sink;
 mod summary_writer;
+#[cfg(feature = "tensorboard-rs")]
+mod tensorboard_rs;
 mod worker;
 
 pub use self::{

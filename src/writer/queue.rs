@@ -1,7 +1,7 @@
 //! What training hands over to the background thread: a queue with bounds, and what came back.
 
 use std::{
-    io, mem,
+    mem,
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
@@ -10,6 +10,7 @@ use std::{
 
 use super::{
     builder::{BackPressure, OnError},
+    failure::Failure,
     run_file::{Written, cost},
     runs::{RunId, Runs, warn_of_step},
 };
@@ -43,6 +44,7 @@ pub(super) struct Queue {
     done: Condvar,
 }
 
+#[derive(Default)]
 struct State {
     runs: Runs,
     /// Not yet taken by the background thread, and the memory that it takes.
@@ -70,8 +72,9 @@ struct State {
     warned_of_drop: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 enum Phase {
+    #[default]
     Open,
     Closing,
     Closed,
@@ -86,37 +89,12 @@ pub(super) struct Round {
     flush: u64,
 }
 
-/// An error of the operating system that is returned more than once.
-struct Failure {
-    action: &'static str,
-    path: PathBuf,
-    kind: io::ErrorKind,
-    code: Option<i32>,
-    text: String,
-}
-
 impl Queue {
     pub(super) fn new(path: PathBuf, options: QueueOptions) -> Queue {
         Queue {
             path,
             options,
-            state: Mutex::new(State {
-                runs: Runs::new(),
-                waiting: Vec::new(),
-                waiting_bytes: 0,
-                records: 0,
-                bytes: 0,
-                flush_wanted: 0,
-                flush_done: 0,
-                pressed: false,
-                phase: Phase::Open,
-                failing: None,
-                unreported: None,
-                dropped_by_choice: 0,
-                dropped: 0,
-                lost: 0,
-                warned_of_drop: false,
-            }),
+            state: Mutex::new(State::default()),
             work: Condvar::new(),
             done: Condvar::new(),
         }
@@ -148,15 +126,24 @@ impl Queue {
         summary: Summary,
     ) -> Result<()> {
         let kind = summary.kind();
-        let mut state = self.lock();
-        let tag = state.runs.check(run, tag, kind)?;
+        let bytes = cost(&summary);
         let wall_time = wall_time.unwrap_or_else(WallTime::now);
-        let sample = Sample { tag, step, wall_time, summary };
-        let bytes = cost(&sample);
-        state = match self.make_room(state, bytes)? {
-            Some(state) => state,
-            None => return Ok(()),
+        let mut state = self.lock();
+        // Checked again after waiting: another thread may have begun the tag, or closed the writer.
+        let tag = loop {
+            if state.phase != Phase::Open {
+                return Err(Error::new(ErrorKind::Closed { path: self.path.clone() }));
+            }
+            let tag = state.runs.check(run, tag, kind)?;
+            if self.has_room(&state, bytes) {
+                break tag;
+            }
+            state = match self.wait_for_room(state)? {
+                Some(state) => state,
+                None => return Ok(()),
+            };
         };
+        let sample = Sample { tag, step, wall_time, summary };
         let again = state.runs.note(run, &sample.tag, kind, step);
         let warning = again.map(|before| (state.runs.name(run).clone(), sample.tag.clone(), before));
         state.waiting.push((run, sample));
@@ -243,57 +230,50 @@ impl Queue {
         }
     }
 
-    /// Waits for room for a value. `None`: there is none and the user said to go on without the value.
-    fn make_room<'a>(
+    /// Whether a value of so many bytes may be taken. One that is larger than the whole queue gets it for itself.
+    fn has_room(&self, state: &State, bytes: usize) -> bool {
+        state.records == 0
+            || state.records < self.options.max_records && state.bytes + bytes <= self.options.max_bytes
+    }
+
+    /// Waits until a round is done. `None`: the user said to go on without the value.
+    fn wait_for_room<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
-        bytes: usize,
     ) -> Result<Option<MutexGuard<'a, State>>> {
-        loop {
-            if state.phase != Phase::Open {
-                return Err(Error::new(ErrorKind::Closed { path: self.path.clone() }));
-            }
-            // A value that is larger than the whole queue gets it for itself.
-            let full = state.records >= self.options.max_records
-                || state.records > 0 && state.bytes + bytes > self.options.max_bytes;
-            if !full {
-                return Ok(Some(state));
-            }
-            if let Some(failure) = &state.failing {
-                let cause = format!("the queue is full, because writing fails: {}", failure.error());
-                state.dropped += 1;
-                state.lost += 1;
-                let error = self.gave_up(state.lost, cause);
-                return match self.options.on_error {
-                    OnError::Return => {
-                        state.unreported = None; // it is the cause
-                        Err(error)
-                    }
-                    OnError::Warn => {
-                        if !mem::replace(&mut state.warned_of_drop, true) {
-                            tracing::warn!("{error}");
-                        }
-                        Ok(None)
-                    }
-                };
-            }
-            if self.options.back_pressure == BackPressure::DropNewest {
-                state.dropped += 1;
-                state.dropped_by_choice += 1;
-                let first = !mem::replace(&mut state.warned_of_drop, true);
-                drop(state);
-                if first {
-                    tracing::warn!(
-                        "{}: values come faster than they can be written; some are dropped, as was asked for",
-                        self.path.display()
-                    );
-                }
-                return Ok(None);
-            }
-            state.pressed = true;
-            self.work.notify_one();
-            state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
+        if let Some(failure) = &state.failing {
+            // Nobody knows when that ends.
+            let cause = format!("the queue is full, because writing fails: {}", failure.error());
+            return self.give_up_newest(&mut state, cause).map(|()| None);
         }
+        if self.options.back_pressure == BackPressure::DropNewest {
+            state.dropped += 1;
+            state.dropped_by_choice += 1;
+            if !mem::replace(&mut state.warned_of_drop, true) {
+                let path = self.path.display();
+                tracing::warn!(
+                    "{path}: values come faster than they are written; as was asked for, some are dropped"
+                );
+            }
+            return Ok(None);
+        }
+        state.pressed = true;
+        self.work.notify_one();
+        Ok(Some(self.done.wait(state).unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    fn give_up_newest(&self, state: &mut State, cause: String) -> Result<()> {
+        state.dropped += 1;
+        state.lost += 1;
+        let error = self.gave_up(state.lost, cause);
+        if self.options.on_error == OnError::Return {
+            state.unreported = None; // it is the cause
+            return Err(error);
+        }
+        if !mem::replace(&mut state.warned_of_drop, true) {
+            tracing::warn!("{error}");
+        }
+        Ok(())
     }
 
     fn gave_up(&self, count: u64, cause: String) -> Error {
@@ -385,34 +365,5 @@ impl Queue {
     /// Nobody panics while holding the lock; if it happens, the state is still sound.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Failure {
-    fn new(error: &Error) -> Failure {
-        match error.kind() {
-            ErrorKind::Io { action, path, source } => Failure {
-                action,
-                path: path.clone(),
-                kind: source.kind(),
-                code: source.raw_os_error(),
-                text: source.to_string(),
-            },
-            other => Failure {
-                action: "write",
-                path: PathBuf::new(),
-                kind: io::ErrorKind::Other,
-                code: None,
-                text: other.to_string(),
-            },
-        }
-    }
-
-    fn error(&self) -> Error {
-        let source = match self.code {
-            Some(code) => io::Error::from_raw_os_error(code),
-            None => io::Error::new(self.kind, self.text.clone()),
-        };
-        Error::io(self.action, &self.path, source)
     }
 }

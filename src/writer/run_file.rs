@@ -5,7 +5,7 @@ use std::{io, path::PathBuf};
 use crate::{
     error::{Error, Result},
     event::{Appended, Disk, EventFileOptions, EventFileWriter, Sample},
-    summary::Step,
+    summary::{Step, Summary},
 };
 
 /// One run on its way to disk. Samples stay here until they are in a file.
@@ -66,7 +66,7 @@ impl RunFile {
         }
         for sample in self.backlog.drain(..appended.done) {
             written.records += 1;
-            written.bytes += cost(&sample);
+            written.bytes += cost(&sample.summary);
             self.last = self.last.max(Some(sample.step));
         }
         written.unencodable = appended.unencodable;
@@ -103,7 +103,7 @@ impl RunFile {
     }
 }
 
-/// Memory that a queued sample takes.
-pub(super) fn cost(sample: &Sample) -> usize {
-    size_of::<Sample>() + sample.summary.size_hint()
+/// Memory that a queued value takes.
+pub(super) fn cost(summary: &Summary) -> usize {
+    size_of::<Sample>() + summary.size_hint()
 }

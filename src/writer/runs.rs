@@ -29,14 +29,16 @@ struct Seen {
     warned: bool,
 }
 
-impl Runs {
+impl Default for Runs {
     /// With the run itself.
-    pub(super) fn new() -> Runs {
+    fn default() -> Runs {
         let mut runs = Runs { by_name: HashMap::new(), runs: Vec::new() };
         runs.insert("");
         runs
     }
+}
 
+impl Runs {
     /// The number of a run, new or known.
     pub(super) fn id(&mut self, name: &str) -> Result<RunId> {
         if let Some(id) = self.by_name.get(name) {

@@ -26,7 +26,7 @@ use crate::{
 /// A cheap handle: clone it, send it to other threads, call it through `&`. Values go to a queue with bounds; one
 /// background thread encodes them and writes them, at least every flush interval. End with
 /// [`close`](SummaryWriter::close), which returns what went wrong; dropping the last handle writes everything as well,
-/// but can only log it.
+/// but can only log it, and waits 5 seconds at most. `std::process::exit` drops nothing: close before.
 ///
 /// A value that cannot be written waits in the queue and is tried again, so that nothing is lost while there is room.
 /// The call after a failure returns its error, once; the value of that call is taken all the same.
