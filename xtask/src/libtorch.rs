@@ -157,6 +157,7 @@ fn install(part: Part, target: &Path, platform: Platform) -> Result {
     println!("unpacking libtorch");
     unpack_torch(&python, &wheel, &made)?;
     remove(&wheel)?;
+    drop_cuda_shim(&python, &made, platform)?;
     for needed in leftovers(&python, &made, platform)? {
         let wheel = needed.download(&python, platform, &wheels.join(needed.requirement))?;
         unpack_library(&python, &wheel, &made, needed)?;
@@ -173,9 +174,31 @@ fn unpack_torch(python: &Python, wheel: &Path, made: &Path) -> Result {
         .map_err(|error| format!("cannot write {}: {error}", made.display()))
 }
 
+/// The `libtorch.so` of a build with CUDA is a shim that loads both halves. GNU ld links programs to it (lld does not), and
+/// they would not start without the CUDA half: here the name leads to the CPU half.
+fn drop_cuda_shim(python: &Python, made: &Path, platform: Platform) -> Result {
+    let shim = made.join("lib/libtorch.so");
+    if !platform.is_linux() || wheel::mentioned(python, &shim, &["libtorch_cuda.so"])?.is_empty() {
+        return Ok(());
+    }
+    remove(&shim)?;
+    link_file("libtorch_cpu.so", &shim)
+}
+
+#[cfg(unix)]
+fn link_file(target: &str, link: &Path) -> Result {
+    std::os::unix::fs::symlink(target, link)
+        .map_err(|error| format!("cannot make {}: {error}", link.display()))
+}
+
+#[cfg(not(unix))]
+fn link_file(_: &str, link: &Path) -> Result {
+    Err(format!("cannot make {}: there are no links on this system", link.display()))
+}
+
 /// The wheels of CUDA that the CPU library of this install is linked against.
 fn leftovers(python: &Python, made: &Path, platform: Platform) -> Result<Vec<Wheel>> {
-    if !matches!(platform, Platform::LinuxX64 | Platform::LinuxArm64) {
+    if !platform.is_linux() {
         return Ok(Vec::new());
     }
     let names: Vec<&str> = CUDA_LEFTOVERS.iter().filter_map(|wheel| wheel.provides).collect();
@@ -301,6 +324,25 @@ mod tests {
         fs::write(&library, b"\x7fELF\0libc10.so\0libcudart.so.13\0libcupti.so.12\0").unwrap();
         assert_eq!(leftovers(&python, &scratch.0, HERE).unwrap(), [CUDA_LEFTOVERS[0]]);
         assert_eq!(leftovers(&python, &scratch.0, Platform::MacArm64).unwrap(), []);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_shim_that_asks_for_cuda_is_replaced_by_the_cpu_half() {
+        let (scratch, python) = (Scratch::new(), Python::find().unwrap());
+        let lib = scratch.0.join("lib");
+        fs::create_dir(&lib).unwrap();
+        fs::write(lib.join("libtorch_cpu.so"), "cpu").unwrap();
+        let shim = lib.join("libtorch.so");
+        for (content, expected) in [
+            (&b"\x7fELF\0libtorch_cpu.so\0libtorch_cuda.so\0"[..], &b"cpu"[..]),
+            (b"\x7fELF\0libtorch_cpu.so\0", b"\x7fELF\0libtorch_cpu.so\0"),
+        ] {
+            let _ = fs::remove_file(&shim);
+            fs::write(&shim, content).unwrap();
+            drop_cuda_shim(&python, &scratch.0, HERE).unwrap();
+            assert_eq!(fs::read(&shim).unwrap(), expected);
+        }
     }
 
     #[test]

@@ -45,6 +45,11 @@ impl Platform {
         }
     }
 
+    /// Whether libraries are ELF files, and the wheel one with CUDA.
+    pub fn is_linux(self) -> bool {
+        matches!(self, Platform::LinuxX64 | Platform::LinuxArm64)
+    }
+
     /// The tags that a wheel for this platform may have. pip takes them literally, so the older ones are listed as well.
     pub fn tags(self) -> &'static [&'static str] {
         match self {
