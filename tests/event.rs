@@ -1,6 +1,6 @@
 //! Event files: what is written is read, by resuming too, and damage is told.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::{
     fs::{self, OpenOptions},

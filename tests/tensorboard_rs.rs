@@ -1,7 +1,7 @@
 //! The writer of the crate `tensorboard-rs` as a sink.
 
 #![cfg(feature = "tensorboard-rs")]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use convscope::{
     Entry, Histogram, Image, Step, Summary, SummarySink, Tag, WallTime,

@@ -1,6 +1,6 @@
 //! The writer on a sound disk: what is added is what is in the files.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::{
     fs,

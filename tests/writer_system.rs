@@ -1,6 +1,6 @@
 //! The writer against a real operating system that refuses things, and what it warns of.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::{
     env, fs,
