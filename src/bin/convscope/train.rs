@@ -164,9 +164,7 @@ fn diagnostics<'a>(
     normalization: &Normalization,
     device: Device,
 ) -> anyhow::Result<CallbackList<'a>> {
-    let probe = data.validation.probe(PROBE_IMAGES)?;
-    let labels = probe.label_names().into_iter().map(str::to_owned).collect();
-    let images = ProbeImages::new(normalization.apply(probe.images(), device)?, probe.pixels()?, labels)?;
+    let images = ProbeImages::of(&data.validation, PROBE_IMAGES, normalization, device)?;
     let tensorboard = TensorBoard::new()
         .update_freq(args.update_freq.schedule)
         .histogram_freq(args.histogram_freq)
