@@ -34,7 +34,7 @@ impl ColorMap {
 
     /// Colour of the lines between tiles where the background's would not be seen.
     pub(super) fn separator(self) -> Option<Rgb> {
-        (self == ColorMap::BlueRed).then_some([158; 3])
+        (self == ColorMap::BlueRed).then_some([72; 3])
     }
 
     /// What a range asks for: a diverging map where zero is in the middle.
