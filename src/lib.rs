@@ -38,6 +38,7 @@
 mod error;
 pub mod prelude;
 #[allow(missing_docs, clippy::all, clippy::pedantic)]
+#[rustfmt::skip] // generated
 pub mod proto;
 
 pub mod arch;

@@ -320,7 +320,17 @@ pub struct SessionLog {
 }
 /// Nested message and enum types in `SessionLog`.
 pub mod session_log {
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
     #[repr(i32)]
     pub enum SessionStatus {
         StatusUnspecified = 0,
