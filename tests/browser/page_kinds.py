@@ -41,7 +41,7 @@ PAGES = {
         "^(accuracy|loss|norm/gradients|filters/conv1|feature_maps/relu1|gradients/conv1/weight)$",
     ),
     "scalars": Page(("scalars",), "^(accuracy|loss|learning_rate|sparsity/.*|norm/[a-z]*)$"),
-    "images": Page(("images",), "^(probe_images|(filters|feature_maps)/(conv1|relu1))$"),
+    "images": Page(("images",), "^(probe_images|filters/conv1|feature_maps/relu1)$"),
     "histograms": Page(("histograms",), SELECTED),
     "distributions": Page(("histograms",), SELECTED),
     "text": Page(("text",), ""),

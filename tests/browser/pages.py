@@ -1,17 +1,20 @@
 """Opens a log folder in stock TensorBoard with headless Chromium and looks at what its pages show.
 
-    python pages.py LOGDIR [--expect FILE] [--screenshots FOLDER]
+    python pages.py LOGDIR [--expect FILE]
+    python pages.py LOGDIR --screenshots FOLDER
 
 Starts TensorBoard on a free port with its default options, opens the pages Time Series, Scalars, Images, Histograms,
 Distributions and Text, expands every group of tags and scrolls to every card. Each expected tag must have its card,
 each card must have drawn something (a line, an image that loaded, text), and there must be no error: no toast, no
-failed request, no complaint of the server.
+failed request, no complaint of the server. FILE holds the expected tags:
 
-FILE holds the expected tags: {"scalars": {tag: [run, ...]}, "images": ..., "histograms": ..., "text": ...}. Without it
-they are those that the server lists.
+    {"scalars": {tag: [run, ...]}, "images": ..., "histograms": ..., "text": ...}
 
-Prints what was seen as JSON, and exits with 1 after the first complaint, which goes to stderr. With --screenshots it
-writes one picture of each page, PAGE.png, 1600 by 1000 pixels.
+Without it they are those that the server lists. Prints what was seen as JSON; exits with 1 after the first complaint,
+which goes to stderr.
+
+With --screenshots it writes a picture of each page instead, PAGE.png, 1600 by 1000 pixels. It shows the tags that
+page_kinds.py names: LOGDIR should hold one run of the default model.
 """
 
 import argparse
@@ -61,17 +64,22 @@ def main():
     signal.alarm(TOTAL_SECONDS)
 
     with tensorboard(arguments.logdir) as server, chromium(arguments) as driver:
-        if arguments.expect:
-            with open(arguments.expect, encoding="utf-8") as file:
-                expected = json.load(file)
-        else:
-            expected = server.listed()
-        report = {page: look_at(driver, server, page, expected) for page in PAGES}
-        json.dump(report, sys.stdout, indent=1, sort_keys=True)
         if arguments.screenshots:
             os.makedirs(arguments.screenshots, exist_ok=True)
             for page in PAGES:
                 take_picture(driver, server, page, os.path.join(arguments.screenshots, f"{page}.png"))
+        else:
+            check_pages(driver, server, arguments.expect)
+
+
+def check_pages(driver, server, expect):
+    if expect:
+        with open(expect, encoding="utf-8") as file:
+            expected = json.load(file)
+    else:
+        expected = server.listed()
+    report = {page: look_at(driver, server, page, expected) for page in PAGES}
+    json.dump(report, sys.stdout, indent=1, sort_keys=True)
 
 
 def fail(message):
