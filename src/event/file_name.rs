@@ -1,7 +1,7 @@
 //! Names of event files and of the folders that hold them.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     process,
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -10,13 +10,13 @@ use crate::error::{Error, Result};
 
 /// What makes a file an event file, anywhere in its name.
 const INFIX: &str = "tfevents";
-/// What every writer's file names begin with.
-const PREFIX: &str = "events.out.tfevents.";
+/// What every writer's file names begin with, before the infix.
+const BEGINNING: &str = "events.out.";
 /// Longest host name that is kept.
 const MAX_HOST: usize = 64;
 
-/// Whether this is the name of an event file.
-pub(super) fn is_event_file(name: &OsString) -> bool {
+/// Whether TensorBoard takes a file of this name for an event file.
+pub(crate) fn is_event_file(name: &OsStr) -> bool {
     name.to_string_lossy().contains(INFIX)
 }
 
@@ -25,7 +25,9 @@ pub(super) fn is_event_file(name: &OsString) -> bool {
 pub(super) fn next_file_name(now_secs: u64, existing: &[OsString], suffix: &str) -> String {
     static UID: AtomicU64 = AtomicU64::new(0);
     let uid = UID.fetch_add(1, Ordering::Relaxed);
-    let name = |secs: u64| format!("{PREFIX}{secs:010}.{}.{}.{uid}{suffix}", sanitized_host(), process::id());
+    let name = |secs: u64| {
+        format!("{BEGINNING}{INFIX}.{secs:010}.{}.{}.{uid}{suffix}", sanitized_host(), process::id())
+    };
     let Some(last) =
         existing.iter().filter(|name| is_event_file(name)).map(|name| name.to_string_lossy()).max()
     else {
@@ -36,7 +38,7 @@ pub(super) fn next_file_name(now_secs: u64, existing: &[OsString], suffix: &str)
         return candidate;
     }
     // A restart within a second, or a clock that was set back: one second after the last file.
-    let last_secs = last.strip_prefix(PREFIX).and_then(|rest| rest.split('.').next()?.parse::<u64>().ok());
+    let last_secs = seconds(&last);
     let candidate = name(last_secs.unwrap_or(now_secs).saturating_add(1));
     if *candidate <= *last {
         tracing::warn!(
@@ -45,6 +47,11 @@ pub(super) fn next_file_name(now_secs: u64, existing: &[OsString], suffix: &str)
         );
     }
     candidate
+}
+
+/// The time in the name of an event file.
+fn seconds(name: &str) -> Option<u64> {
+    name.strip_prefix(BEGINNING)?.strip_prefix(INFIX)?.strip_prefix('.')?.split('.').next()?.parse().ok()
 }
 
 /// This machine's name, with what could hurt in a file name replaced.
@@ -59,12 +66,26 @@ fn sanitize(host: &str) -> String {
 }
 
 /// Refuses names of run folders that TensorBoard cannot read or that lead out of the folder above.
-pub(crate) fn check_run_name(name: &str) -> Result<()> {
+///
+/// A good name is a folder or several with `/` between, such as `train` or `fold_1/train`. Every function that takes the
+/// name of a run or sub-run checks it so; this is for programs that want to check what they were given beforehand.
+///
+/// ```
+/// use convscope::event::check_run_name;
+///
+/// assert!(check_run_name("fold_1/train").is_ok());
+/// assert!(check_run_name("../train").is_err());
+/// ```
+///
+/// # Errors
+/// An absolute path, an empty, `.` or `..` folder, `tfevents` in the name, or a character that not every operating
+/// system takes.
+pub fn check_run_name(name: &str) -> Result<()> {
     let refuse = |why: &str| Err(Error::invalid("run name", format!("`{name}` {why}")));
     if name.contains(INFIX) {
-        return refuse(
-            "contains `tfevents`; TensorBoard would take the folder for an event file. Use another name",
-        );
+        return refuse(&format!(
+            "contains `{INFIX}`; TensorBoard would take the folder for an event file. Use another name"
+        ));
     }
     if name.starts_with('/') || name.contains('\\') || name.contains('\0') || name.contains(':') {
         return refuse("is no relative path with `/` between its folders, such as `train` or `fold_1/train`");

@@ -10,10 +10,11 @@ mod writer;
 pub(crate) use self::disk::testing;
 pub(crate) use self::{
     disk::{Disk, RealDisk},
-    file_name::{check_run_name, check_suffix, sanitized_host},
+    file_name::{check_suffix, is_event_file, sanitized_host},
     writer::Appended,
 };
 pub use self::{
+    file_name::check_run_name,
     reader::EventFileReader,
     sample::Sample,
     writer::{EventFileOptions, EventFileWriter},

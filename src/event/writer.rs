@@ -271,7 +271,7 @@ fn create_file(disk: &dyn Disk, run: &Path, suffix: &str) -> Result<(PathBuf, Bo
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let path = run.join(next_file_name(now, &existing, suffix));
         match disk.create_new(&path) {
-            Ok(output) => return Ok((path, output, existing.iter().any(is_event_file))),
+            Ok(output) => return Ok((path, output, existing.iter().any(|name| is_event_file(name)))),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(Error::io("create", path, error)),
         }

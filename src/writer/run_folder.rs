@@ -9,7 +9,7 @@ use chrono::Local;
 
 use crate::{
     error::{Error, Result},
-    event::{Disk, check_run_name, sanitized_host},
+    event::{Disk, check_run_name, is_event_file, sanitized_host},
 };
 
 /// How many runs may begin in one second on one host.
@@ -40,8 +40,8 @@ pub(super) fn named_run(logdir: &Path, name: &str) -> Result<PathBuf> {
 
 /// Refuses a folder that TensorBoard would take for an event file.
 pub(super) fn check_run_folder(run: &Path) -> Result<()> {
-    match run.file_name().and_then(|name| name.to_str()) {
-        Some(name) if name.contains("tfevents") => check_run_name(name),
+    match run.file_name() {
+        Some(name) if is_event_file(name) => check_run_name(&name.to_string_lossy()),
         _ => Ok(()),
     }
 }
