@@ -231,6 +231,19 @@ fn the_log_folder_itself_can_be_a_run() {
     all_loaders_see(logdir.path(), &expected);
 }
 
+#[test]
+fn a_flushed_run_is_seen_while_it_is_open() {
+    let logdir = tempfile::tempdir().unwrap();
+    let mut run = Recorder::open(logdir.path(), "open");
+    run.scalar("train", "loss", 1, 0.5);
+    run.writer.flush().unwrap();
+    all_loaders_see(logdir.path(), &run.expected);
+    run.scalar("train", "loss", 2, 0.25);
+    run.add("", "note", 2, Summary::text("more"));
+    run.writer.flush().unwrap();
+    all_loaders_see(logdir.path(), &run.expected);
+}
+
 /// A run that stopped after step 9, and goes on from its checkpoint of step 5 in a second file.
 #[test]
 fn a_resumed_run_shows_the_second_attempt() {

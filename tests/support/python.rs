@@ -11,7 +11,7 @@ use std::{
 };
 
 /// The environment variable that names the interpreter, for an environment other than `.venv` at the root. It must have
-/// what `tests/conformance/requirements.txt` lists.
+/// what `xtask/requirements.txt` and `tests/conformance/requirements.txt` list.
 pub const PYTHON: &str = "CONVSCOPE_TEST_PYTHON";
 
 /// How long a program may clean up after it was told to stop.
@@ -38,7 +38,7 @@ fn interpreter() -> PathBuf {
     assert!(
         python.exists(),
         "{} is missing: run `cargo xtask test`, which makes it (or set {PYTHON} to an interpreter that has the \
-         packages of tests/conformance/requirements.txt)",
+         packages of xtask/requirements.txt and tests/conformance/requirements.txt)",
         python.display()
     );
     python
