@@ -6,7 +6,7 @@ use convscope::{
     ErrorKind,
     arch::{
         AdaptiveAvgPool2d, AvgPool2d, BatchNorm2d, Conv2d, Dropout, Layer, Linear, MaxPool2d, ModelBuilder,
-        ModelSpec, Padding, Shape, Sides, Source, Window, ZeroPad2d,
+        ModelSpec, Padding, Shape, Sides, Source, ZeroPad2d,
     },
 };
 use proptest::prelude::*;
@@ -166,7 +166,8 @@ fn same_padding_is_tensorflows() {
         (8, 3, 1, 2, (2, 2)),
     ] {
         let conv = Conv2d::new(1, kernel).stride(stride).dilation(dilation).padding(Padding::Same);
-        let window = Window::of(&conv.into(), Shape::map(1, n, n)).unwrap();
+        let model = ModelSpec::builder("m", [1, n, n]).layer("c", conv).build().unwrap().resolve().unwrap();
+        let window = model.layers[0].window.unwrap();
         let (top, bottom) = expected;
         assert_eq!(window.padding, Sides { top, bottom, left: top, right: bottom }, "{n} {kernel} {stride}");
     }
@@ -195,7 +196,7 @@ proptest! {
         let width = count_places(size.1, sides[2], sides[3], kernel.1, stride.1, dilation);
         match built {
             Ok(spec) => prop_assert_eq!(spec.resolve().unwrap().output_shape(), Shape::map(7, height, width)),
-            Err(error) => prop_assert!(height * width == 0 && error.to_string().contains("layer `c` dies"), "{}", error),
+            Err(error) => prop_assert!(height * width == 0 && error.to_string().contains("layer `c`: field `kernel_size`"), "{}", error),
         }
     }
 
@@ -225,9 +226,13 @@ fn default_model_is_small_and_ends_in_the_classes() {
 #[test]
 fn a_broken_model_built_in_code_names_the_layer() {
     let error = lenet5_with_pool3().unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Model(error) if error.layer.as_deref() == Some("pool3")));
+    let ErrorKind::Model(model) = error.kind() else { panic!("{error:?}") };
+    assert_eq!((model.layer.as_deref(), model.field.as_deref()), (Some("pool3"), Some("kernel_size")));
     let text = error.to_string();
-    assert!(text.contains("layer `pool3` dies: input 1x1 is smaller than its kernel 2x2"), "{text}");
+    assert!(
+        text.contains("layer `pool3`: field `kernel_size`: found 2x2, larger than the input 1x1"),
+        "{text}"
+    );
 }
 
 fn lenet5_with_pool3() -> convscope::Result<ModelSpec> {
@@ -248,7 +253,12 @@ fn sizes_beyond_counting_are_refused() {
     let huge = |layer: Layer| ModelSpec::builder("m", [most; 3]).layer("a", layer).build();
     let beyond = "more values than can be counted";
     assert!(huge(Layer::Relu).unwrap_err().to_string().contains(beyond));
-    assert!(huge(Layer::Flatten).unwrap_err().to_string().contains("layer `a`: has too many values"));
+    assert!(
+        huge(Layer::Flatten)
+            .unwrap_err()
+            .to_string()
+            .contains("layer `a`: has more values than can be counted")
+    );
     assert!(huge(Conv2d::new(most, [most, most]).into()).unwrap_err().to_string().contains(beyond));
     let bound = format!("field `kernel_size`: found {}, expected at most {most}", i64::MAX);
     assert!(huge(Conv2d::new(1, i64::MAX).into()).unwrap_err().to_string().contains(&bound));

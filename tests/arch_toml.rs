@@ -242,23 +242,23 @@ fn every_slip_is_named_with_line_layer_field_found_and_expected() {
         // Shapes.
         (
             one("type = \"conv2d\"\nout_channels = 4\nkernel_size = 9"),
-            "line 4: layer `x` dies: input 8x8 is smaller than its kernel 9x9",
+            "line 8: layer `x`: field `kernel_size`: found 9x9, larger than the input 8x8. Shrink",
         ),
         (
             one("type = \"conv2d\"\nout_channels = 4\nkernel_size = [3, 11]\npadding = 1"),
-            "input 8x8 with its padding (10x10) is smaller than its kernel 3x11",
+            "field `kernel_size`: found 3x11, larger than the input 8x8 (10x10 with its padding). Shrink",
         ),
         (
             one("type = \"conv2d\"\nout_channels = 4\nkernel_size = 5\ndilation = 2"),
-            "is smaller than its kernel 5x5 with its dilation (9x9)",
+            "found 5x5 (9x9 with its dilation), larger than the input 8x8. Shrink",
         ),
         (
             one("type = \"linear\"\nout_features = 3"),
-            "layer `x`: linear needs flat input and gets maps of 4x8x8: put a flatten",
+            "line 4: layer `x`: field `inputs`: linear needs flat input and gets maps of 4x8x8: put a flatten",
         ),
         (
             two("type = \"flatten\"\n\n[[layer]]\nname = \"z\"\ntype = \"batch_norm2d\""),
-            "line 12: layer `z`: batch_norm2d needs maps, channels x height x width, and its input is flat: 256 features",
+            "line 12: layer `z`: field `inputs`: batch_norm2d needs maps, channels x height x width, and its input is flat: 256 features",
         ),
         (
             two("type = \"add\"\ninputs = [\"x\", \"input\", \"z\"]"),
@@ -307,6 +307,34 @@ fn every_slip_is_named_with_line_layer_field_found_and_expected() {
     ];
     for (text, expected) in table {
         let error = ModelSpec::from_toml(text).expect_err(text).to_string();
+        assert!(error.contains(expected), "for\n{text}\nfound    {error}\nexpected {expected}");
+    }
+}
+
+/// Sizes that are possible one by one, and too large together.
+#[test]
+fn sums_beyond_counting_name_the_layer() {
+    // Their product is (2^63 - 1) / 7.
+    let model = |layers: &str| format!("name = \"m\"\ninput = [21870289, 92737, 649657]\n{layers}");
+    let layer = |name: &str, rest: &str| format!("[[layer]]\nname = \"{name}\"\n{rest}\n");
+    // The weight alone is just below 2^63; the bias is what is too much.
+    let flat = layer("flat", "type = \"flatten\"");
+    let fc = layer("fc", "type = \"linear\"\nout_features = 7");
+    let linear = model(&(flat.clone() + &fc));
+    let without = linear.replace("= 7", "= 7\nbias = false");
+    assert_eq!(ModelSpec::from_toml(&without).unwrap().param_count().unwrap(), i64::MAX);
+    // Each of two layers is countable; together they are not.
+    let half = |name| layer(name, "type = \"linear\"\nout_features = 4\ninputs = [\"flat\"]");
+    let both = layer("both", "type = \"concat\"\ninputs = [\"half\", \"twin\"]");
+    let halves = model(&[flat.clone(), half("half"), half("twin"), both].concat());
+    let many = layer("cat", &format!("type = \"concat\"\ninputs = [{}]", ["\"flat\""; 8].join(", ")));
+    let channels = model(&(flat + &many));
+    for (text, expected) in [
+        (linear, "line 6: layer `fc`: has more parameters than can be counted"),
+        (halves, "layer `twin`: has more parameters than can be counted"),
+        (channels, "layer `cat`: has more values than can be counted"),
+    ] {
+        let error = ModelSpec::from_toml(&text).expect_err(&text).to_string();
         assert!(error.contains(expected), "for\n{text}\nfound    {error}\nexpected {expected}");
     }
 }

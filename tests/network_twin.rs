@@ -39,16 +39,18 @@ fn slide(
     window: &Window,
     mut each: impl FnMut(&[Option<f64>]) -> f64,
 ) -> Vec<f64> {
-    let size = window.output(maps.height, maps.width).unwrap();
+    let Window { kernel, stride, dilation, padding } = *window;
+    // Where the last tap still lies on the map or its padding.
+    let starts = |before: i64, size: i64, stride: i64, reach: i64| {
+        (-before..).step_by(stride as usize).take_while(move |start| start + reach < size)
+    };
     let mut out = Vec::new();
-    for y in 0..size.h {
-        for x in 0..size.w {
+    for top in starts(padding.top, maps.height + padding.bottom, stride.h, (kernel.h - 1) * dilation.h) {
+        for left in starts(padding.left, maps.width + padding.right, stride.w, (kernel.w - 1) * dilation.w) {
             let mut taps = Vec::new();
-            for ky in 0..window.kernel.h {
-                for kx in 0..window.kernel.w {
-                    let row = y * window.stride.h - window.padding.top + ky * window.dilation.h;
-                    let column = x * window.stride.w - window.padding.left + kx * window.dilation.w;
-                    taps.push(maps.at(channel, row, column));
+            for ky in 0..kernel.h {
+                for kx in 0..kernel.w {
+                    taps.push(maps.at(channel, top + ky * dilation.h, left + kx * dilation.w));
                 }
             }
             out.push(each(&taps));

@@ -51,11 +51,8 @@ impl fmt::Display for ModelError {
             (None, Some(line)) => write!(f, "line {line}: ")?,
             (None, None) => write!(f, "model: ")?,
         }
-        match &self.layer {
-            // "layer `pool3` dies: ..." reads as one sentence.
-            Some(layer) if self.why.starts_with("dies:") => write!(f, "layer `{layer}` ")?,
-            Some(layer) => write!(f, "layer `{layer}`: ")?,
-            None => {}
+        if let Some(layer) = &self.layer {
+            write!(f, "layer `{layer}`: ")?;
         }
         if let Some(field) = &self.field {
             write!(f, "field `{field}`: ")?;

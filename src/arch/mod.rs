@@ -77,6 +77,7 @@
 mod builder;
 mod error;
 mod layer;
+mod nearby;
 mod padding;
 mod params;
 mod resolve;

@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 use super::{
     error::ModelError,
     layer::Layer,
+    nearby::did_you_mean,
     params::{self, ParamSpec},
     shape::Shape,
-    shapes,
+    shapes::{self, Fault},
     spec::{LayerSpec, ModelSpec},
     window::Window,
 };
@@ -42,9 +43,15 @@ pub struct ResolvedLayer {
 }
 
 impl ResolvedLayer {
-    /// Number of trainable values.
+    /// Number of trainable values. Those of a resolved model never overflow here; others saturate.
     pub fn param_count(&self) -> i64 {
-        self.params.iter().filter(|param| param.trainable).map(ParamSpec::len).sum()
+        self.checked_param_count().unwrap_or(i64::MAX)
+    }
+
+    /// Number of trainable values, if an `i64` can hold it.
+    fn checked_param_count(&self) -> Option<i64> {
+        let mut trainable = self.params.iter().filter(|param| param.trainable);
+        trainable.try_fold(0_i64, |sum, param| sum.checked_add(param.checked_len()?))
     }
 }
 
@@ -66,7 +73,7 @@ impl ResolvedModel {
 
     /// Number of trainable values. Running statistics are not among them.
     pub fn param_count(&self) -> i64 {
-        self.layers.iter().map(ResolvedLayer::param_count).sum()
+        self.layers.iter().map(ResolvedLayer::param_count).fold(0, i64::saturating_add)
     }
 }
 
@@ -108,9 +115,10 @@ pub(super) fn resolve(model: &ModelSpec) -> Result<ResolvedModel, Defect> {
         };
         let layer = resolve_layer(spec, inputs.iter().map(shape_of).collect(), inputs)
             .map_err(|fault| Defect::layer(index, spec, fault.field, fault.why))?;
-        params = params
-            .checked_add(layer.param_count())
-            .ok_or_else(|| Defect::layer(index, spec, None, "has too many parameters"))?;
+        params = layer
+            .checked_param_count()
+            .and_then(|own| params.checked_add(own))
+            .ok_or_else(|| Defect::layer(index, spec, None, "has more parameters than can be counted"))?;
         layers.push(layer);
     }
     check_all_used(model, &layers)?;
@@ -121,14 +129,11 @@ fn resolve_layer(
     spec: &LayerSpec,
     input_shapes: Vec<Shape>,
     inputs: Vec<Source>,
-) -> Result<ResolvedLayer, shapes::Fault> {
+) -> Result<ResolvedLayer, Fault> {
     let output_shape = shapes::output(&spec.layer, &input_shapes)?;
     let first = input_shapes[0]; // `sources` gave every layer an input
     let params = params::params(&spec.layer, first);
-    let too_large = |what: &str| shapes::Fault {
-        field: None,
-        why: format!("{what} has more values than can be counted"),
-    };
+    let too_large = |what: &str| Fault::new(format!("{what} has more values than can be counted"));
     output_shape.checked_len().ok_or_else(|| too_large(&format!("the output {output_shape}")))?;
     for param in &params {
         param.checked_len().ok_or_else(|| too_large(&format!("the parameter {}", param.name)))?;
@@ -208,7 +213,7 @@ fn source(name: &str, index: usize, places: &HashMap<&str, usize>) -> Result<Sou
         )),
         None => {
             let known = places.keys().copied().chain([ModelSpec::IMAGE]);
-            Err(format!("there is no layer `{name}`{}", super::toml::did_you_mean(name, known)))
+            Err(format!("there is no layer `{name}`{}", did_you_mean(name, known)))
         }
     }
 }

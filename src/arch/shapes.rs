@@ -15,7 +15,7 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    fn new(why: impl Into<String>) -> Fault {
+    pub(super) fn new(why: impl Into<String>) -> Fault {
         Fault { field: None, why: why.into() }
     }
 
@@ -28,6 +28,8 @@ type Check = Result<(), Fault>;
 
 /// No dimension or argument is larger, so that the arithmetic below cannot overflow.
 const MOST: i64 = i32::MAX as i64;
+
+const TOO_MANY: &str = "has more values than can be counted";
 
 /// The output of `layer` over `inputs` (of which there are as many as it wants), or what is wrong with it.
 pub(super) fn output(layer: &Layer, inputs: &[Shape]) -> Result<Shape, Fault> {
@@ -70,9 +72,7 @@ pub(super) fn output(layer: &Layer, inputs: &[Shape]) -> Result<Shape, Fault> {
             check_sides(sides)?;
             padded(layer, sides, input)
         }
-        Layer::Flatten => {
-            input.checked_len().map(Shape::flat).ok_or_else(|| Fault::new("has too many values"))
-        }
+        Layer::Flatten => input.checked_len().map(Shape::flat).ok_or_else(|| Fault::new(TOO_MANY)),
         Layer::Add => sum(inputs),
         Layer::Concat => concatenation(inputs),
         Layer::BatchNorm2d(norm) => {
@@ -172,15 +172,20 @@ fn slide(layer: &Layer, input: Shape) -> Result<Pair, Fault> {
         return Err(needs_maps(layer, input));
     };
     window.output(height, width).ok_or_else(|| {
-        let (size, padded) = (Pair { h: height, w: width }, window.padded(height, width));
-        let padding = if padded == size { String::new() } else { format!(" with its padding ({padded})") };
+        let (size, padded, reach) =
+            (Pair { h: height, w: width }, window.padded(height, width), window.reach());
         let dilation =
-            if window.reach() == window.kernel { String::new() } else { format!(" with its dilation ({})", window.reach()) };
-        Fault::new(format!(
-            "dies: input {size}{padding} is smaller than its kernel {}{dilation}. Shrink the maps less above, enlarge \
-             the image, or add padding",
-            window.kernel
-        ))
+            if reach == window.kernel { String::new() } else { format!(" ({reach} with its dilation)") };
+        let padding =
+            if padded == size { String::new() } else { format!(" ({padded} with its padding)") };
+        Fault::field(
+            "kernel_size",
+            format!(
+                "found {}{dilation}, larger than the input {size}{padding}. Shrink the maps less above, enlarge the \
+                 image, or add padding",
+                window.kernel
+            ),
+        )
     })
 }
 
@@ -197,9 +202,6 @@ fn sum(inputs: &[Shape]) -> Result<Shape, Fault> {
 }
 
 fn concatenation(inputs: &[Shape]) -> Result<Shape, Fault> {
-    let conflict = || {
-        Fault::field("inputs", format!("concat needs maps of equal height and width, found {}", list(inputs)))
-    };
     let mut channels = 0_i64;
     for &shape in inputs {
         let same = match (shape, inputs[0]) {
@@ -209,7 +211,13 @@ fn concatenation(inputs: &[Shape]) -> Result<Shape, Fault> {
             (Shape::Flat { .. }, Shape::Flat { .. }) => true,
             _ => false,
         };
-        channels = channels.checked_add(shape.channels()).filter(|_| same).ok_or_else(conflict)?;
+        if !same {
+            return Err(Fault::field(
+                "inputs",
+                format!("concat needs maps of equal height and width, found {}", list(inputs)),
+            ));
+        }
+        channels = channels.checked_add(shape.channels()).ok_or_else(|| Fault::new(TOO_MANY))?;
     }
     Ok(match inputs[0] {
         Shape::Map { height, width, .. } => Shape::map(channels, height, width),
@@ -230,18 +238,22 @@ fn maps(layer: &Layer, input: Shape) -> Result<i64, Fault> {
 }
 
 fn needs_maps(layer: &Layer, input: Shape) -> Fault {
-    Fault::new(format!(
-        "{} needs maps, channels x height x width, and its input is flat: {input} features",
-        layer.type_name()
-    ))
+    let kind = layer.type_name();
+    Fault::field(
+        "inputs",
+        format!("{kind} needs maps, channels x height x width, and its input is flat: {input} features"),
+    )
 }
 
 fn flat(input: Shape) -> Check {
     match input {
         Shape::Flat { .. } => Ok(()),
-        Shape::Map { .. } => Err(Fault::new(format!(
-            "linear needs flat input and gets maps of {input}: put a flatten or global_avg_pool layer before it"
-        ))),
+        Shape::Map { .. } => Err(Fault::field(
+            "inputs",
+            format!(
+                "linear needs flat input and gets maps of {input}: put a flatten or global_avg_pool layer before it"
+            ),
+        )),
     }
 }
 

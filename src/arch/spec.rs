@@ -127,8 +127,10 @@ impl ModelSpec {
         Ok(model
             .layers
             .into_iter()
-            .map(|layer| (layer.param_count(), layer.name))
-            .map(|(n, name)| (name, n))
+            .map(|layer| {
+                let count = layer.param_count();
+                (layer.name, count)
+            })
             .collect())
     }
 

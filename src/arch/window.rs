@@ -23,7 +23,7 @@ impl Window {
     /// The window of `layer` over `input`: `None` for layers that have none, and for flat input.
     ///
     /// `adaptive_avg_pool2d` and `global_avg_pool` have none, because their windows depend on the place.
-    pub fn of(layer: &Layer, input: Shape) -> Option<Window> {
+    pub(super) fn of(layer: &Layer, input: Shape) -> Option<Window> {
         let Shape::Map { height, width, .. } = input else { return None };
         let (kernel, stride, dilation, padding) = match layer {
             Layer::Conv2d(conv) => (conv.kernel_size, conv.stride, conv.dilation, conv.padding),
@@ -45,12 +45,12 @@ impl Window {
     }
 
     /// Size of the kernel with the holes of the dilation: d · (k - 1) + 1.
-    pub fn reach(&self) -> Pair {
+    pub(super) fn reach(&self) -> Pair {
         Pair { h: self.dilation.h * (self.kernel.h - 1) + 1, w: self.dilation.w * (self.kernel.w - 1) + 1 }
     }
 
     /// Size of the input with its padding.
-    pub fn padded(&self, height: i64, width: i64) -> Pair {
+    pub(super) fn padded(&self, height: i64, width: i64) -> Pair {
         Pair {
             h: height + self.padding.top + self.padding.bottom,
             w: width + self.padding.left + self.padding.right,
@@ -58,7 +58,7 @@ impl Window {
     }
 
     /// Number of places the window fits in: ⌊(padded - reach) / stride⌋ + 1. `None` if it does not fit.
-    pub fn output(&self, height: i64, width: i64) -> Option<Pair> {
+    pub(super) fn output(&self, height: i64, width: i64) -> Option<Pair> {
         let (padded, reach) = (self.padded(height, width), self.reach());
         let fits = padded.h >= reach.h && padded.w >= reach.w;
         fits.then(|| Pair {

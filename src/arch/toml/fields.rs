@@ -7,9 +7,9 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::nearby::did_you_mean;
 use crate::arch::{
     error::ModelError,
+    nearby::did_you_mean,
     padding::{Padding, Pair},
 };
 

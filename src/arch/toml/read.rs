@@ -2,16 +2,14 @@
 
 use toml::de::DeTable;
 
-use super::{
-    fields::{Field, Fields, Text},
-    nearby::did_you_mean,
-};
+use super::fields::{Field, Fields, Text};
 use crate::arch::{
     error::ModelError,
     layer::{
         AdaptiveAvgPool2d, AvgPool2d, BatchNorm2d, Conv2d, Dropout, Gelu, GeluApproximation, Layer,
         LeakyRelu, Linear, MaxPool2d, ZeroPad2d,
     },
+    nearby::did_you_mean,
     resolve,
     spec::{LayerSpec, ModelSpec},
 };

@@ -1,7 +1,7 @@
 //! What a misspelled name may have meant.
 
 /// `; did you mean `conv2d`?` with up to three of `known` that look like `found`; else all of `known`.
-pub(crate) fn did_you_mean<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub(super) fn did_you_mean<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let mut known: Vec<&str> = known.into_iter().collect();
     known.sort_unstable();
     known.dedup();
