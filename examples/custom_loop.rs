@@ -8,6 +8,7 @@ use convscope::{
     callback::ProbeImages,
     capture::{Probe, Role, Tap},
     data::{self, Batches, Normalization},
+    evaluate,
 };
 use tch::{Device, Tensor, nn, nn::Module as _, nn::OptimizerConfig as _};
 
@@ -73,14 +74,15 @@ fn main() -> Result<()> {
             let step = session.begin_step()?.images(batch.labels.size()[0] as usize); // (+)
             let loss = model.forward(&batch.images).cross_entropy_for_logits(&batch.labels);
             optimizer.backward_step(&loss);
+            // (+)
             if step.end(&loss)?.is_break() {
-                // (+)
                 break;
             }
         }
-        println!("epoch {epoch}: {}", session.epoch_metrics()?);
-        if session.end_epoch()?.is_break() {
-            // (+)
+        let validation = evaluate(|x| Ok(model.forward(x)), &data.validation, 64, device, &normalization)?;
+        println!("epoch {epoch}: training {}; validation {validation}", session.epoch_metrics()?);
+        // (+)
+        if session.end_validation(&validation)?.is_break() || session.end_epoch()?.is_break() {
             break;
         }
     }

@@ -128,17 +128,20 @@ impl Param {
 pub struct Params(Vec<Param>);
 
 impl Params {
+    /// All variables: also frozen parameters and the running statistics of BatchNorm.
+    pub fn all(store: &nn::VarStore) -> Params {
+        let variables = store.variables().into_iter();
+        let mut params: Vec<Param> = variables.map(|(name, tensor)| Param { name, tensor }).collect();
+        params.sort_by(|a, b| a.name.cmp(&b.name));
+        Params(params)
+    }
+
     /// The parameters that training changes: those that ask for a gradient. Running statistics of BatchNorm and frozen
     /// parameters are not among them.
     pub fn trainable(store: &nn::VarStore) -> Params {
-        let mut params: Vec<Param> = store
-            .variables()
-            .into_iter()
-            .filter(|(_, tensor)| tensor.requires_grad())
-            .map(|(name, tensor)| Param { name, tensor })
-            .collect();
-        params.sort_by(|a, b| a.name.cmp(&b.name));
-        Params(params)
+        let mut params = Params::all(store);
+        params.0.retain(|param| param.tensor.requires_grad());
+        params
     }
 
     /// Those whose names `filter` means.

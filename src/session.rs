@@ -32,7 +32,8 @@ use tch::{Tensor, nn};
 
 use crate::{
     callback::{
-        BatchReport, Callback, Context, Flow, Forward, Means, Measure, Metrics, Needs, Position, StopReason,
+        BatchReport, Callback, Context, Flow, Forward, LOSS, Means, Measure, Metrics, Needs, Position,
+        StopReason,
     },
     capture::{Capture, Tap},
     error::{Error, Result, TchContext as _},
@@ -42,8 +43,8 @@ use crate::{
 
 /// Callbacks attached to a training loop. See the [module](self) for the three lines that a loop needs.
 ///
-/// Dropping a session flushes the sink; [`finish`](Session::finish) also tells the callbacks that training is over and
-/// reports errors.
+/// End it with [`finish`](Session::finish), which tells the callbacks that training is over and reports errors. What was
+/// written before stays, also where a session is dropped.
 pub struct Session<'a> {
     var_store: &'a nn::VarStore,
     callbacks: Box<dyn Callback + 'a>,
@@ -56,14 +57,7 @@ pub struct Session<'a> {
     means: Means,
     /// The first reason to stop, and where training stood.
     stop: Option<(StopReason, Position)>,
-    stage: Stage,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    New,
-    Training,
-    Finished,
+    started: bool,
 }
 
 impl<'a> Session<'a> {
@@ -85,7 +79,7 @@ impl<'a> Session<'a> {
             report: BatchReport::default(),
             means: Means::default(),
             stop: None,
-            stage: Stage::New,
+            started: false,
         }
     }
 
@@ -100,8 +94,23 @@ impl<'a> Session<'a> {
     /// The model, as a function that runs it on a batch of images **with `train = false`**: needed for feature maps of
     /// fixed probe images. It is called under `no_grad`, on steps where something is due.
     #[must_use]
-    pub fn model(mut self, forward: impl Fn(&Tensor) -> Tensor + 'a) -> Session<'a> {
+    pub fn model(self, forward: impl Fn(&Tensor) -> Tensor + 'a) -> Session<'a> {
+        self.f_model(move |images| Ok(forward(images)))
+    }
+
+    /// As [`model`](Session::model), for a forward pass that may fail.
+    #[must_use]
+    pub fn f_model(mut self, forward: impl Fn(&Tensor) -> Result<Tensor> + 'a) -> Session<'a> {
         self.model = Some(Box::new(forward));
+        self
+    }
+
+    /// Goes on where an earlier training ended: `step` batches were seen and `epochs` epochs are complete. The default
+    /// is 0 of both.
+    #[must_use]
+    pub fn start_after(mut self, step: impl Into<Step>, epochs: u64) -> Session<'a> {
+        self.position.step = step.into();
+        self.position.epoch = epochs + 1;
         self
     }
 
@@ -182,7 +191,6 @@ impl<'a> Session<'a> {
     /// Those of the callbacks, and the first value that could not be written.
     pub fn finish(mut self) -> Result<Option<StopReason>> {
         self.start()?;
-        self.stage = Stage::Finished;
         let told = self.tell(|callbacks, cx, out| callbacks.on_train_end(cx, out));
         if let Some((reason, Position { step, epoch, .. })) = &self.stop {
             self.sink.add_text(
@@ -197,8 +205,8 @@ impl<'a> Session<'a> {
     }
 
     fn start(&mut self) -> Result<()> {
-        if self.stage == Stage::New {
-            self.stage = Stage::Training;
+        if !self.started {
+            self.started = true;
             self.tell(|callbacks, cx, out| callbacks.on_train_start(cx, out))?;
         }
         Ok(())
@@ -228,16 +236,6 @@ impl<'a> Session<'a> {
     }
 }
 
-impl Drop for Session<'_> {
-    fn drop(&mut self) {
-        if self.stage != Stage::Finished
-            && let Err(error) = self.sink.flush()
-        {
-            tracing::warn!("the training session was dropped without `finish`, and flushing failed: {error}");
-        }
-    }
-}
-
 /// A step that is running. [`end`](Scope::end) it after the optimiser's step; dropped without that, the batch counts as
 /// seen, but nothing is reported of it.
 pub struct Scope<'s, 'a> {
@@ -259,8 +257,19 @@ impl Scope<'_, '_> {
     /// (`train/<name>`). It is not fetched from its device now.
     ///
     /// # Errors
-    /// A tensor of more than one element.
+    /// A tensor of more than one element; a name that was reported before in this step; the name `loss`, which is
+    /// reported by [`end`](Scope::end).
     pub fn measure(&mut self, name: &str, value: &Tensor) -> Result<()> {
+        if name == LOSS || self.session.report.measures.iter().any(|measure| measure.name == name) {
+            return Err(Error::invalid(
+                format!("measure `{name}`"),
+                "this step reports one of that name already; give it another name",
+            ));
+        }
+        self.add_measure(name, value)
+    }
+
+    fn add_measure(&mut self, name: &str, value: &Tensor) -> Result<()> {
         if value.numel() != 1 {
             return Err(Error::invalid(
                 format!("measure `{name}`"),
@@ -310,13 +319,18 @@ impl Scope<'_, '_> {
         let Scope { session, .. } = self;
         session.tell(|callbacks, cx, out| callbacks.on_batch_end(cx, out))?;
         session.means.add(&session.report)?;
+        if session.position.batches.is_some() {
+            // Nobody can ask for them any more: free them before the validation pass allocates.
+            session.report.activations = None;
+            session.report.activation_gradients = None;
+        }
         session.flow()
     }
 
     /// Takes over loss and activations, the first time it is called.
     fn take_loss(&mut self, loss: &Tensor) -> Result<()> {
-        if !self.session.report.measures.iter().any(|measure| measure.name == "loss") {
-            self.measure("loss", loss)?;
+        if !self.session.report.measures.iter().any(|measure| measure.name == LOSS) {
+            self.add_measure(LOSS, loss)?;
         }
         if let Some(capture) = self.capture.take() {
             self.session.report.activations = Some(capture.finish()?);

@@ -4,10 +4,11 @@
 use tch::{Device, Kind, Tensor, nn};
 
 use crate::{
-    callback::{CallbackList, Metrics, StopReason},
+    callback::{Callback, CallbackList, Metrics, StopReason},
     capture::Tap,
     data::{Batch, Batches, Dataset, Normalization, epoch_seed},
     error::{Error, Result, TchContext as _},
+    network::Network,
     session::Session,
     summary::Step,
     writer::SummarySink,
@@ -25,16 +26,15 @@ use crate::{
 /// let network = Network::new(&store.root(), &ModelSpec::default_model(10)?)?;
 /// let mut optimizer = nn::Adam::default().build(&store, 1e-3)?;
 ///
-/// let outcome = Trainer::new(&network, &store, &mut optimizer)
-///     .tap(network.tap())
-///     .callbacks(TensorBoard::new().into())
+/// let outcome = Trainer::of_network(&network, &store, &mut optimizer)
+///     .callbacks(TensorBoard::new())
 ///     .sink(SummaryWriter::create("logs")?)
 ///     .fit(&data.train, &data.validation, 10)?;
 /// println!("{}", outcome.validation);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Trainer<'a> {
-    model: &'a dyn nn::ModuleT,
+    forward: Box<ForwardT<'a>>,
     var_store: &'a nn::VarStore,
     optimizer: &'a mut nn::Optimizer,
     callbacks: CallbackList<'a>,
@@ -45,6 +45,9 @@ pub struct Trainer<'a> {
     seed: u64,
     normalization: Option<Normalization>,
 }
+
+/// Runs a model on images, training (`true`) or not.
+type ForwardT<'a> = dyn Fn(&Tensor, bool) -> Result<Tensor> + 'a;
 
 /// How a training ended.
 #[derive(Debug, Clone)]
@@ -64,18 +67,41 @@ pub struct Outcome {
 impl<'a> Trainer<'a> {
     /// A trainer of `model`, whose parameters are in `var_store` and are moved by `optimizer`. It trains on the device
     /// of `var_store`, reports to nobody and writes nothing unless told otherwise.
+    ///
+    /// A `forward_t` of `tch` cannot fail: it panics on images that it cannot take.
     pub fn new(
         model: &'a dyn nn::ModuleT,
         var_store: &'a nn::VarStore,
         optimizer: &'a mut nn::Optimizer,
     ) -> Trainer<'a> {
+        let forward = |images: &Tensor, train: bool| Ok(model.forward_t(images, train));
+        Trainer::with(Box::new(forward), Tap::new(), var_store, optimizer)
+    }
+
+    /// A trainer of a network built from a spec: as [`new`](Trainer::new), with the network's tap, and with errors that
+    /// name the layer where a batch cannot pass.
+    pub fn of_network(
+        network: &'a Network,
+        var_store: &'a nn::VarStore,
+        optimizer: &'a mut nn::Optimizer,
+    ) -> Trainer<'a> {
+        let forward = |images: &Tensor, train: bool| network.f_forward_t(images, train);
+        Trainer::with(Box::new(forward), network.tap().clone(), var_store, optimizer)
+    }
+
+    fn with(
+        forward: Box<ForwardT<'a>>,
+        tap: Tap,
+        var_store: &'a nn::VarStore,
+        optimizer: &'a mut nn::Optimizer,
+    ) -> Trainer<'a> {
         Trainer {
-            model,
+            forward,
             var_store,
             optimizer,
             callbacks: CallbackList::new(),
             sink: Box::new(Nowhere),
-            tap: Tap::new(),
+            tap,
             learning_rate: None,
             batch_size: 64,
             seed: 0,
@@ -83,10 +109,10 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Who is told of every stage.
+    /// Who is told of every stage: one callback, or a [`CallbackList`]. The default is nobody.
     #[must_use]
-    pub fn callbacks(mut self, callbacks: CallbackList<'a>) -> Trainer<'a> {
-        self.callbacks = callbacks;
+    pub fn callbacks(mut self, callbacks: impl Callback + 'a) -> Trainer<'a> {
+        self.callbacks = CallbackList::new().with(callbacks);
         self
     }
 
@@ -97,14 +123,15 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// The tap of the model's probes; [`Network::tap`](crate::Network::tap) for a network built from a spec.
+    /// The tap of the model's probes, for a hand-written model.
     #[must_use]
     pub fn tap(mut self, tap: &Tap) -> Trainer<'a> {
         self.tap = tap.clone();
         self
     }
 
-    /// The optimiser's learning rate, to be logged: tch's optimisers do not tell it.
+    /// Sets the learning rate of all of the optimiser's parameter groups, and logs it. The default leaves the optimiser
+    /// as it is and logs none, because tch's optimisers do not tell theirs.
     #[must_use]
     pub fn learning_rate(mut self, learning_rate: f64) -> Trainer<'a> {
         self.learning_rate = Some(learning_rate);
@@ -149,13 +176,14 @@ impl<'a> Trainer<'a> {
             let in_order = Batches::new(train, self.batch_size, device, &normalization)?;
             Ok(in_order.shuffled(epoch_seed(self.seed, epoch)))
         };
-        let model = self.model;
+        let forward = self.forward;
         let mut sink = self.sink;
         let mut session = Session::new(self.var_store, self.callbacks, sink.as_mut())
             .tap(&self.tap)
-            .model(|images| model.forward_t(images, false))
+            .f_model(|images| forward(images, false))
             .batches_per_epoch(batches(1)?.len() as u64);
         if let Some(learning_rate) = self.learning_rate {
+            self.optimizer.set_lr(learning_rate);
             session.set_learning_rate(learning_rate);
         }
 
@@ -163,11 +191,17 @@ impl<'a> Trainer<'a> {
         let mut begun = 0;
         for epoch in 1..=epochs {
             begun = epoch;
-            if !train_epoch(model, self.optimizer, &mut session, batches(epoch)?)? {
+            if !train_epoch(&forward, self.optimizer, &mut session, batches(epoch)?)? {
                 break;
             }
             trained = session.epoch_metrics()?;
-            validated = evaluate(model, validation, self.batch_size, device, &normalization)?;
+            validated = evaluate(
+                |images| forward(images, false),
+                validation,
+                self.batch_size,
+                device,
+                &normalization,
+            )?;
             let stop = session.end_validation(&validated)?.is_break();
             if session.end_epoch()?.is_break() || stop {
                 break;
@@ -181,7 +215,7 @@ impl<'a> Trainer<'a> {
 
 /// One pass over the training data; answers whether to go on.
 fn train_epoch(
-    model: &dyn nn::ModuleT,
+    forward: &ForwardT<'_>,
     optimizer: &mut nn::Optimizer,
     session: &mut Session<'_>,
     batches: Batches,
@@ -189,7 +223,7 @@ fn train_epoch(
     for batch in batches {
         let Batch { images, labels } = batch?;
         let mut scope = session.begin_step()?.images(labels.size()[0] as usize);
-        let logits = model.forward_t(&images, true);
+        let logits = forward(&images, true)?;
         let loss = cross_entropy(&logits, &labels)?;
         scope.measure("accuracy", &accuracy(&logits, &labels)?)?;
         scope.before_backward(&loss)?;
@@ -204,13 +238,13 @@ fn train_epoch(
     Ok(true)
 }
 
-/// Mean cross-entropy (`loss`, natural logarithm) and share of right answers (`accuracy`, 0 to 1) of `model` over all
-/// images of `data`. Trains nothing: `train = false`, no gradient.
+/// Mean cross-entropy (`loss`, natural logarithm) and share of right answers (`accuracy`, 0 to 1) over all images of
+/// `data`. `forward` runs the model with `train = false`; it is called under `no_grad`.
 ///
 /// # Errors
 /// Data without images; a model that cannot take them or gives something else than logits `[B, classes]`.
 pub fn evaluate(
-    model: &dyn nn::ModuleT,
+    forward: impl Fn(&Tensor) -> Result<Tensor>,
     data: &Dataset,
     batch_size: usize,
     device: Device,
@@ -221,7 +255,7 @@ pub fn evaluate(
         for batch in Batches::new(data, batch_size, device, normalization)? {
             let Batch { images, labels } = batch?;
             let images_in_batch = labels.size()[0] as f64;
-            let logits = model.forward_t(&images, false);
+            let logits = forward(&images)?;
             loss += number(&cross_entropy(&logits, &labels)?)? * images_in_batch;
             right += number(&accuracy(&logits, &labels)?)? * images_in_batch;
         }

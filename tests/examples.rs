@@ -1,5 +1,7 @@
 //! Every example runs.
 
+#![allow(clippy::unwrap_used)] // in helpers of tests
+
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},

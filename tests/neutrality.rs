@@ -2,10 +2,14 @@
 //!
 //! One test only: libtorch's random generator, which dropout draws from, is shared by the process.
 
+#![allow(clippy::unwrap_used)] // in helpers of tests
 #![cfg(feature = "tch")]
 
+use std::path::Path;
+
 use convscope::{
-    Callback, CallbackList, MemorySink, Needs, Network, Schedule, Session, TensorBoard,
+    Callback, CallbackList, Checkpoint, EarlyStopping, Interrupter, Metrics, Needs, Network, Progress,
+    Schedule, Session, SummaryWriter, TensorBoard,
     arch::ModelSpec,
     callback::{CONTINUE, Position, ProbeImages, on_batch_end},
 };
@@ -73,32 +77,69 @@ fn fastrand_like(seed: i64) -> impl FnMut() -> f32 {
     }
 }
 
-/// Trains and returns the bits of all losses and of all variables, running statistics included.
-fn train(diagnostics: bool, sink: &mut MemorySink) -> (Vec<u32>, Vec<(String, Vec<u32>)>) {
-    tch::manual_seed(7);
-    let store = nn::VarStore::new(Device::Cpu);
-    let network = Network::new(&store.root(), &ModelSpec::from_toml(MODEL).unwrap()).unwrap();
-    let mut optimizer = nn::Adam::default().build(&store, 1e-2).unwrap();
+struct Training {
+    store: nn::VarStore,
+    network: Network,
+    optimizer: nn::Optimizer,
+}
 
-    let mut callbacks = CallbackList::new();
-    if diagnostics {
-        let (input, _) = images(999);
-        let probe = ProbeImages::new(input.shallow_clone(), input.clamp(0.0, 1.0), Vec::new()).unwrap();
-        callbacks.push(Greedy);
-        callbacks.push(
+impl Training {
+    fn new() -> Training {
+        tch::manual_seed(7);
+        let store = nn::VarStore::new(Device::Cpu);
+        let network = Network::new(&store.root(), &ModelSpec::from_toml(MODEL).unwrap()).unwrap();
+        let optimizer = nn::Adam::default().build(&store, 1e-2).unwrap();
+        Training { store, network, optimizer }
+    }
+
+    /// The bits of all variables, running statistics included, by name.
+    fn variables(&self) -> Vec<(String, Vec<u32>)> {
+        let mut variables: Vec<_> =
+            self.store.variables().into_iter().map(|(name, t)| (name, bits(&t))).collect();
+        variables.sort();
+        variables
+    }
+}
+
+/// Variables and bits of all losses of a plain loop without anything of convscope but the network.
+fn train_plainly() -> (Vec<(String, Vec<u32>)>, Vec<u32>) {
+    let mut training = Training::new();
+    let mut losses = Vec::new();
+    for step in 1..=STEPS {
+        let (images, labels) = images(step);
+        let loss = training.network.forward_t(&images, true).cross_entropy_for_logits(&labels);
+        training.optimizer.backward_step(&loss);
+        losses.extend(bits(&loss));
+    }
+    (training.variables(), losses)
+}
+
+/// The same with every callback, a real writer, and everything that a session can capture.
+fn train_with_everything(folder: &Path) -> (Vec<(String, Vec<u32>)>, Vec<u32>) {
+    let Training { store, network, mut optimizer } = Training::new();
+    let (input, _) = images(999);
+    let probe = ProbeImages::new(input.shallow_clone(), input.clamp(0.0, 1.0), Vec::new()).unwrap();
+    let callbacks = CallbackList::new()
+        .with(Greedy)
+        .with(
             TensorBoard::new()
                 .update_freq(Schedule::batch())
                 .histograms(Schedule::batch())
                 .probe_images(probe),
-        );
-        callbacks.push(on_batch_end(|cx, _| {
+        )
+        .with(Checkpoint::new(folder.join("checkpoints")))
+        .with(EarlyStopping::new("validation/loss").patience(1000))
+        .with(Progress::lines(Vec::new()))
+        .with(Interrupter::new())
+        .with(on_batch_end(|cx, _| {
             assert!(cx.activation_gradients().is_some_and(|gradients| gradients.iter().any(Option::is_some)));
             CONTINUE
         }));
-    }
-    let mut session =
-        Session::new(&store, callbacks, sink).tap(network.tap()).model(|x| network.forward_t(x, false));
-
+    let writer = SummaryWriter::open(folder).unwrap();
+    let mut session = Session::new(&store, callbacks, writer.clone())
+        .tap(network.tap())
+        .model(|images| network.forward_t(images, false))
+        .batches_per_epoch(10);
     let mut losses = Vec::new();
     for step in 1..=STEPS {
         let (images, labels) = images(step);
@@ -110,13 +151,16 @@ fn train(diagnostics: bool, sink: &mut MemorySink) -> (Vec<u32>, Vec<(String, Ve
         scope.after_backward().unwrap();
         optimizer.step();
         assert!(scope.end(&loss).unwrap().is_continue());
-        losses.push((loss.double_value(&[]) as f32).to_bits());
+        losses.extend(bits(&loss));
+        if step % 10 == 0 {
+            let metrics = Metrics::from([("loss", 1.0 / step as f64), ("accuracy", 0.5)]);
+            assert!(session.end_validation(&metrics).unwrap().is_continue());
+            assert!(session.end_epoch().unwrap().is_continue());
+        }
     }
     session.finish().unwrap();
-
-    let mut variables: Vec<_> = store.variables().into_iter().map(|(name, t)| (name, bits(&t))).collect();
-    variables.sort();
-    (losses, variables)
+    writer.close().unwrap();
+    (Training { store, network, optimizer }.variables(), losses)
 }
 
 fn bits(tensor: &Tensor) -> Vec<u32> {
@@ -126,17 +170,20 @@ fn bits(tensor: &Tensor) -> Vec<u32> {
 
 #[test]
 fn training_with_all_diagnostics_is_bit_identical() {
-    let mut silent = MemorySink::default();
-    let (losses_off, variables_off) = train(false, &mut silent);
-    let mut full = MemorySink::default();
-    let (losses_on, variables_on) = train(true, &mut full);
+    let folder = tempfile::tempdir().unwrap();
+    let (variables_off, losses_off) = train_plainly();
+    let (variables_on, losses_on) = train_with_everything(folder.path());
 
-    assert!(silent.entries.is_empty());
-    assert!(
-        full.entries.iter().any(|entry| entry.tag.as_str() == "feature_maps/relu1"),
-        "diagnostics did run"
-    );
-    assert!(losses_off.windows(2).any(|pair| pair[0] != pair[1]), "the loss does move");
+    // The diagnostics did run.
+    let written: u64 = ["train", "validation", "checkpoints"]
+        .iter()
+        .flat_map(|name| std::fs::read_dir(folder.path().join(name)).unwrap())
+        .map(|file| file.unwrap().metadata().unwrap().len())
+        .sum();
+    assert!(written > 500_000, "{written} bytes written");
+    // The training did move.
+    assert!(losses_off.windows(2).any(|pair| pair[0] != pair[1]));
+
     assert_eq!(losses_off, losses_on);
     let names =
         |variables: &[(String, Vec<u32>)]| variables.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();

@@ -1,5 +1,6 @@
 //! Which callbacks hear what, in which order, and what a stop, an error or a dropped step does to them.
 
+#![allow(clippy::unwrap_used)] // in helpers of tests
 #![cfg(feature = "tch")]
 
 use std::{cell::RefCell, ops::ControlFlow, rc::Rc};
@@ -125,6 +126,40 @@ fn an_interrupter_stops_after_the_step() {
     let scope = session.begin_step().unwrap();
     interrupter.interrupt();
     assert_eq!(scope.end(&loss()).unwrap(), ControlFlow::Break(StopReason::Interrupted));
+}
+
+#[test]
+fn an_interrupter_is_heard_in_a_validation_pass() {
+    let store = nn::VarStore::new(Device::Cpu);
+    let interrupter = Interrupter::new();
+    let mut session = Session::new(&store, interrupter.clone(), MemorySink::default());
+    assert!(session.begin_step().unwrap().end(&loss()).unwrap().is_continue());
+    interrupter.interrupt();
+    let flow = session.end_validation(&Metrics::default()).unwrap();
+    assert_eq!(flow, ControlFlow::Break(StopReason::Interrupted));
+}
+
+#[test]
+fn a_session_goes_on_where_an_earlier_one_ended() {
+    let store = nn::VarStore::new(Device::Cpu);
+    let mut session = Session::new(&store, CallbackList::new(), MemorySink::default())
+        .start_after(40, 4)
+        .batches_per_epoch(10);
+    assert!(session.begin_step().unwrap().end(&loss()).unwrap().is_continue());
+    let Position { step, epoch, batch, .. } = *session.position();
+    assert_eq!((step.get(), epoch, batch), (41, 5, 1));
+}
+
+#[test]
+fn a_name_is_reported_once_in_a_step() {
+    let store = nn::VarStore::new(Device::Cpu);
+    let mut session = Session::new(&store, CallbackList::new(), MemorySink::default());
+    let mut scope = session.begin_step().unwrap();
+    scope.measure("accuracy", &Tensor::from(0.5)).unwrap();
+    for name in ["accuracy", "loss"] {
+        let error = scope.measure(name, &Tensor::from(0.5)).unwrap_err().to_string();
+        assert!(error.contains(&format!("measure `{name}`")), "{error}");
+    }
 }
 
 #[test]

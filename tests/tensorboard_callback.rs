@@ -1,5 +1,6 @@
 //! What the TensorBoard callback writes, and on which steps.
 
+#![allow(clippy::unwrap_used)] // in helpers of tests
 #![cfg(feature = "tch")]
 
 use std::collections::{BTreeMap, HashSet};
@@ -8,6 +9,7 @@ use convscope::{
     CallbackList, Entry, Kind, MemorySink, Metrics, Schedule, Session, Step, TensorBoard,
     callback::{CONTINUE, ProbeImages, on_batch_end},
     capture::{Role, Tap},
+    params::Filter,
 };
 use tch::{Device, Tensor, nn, nn::Module as _, nn::OptimizerConfig as _};
 
@@ -75,6 +77,9 @@ fn written_steps_are_the_scheduled_steps() {
         ("batch", Schedule::batch(), Schedule::epochs(2), (1..=20).collect(), vec![10, 20]),
         ("4", Schedule::every(4), Schedule::every(7).from(Step::new(8)), vec![4, 8, 12, 16, 20], vec![14]),
         ("never", Schedule::every(4), Schedule::never(), vec![4, 8, 12, 16, 20], vec![]),
+        // The last point of the scalars stands at the end of training, whatever the schedule.
+        ("8", Schedule::every(8), Schedule::every(8), vec![8, 16, 20], vec![8, 16]),
+        ("3 epochs", Schedule::epochs(3), Schedule::epochs(3), vec![15, 20], vec![15]),
     ];
     for tell_length in [true, false] {
         for (name, scalars, histograms, scalar_steps, histogram_steps) in cases.clone() {
@@ -117,6 +122,7 @@ fn tags_and_kinds_are_the_documented_ones() {
             "norm/weights",
             "norm/gradients",
             "health/non_finite",
+            "health/without_gradient",
             "sparsity/relu1",
         ],
     );
@@ -210,4 +216,70 @@ fn values_that_are_not_finite_are_counted_not_drawn() {
     };
     assert_eq!(series("health/non_finite"), [2.0, 0.0]);
     assert_eq!(series("health/non_finite/weights/fc_bias"), [2.0, 0.0]);
+}
+
+/// The loop of the README: it never says that an epoch ended.
+#[test]
+fn a_loop_without_epochs_shows_everything_at_the_end() {
+    let mut sink = MemorySink::default();
+    let store = nn::VarStore::new(Device::Cpu);
+    let tap = Tap::new();
+    let model = nn::seq()
+        .add(nn::conv2d(store.root() / "block" / "conv1", 1, 2, 3, nn::ConvConfig::default()))
+        .add_fn(Tensor::relu)
+        .add(tap.probe("block.relu1").unwrap())
+        .add_fn(Tensor::flat_view)
+        .add(nn::linear(store.root() / "fc", 2 * 16, 3, nn::LinearConfig::default()));
+    let mut optimizer = nn::Adam::default().build(&store, 1e-3).unwrap();
+    let mut session = Session::new(&store, TensorBoard::new(), &mut sink).tap(&tap);
+    for _ in 0..3 {
+        let step = session.begin_step().unwrap();
+        let images = Tensor::ones([2, 1, 6, 6], options());
+        let loss = model.forward(&images).cross_entropy_for_logits(&Tensor::from_slice(&[0i64, 2]));
+        optimizer.backward_step(&loss);
+        assert!(step.end(&loss).unwrap().is_continue());
+    }
+    session.finish().unwrap();
+    let steps = steps(&sink.entries);
+    for tag in [
+        "loss",
+        "norm/gradients/block/conv1/weight",
+        "weights/block/conv1/weight",
+        "gradients/block/conv1/weight",
+        "activations/block/relu1",
+        "sparsity/block/relu1",
+        "filters/block/conv1",
+    ] {
+        assert_eq!(steps.get(&format!("train:{tag}")), Some(&vec![3]), "{tag} in {:?}", steps.keys());
+    }
+}
+
+#[test]
+fn filters_narrow_what_is_logged() {
+    let board = TensorBoard::new()
+        .params(Filter::prefixes(["conv1"]))
+        .layers(Filter::prefixes(["relu1"]))
+        .probe_images(probe());
+    let steps = steps(&train(board, true));
+    let has = |part: &str| steps.keys().any(|tag| tag.contains(part));
+    assert!(
+        has("weights/conv1") && has("filters/conv1") && has("activations/relu1") && has("feature_maps/relu1")
+    );
+    assert!(!has("/fc/") && !has("activations/conv1") && !has("feature_maps/conv1"), "{:?}", steps.keys());
+}
+
+#[test]
+fn parameters_without_a_gradient_are_counted_and_frozen_filters_are_drawn() {
+    let mut sink = MemorySink::default();
+    let mut store = nn::VarStore::new(Device::Cpu);
+    let _frozen = nn::conv2d(store.root() / "frozen", 1, 2, 3, nn::ConvConfig::default());
+    store.freeze();
+    let _unused = store.root().zeros("unused", &[3]);
+    let mut session = Session::new(&store, TensorBoard::new().histograms(Schedule::batch()), &mut sink);
+    assert!(session.begin_step().unwrap().end(&Tensor::from(0.5)).unwrap().is_continue());
+    session.finish().unwrap();
+    let entry = |tag: &str| sink.entries.iter().find(|entry| entry.tag.as_str() == tag);
+    assert_eq!(entry("health/without_gradient").unwrap().summary.as_scalar(), Some(1.0));
+    assert!(entry("filters/frozen").is_some());
+    assert!(entry("weights/frozen/weight").is_none());
 }

@@ -10,6 +10,9 @@ use crate::{
     summary::Step,
 };
 
+/// What the loss is called among the measures of a batch.
+pub(crate) const LOSS: &str = "loss";
+
 /// A number that a batch reported, such as `loss`: a tensor of one element on its device, detached from the graph.
 #[derive(Debug)]
 pub struct Measure {
@@ -36,7 +39,7 @@ impl BatchReport {
 }
 
 /// Runs the model without training it.
-pub(crate) type Forward<'a> = dyn Fn(&Tensor) -> Tensor + 'a;
+pub(crate) type Forward<'a> = dyn Fn(&Tensor) -> Result<Tensor> + 'a;
 
 /// What a callback may read: where training stands, the parameters, and what the last batch left.
 pub struct Context<'a> {
@@ -79,7 +82,7 @@ impl Context<'_> {
     /// # Errors
     /// A loss that is not a single number.
     pub fn loss(&self) -> Result<Option<f64>> {
-        let loss = self.report.measures.iter().find(|measure| measure.name == "loss");
+        let loss = self.report.measures.iter().find(|measure| measure.name == LOSS);
         loss.map(|loss| loss.value.f_double_value(&[]).context(|| "loss".to_owned())).transpose()
     }
 
@@ -110,12 +113,12 @@ impl Context<'_> {
     /// layers; `None` where the loop gave no model. Training does not notice.
     ///
     /// # Errors
-    /// A layer whose output was changed in place after it was observed.
+    /// Images that the model cannot take; a layer whose output was changed in place after it was observed.
     pub fn observe(&self, images: &Tensor) -> Result<Option<Activations>> {
         let Some(model) = self.model else { return Ok(None) };
         tch::no_grad(|| {
             let capture = self.tap.capture();
-            drop(model(images));
+            drop(model(images)?);
             capture.finish().map(Some)
         })
     }

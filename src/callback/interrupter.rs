@@ -8,10 +8,10 @@ use std::{
     },
 };
 
-use super::{CONTINUE, Callback, Context, Flow, StopReason};
+use super::{CONTINUE, Callback, Context, Flow, Metrics, StopReason};
 use crate::writer::SummarySink;
 
-/// A switch that stops the training after the step that is running. Clones share the switch: keep one for a signal
+/// A switch that stops the training after the step, or the validation pass, that is running. Clones share the switch: keep one for a signal
 /// handler or another thread, and add one to the callbacks.
 ///
 /// ```
@@ -42,8 +42,22 @@ impl Interrupter {
     }
 }
 
+impl Interrupter {
+    fn flow(&self) -> Flow {
+        if self.is_interrupted() { Ok(ControlFlow::Break(StopReason::Interrupted)) } else { CONTINUE }
+    }
+}
+
 impl Callback for Interrupter {
     fn on_batch_end(&mut self, _: &Context<'_>, _: &mut dyn SummarySink) -> Flow {
-        if self.is_interrupted() { Ok(ControlFlow::Break(StopReason::Interrupted)) } else { CONTINUE }
+        self.flow()
+    }
+
+    fn on_validation_end(&mut self, _: &Context<'_>, _: &Metrics, _: &mut dyn SummarySink) -> Flow {
+        self.flow()
+    }
+
+    fn on_epoch_end(&mut self, _: &Context<'_>, _: &Metrics, _: &mut dyn SummarySink) -> Flow {
+        self.flow()
     }
 }

@@ -19,7 +19,10 @@ mod tensorboard;
 
 pub use self::{
     checkpoint::Checkpoint,
-    closures::{on_after_backward, on_batch_end, on_epoch_end, on_train_end},
+    closures::{
+        on_after_backward, on_batch_end, on_before_backward, on_epoch_end, on_train_end, on_train_start,
+        on_validation_end,
+    },
     context::{Context, Measure},
     early_stopping::EarlyStopping,
     interrupter::Interrupter,
@@ -34,7 +37,7 @@ pub use self::{
 };
 
 pub(crate) use self::{
-    context::{BatchReport, Forward},
+    context::{BatchReport, Forward, LOSS},
     means::Means,
 };
 

@@ -109,7 +109,7 @@ impl Schedule {
 
     /// Whether this is due after the batch at `position`; false for schedules that count epochs.
     pub fn batch_is_due(&self, position: &Position) -> bool {
-        matches!(self.period, Period::Batches(n) if position.step.get() % n.cast_signed() == 0)
+        matches!(self.period, Period::Batches(n) if position.step.get().unsigned_abs().is_multiple_of(n))
             && self.is_within(position)
     }
 
@@ -185,6 +185,7 @@ mod tests {
         for schedule in [Schedule::every(0), Schedule::epochs(0), Schedule::never()] {
             assert!(!schedule.may_be_due(&at(10, 1, 10, Some(10))));
         }
+        assert!(!Schedule::every(u64::MAX).batch_is_due(&at(10, 1, 10, None)));
     }
 
     #[test]

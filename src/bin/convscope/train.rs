@@ -126,8 +126,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     callbacks.push(interrupter);
 
     let start = Instant::now();
-    let outcome = Trainer::new(&network, &store, &mut optimizer)
-        .tap(network.tap())
+    let outcome = Trainer::of_network(&network, &store, &mut optimizer)
         .callbacks(callbacks)
         .sink(writer.clone())
         .learning_rate(args.lr)

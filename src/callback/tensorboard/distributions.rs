@@ -2,10 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{Context, Schedule};
+use tch::Tensor;
+
+use super::{
+    super::{Context, Schedule},
+    layer_tag,
+};
 use crate::{
     capture::{Activation, Role},
     error::Result,
+    params::{Filter, Params},
     stats,
     summary::{Histogram, Step, Summary},
     writer::SummarySink,
@@ -25,50 +31,36 @@ impl Distributions {
         Distributions { schedule, non_finite: BTreeMap::new() }
     }
 
-    pub fn write_weights(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Result<()> {
-        for param in &cx.params() {
-            let histogram = stats::histogram(param.tensor())?;
-            self.write(
-                "weights",
-                &param.tag(),
-                &histogram,
-                "Values of the parameter after the optimiser's step.",
-                cx,
-                out,
-            )?;
+    pub fn write_weights(&mut self, params: &Params, step: Step, out: &mut dyn SummarySink) -> Result<()> {
+        for param in params {
+            self.write(&format!("weights/{}", param.tag()), param.tensor(), WEIGHTS, step, out)?;
         }
         Ok(())
     }
 
-    pub fn write_gradients(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Result<()> {
-        for param in &cx.params() {
-            let Some(gradient) = param.grad() else { continue };
-            let histogram = stats::histogram(&gradient)?;
-            self.write(
-                "gradients",
-                &param.tag(),
-                &histogram,
-                "Gradient of the batch's loss by the parameter.",
-                cx,
-                out,
-            )?;
+    pub fn write_gradients(&mut self, params: &Params, step: Step, out: &mut dyn SummarySink) -> Result<()> {
+        for param in params {
+            if let Some(gradient) = param.grad() {
+                self.write(&format!("gradients/{}", param.tag()), &gradient, GRADIENTS, step, out)?;
+            }
         }
-        Ok(())
+        let without = params.without_gradient().len() as f64;
+        out.add("health/without_gradient", Summary::scalar(without).with_description(WITHOUT_GRADIENT), step)
     }
 
-    pub fn write_activations(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Result<()> {
-        for activation in cx.activations().into_iter().flatten() {
-            let histogram = stats::histogram(&activation.tensor)?;
-            self.write(
-                "activations",
-                &activation.name,
-                &histogram,
-                "Output of the layer for the batch.",
-                cx,
-                out,
-            )?;
-            if activation.role == Role::Activation {
-                write_sparsity(activation, &histogram, cx.step(), out)?;
+    pub fn write_activations(
+        &mut self,
+        cx: &Context<'_>,
+        layers: &Filter,
+        out: &mut dyn SummarySink,
+    ) -> Result<()> {
+        for activation in cx.activations().into_iter().flatten().filter(|a| layers.matches(&a.name)) {
+            let Activation { name, role, tensor } = activation;
+            let name = layer_tag(name);
+            let histogram =
+                self.write(&format!("activations/{name}"), tensor, ACTIVATIONS, cx.step(), out)?;
+            if *role == Role::Activation {
+                write_sparsity(&name, tensor, &histogram, cx.step(), out)?;
             }
         }
         Ok(())
@@ -88,32 +80,37 @@ impl Distributions {
         Ok(())
     }
 
+    /// Writes the histogram of a tensor, and counts what is not finite.
     fn write(
         &mut self,
-        group: &str,
-        name: &str,
-        histogram: &Histogram,
+        tag: &str,
+        tensor: &Tensor,
         description: &str,
-        cx: &Context<'_>,
+        step: Step,
         out: &mut dyn SummarySink,
-    ) -> Result<()> {
-        let tag = format!("{group}/{name}");
+    ) -> Result<Histogram> {
+        let histogram = stats::histogram(tensor)?;
+        out.add(tag, Summary::histogram(&histogram).with_description(description), step)?;
         let non_finite = histogram.nan() + histogram.pos_inf() + histogram.neg_inf();
-        out.add(&tag, Summary::histogram(histogram).with_description(description), cx.step())?;
         if non_finite > 0 {
-            *self.non_finite.entry(tag).or_default() += non_finite;
+            *self.non_finite.entry(tag.to_owned()).or_default() += non_finite;
         }
-        Ok(())
+        Ok(histogram)
     }
 }
 
+const WEIGHTS: &str = "Values of the parameter after the optimiser's step.";
+const GRADIENTS: &str = "Gradient of the batch's loss by the parameter.";
+const ACTIVATIONS: &str = "Outputs of the layer for the batch.";
+const WITHOUT_GRADIENT: &str = "Trainable parameters that the loss does not depend on. Should be 0.";
+
 fn write_sparsity(
-    activation: &Activation,
+    name: &str,
+    tensor: &Tensor,
     histogram: &Histogram,
     step: Step,
     out: &mut dyn SummarySink,
 ) -> Result<()> {
-    let Activation { name, tensor, .. } = activation;
     if let Some(share) = histogram.zero_fraction() {
         let summary = Summary::scalar(share)
             .with_description("Share of the layer's outputs that are exactly 0, from 0 to 1.");

@@ -5,7 +5,12 @@ mod pictures;
 mod scalars;
 
 use super::{CONTINUE, Callback, Context, Flow, Metrics, Needs, Position, Schedule};
-use crate::{error::Result, summary::Step, writer::SummarySink};
+use crate::{
+    error::Result,
+    params::{Filter, Params},
+    summary::Step,
+    writer::SummarySink,
+};
 
 pub use self::pictures::ProbeImages;
 use self::{distributions::Distributions, pictures::Pictures, scalars::Scalars};
@@ -34,11 +39,15 @@ const VALIDATION: &str = "validation";
 /// | `channel_sparsity/<layer>` | `train` | histogram over channels of that share | `histogram_freq` |
 /// | `health/non_finite` | `train` | scalar: NaN and infinite values in all of these | `histogram_freq` |
 /// | `health/non_finite/<tag>` | `train` | the same for one tensor, from the first time it has any | `histogram_freq` |
+/// | `health/without_gradient` | `train` | scalar: trainable parameters that got no gradient | `histogram_freq` |
 /// | `filters/<layer>`, `feature_maps/<layer>` | `train` | image | with the histograms |
 /// | `probe_images` | `train` | image | once |
 ///
-/// All of them lie on the global step. `<param>` is the parameter's name with `/` for `.`; `<layer>` is the name of a
-/// probe, or of a node of a [`Network`](crate::Network).
+/// All of them lie on the global step. `<param>` is the parameter's name, `<layer>` the name of a probe or of a node of a
+/// [`Network`](crate::Network), both with `/` for `.`. Filters are drawn for frozen layers too.
+///
+/// The last point of the scalars stands at the end of training, whatever the schedule. An epoch that is open then, as in
+/// a loop that never calls [`Session::end_epoch`](crate::Session::end_epoch), counts as ended.
 ///
 /// In batch mode gradients are those of that batch. In a loop that clips gradients and does not call
 /// [`Scope::after_backward`](crate::Scope::after_backward) they are the clipped ones.
@@ -47,8 +56,27 @@ pub struct TensorBoard {
     scalars: Scalars,
     distributions: Distributions,
     pictures: Option<Pictures>,
+    chosen: Chosen,
     /// Step at which histograms and pictures were written last, so that an epoch's end does not write them again.
     written: Option<Step>,
+}
+
+/// Which parameters and layers are logged.
+#[derive(Debug, Default)]
+struct Chosen {
+    params: Filter,
+    layers: Filter,
+}
+
+impl Chosen {
+    fn params(&self, cx: &Context<'_>) -> Params {
+        cx.params().matching(&self.params)
+    }
+}
+
+/// The name of a layer as the end of a tag: `/` makes groups, as in the tags of parameters.
+fn layer_tag(name: &str) -> String {
+    name.replace('.', "/")
 }
 
 impl Default for TensorBoard {
@@ -64,6 +92,7 @@ impl TensorBoard {
             scalars: Scalars::new(Schedule::epoch()),
             distributions: Distributions::new(Schedule::epoch()),
             pictures: Some(Pictures::default()),
+            chosen: Chosen::default(),
             written: None,
         }
     }
@@ -99,6 +128,20 @@ impl TensorBoard {
         self
     }
 
+    /// Narrows `weights`, `gradients`, `norm` and `filters` to these parameters. The default is all.
+    #[must_use]
+    pub fn params(mut self, filter: Filter) -> TensorBoard {
+        self.chosen.params = filter;
+        self
+    }
+
+    /// Narrows `activations`, `sparsity` and `feature_maps` to these layers. The default is all.
+    #[must_use]
+    pub fn layers(mut self, filter: Filter) -> TensorBoard {
+        self.chosen.layers = filter;
+        self
+    }
+
     /// The fixed images whose feature maps are drawn; without them there are none. They also need the model
     /// ([`Session::model`](crate::Session::model)).
     #[must_use]
@@ -107,12 +150,33 @@ impl TensorBoard {
         self
     }
 
+    /// Writes what the end of an epoch makes due, unless the loop said beforehand which batch would be the last: then it
+    /// is written already.
+    fn write_end_of_epoch(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Result<()> {
+        if self.scalars.schedule.epoch_is_due(cx.position()) {
+            self.write_pending_scalars(cx, out)?;
+        }
+        if self.distributions.schedule.epoch_is_due(cx.position()) && self.written != Some(cx.step()) {
+            self.distributions.write_gradients(&self.chosen.params(cx), cx.step(), out)?;
+            self.write_histograms_and_pictures(cx, out)?;
+        }
+        Ok(())
+    }
+
+    fn write_pending_scalars(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Result<()> {
+        if self.scalars.is_pending() {
+            self.scalars.write_gradient_norms(&self.chosen.params(cx), cx.step(), out)?;
+            self.scalars.write(&self.chosen.params(cx), cx, out)?;
+        }
+        Ok(())
+    }
+
     fn write_histograms_and_pictures(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Result<()> {
         self.written = Some(cx.step());
-        self.distributions.write_weights(cx, out)?;
-        self.distributions.write_activations(cx, out)?;
+        self.distributions.write_weights(&self.chosen.params(cx), cx.step(), out)?;
+        self.distributions.write_activations(cx, &self.chosen.layers, out)?;
         self.distributions.write_health(cx, out)?;
-        self.pictures.as_ref().map_or(Ok(()), |pictures| pictures.write(cx, out))
+        self.pictures.as_ref().map_or(Ok(()), |pictures| pictures.write(cx, &self.chosen, out))
     }
 }
 
@@ -132,10 +196,10 @@ impl Callback for TensorBoard {
     fn on_after_backward(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Flow {
         let out = &mut out.sub_run(TRAIN);
         if self.scalars.schedule.is_due(cx.position()) {
-            self.scalars.write_gradient_norms(cx, out)?;
+            self.scalars.write_gradient_norms(&self.chosen.params(cx), cx.step(), out)?;
         }
         if self.distributions.schedule.is_due(cx.position()) {
-            self.distributions.write_gradients(cx, out)?;
+            self.distributions.write_gradients(&self.chosen.params(cx), cx.step(), out)?;
         }
         CONTINUE
     }
@@ -144,7 +208,7 @@ impl Callback for TensorBoard {
         let out = &mut out.sub_run(TRAIN);
         self.scalars.add(cx)?;
         if self.scalars.schedule.is_due(cx.position()) {
-            self.scalars.write(cx, out)?;
+            self.scalars.write(&self.chosen.params(cx), cx, out)?;
         }
         if self.distributions.schedule.is_due(cx.position()) {
             self.write_histograms_and_pictures(cx, out)?;
@@ -157,26 +221,21 @@ impl Callback for TensorBoard {
         CONTINUE
     }
 
-    /// Writes what the end of the epoch makes due, unless the loop said beforehand which batch would be the last: then
-    /// it is written already.
     fn on_epoch_end(&mut self, cx: &Context<'_>, _: &Metrics, out: &mut dyn SummarySink) -> Flow {
-        let out = &mut out.sub_run(TRAIN);
-        if self.scalars.schedule.epoch_is_due(cx.position()) && self.scalars.is_pending() {
-            self.scalars.write_gradient_norms(cx, out)?;
-            self.scalars.write(cx, out)?;
-        }
-        if self.distributions.schedule.epoch_is_due(cx.position()) && self.written != Some(cx.step()) {
-            self.distributions.write_gradients(cx, out)?;
-            self.write_histograms_and_pictures(cx, out)?;
-        }
+        self.write_end_of_epoch(cx, &mut out.sub_run(TRAIN))?;
         self.scalars.start_clock();
         CONTINUE
     }
 
-    /// Writes the mean of the batches since the last point, so that none is lost.
+    /// An epoch that was begun ends here, as in a loop that does not count epochs, or after a stop. And the mean of the
+    /// batches since the last point is written, so that none is lost.
     fn on_train_end(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Flow {
-        if self.scalars.is_pending() {
-            self.scalars.write(cx, &mut out.sub_run(TRAIN))?;
+        let out = &mut out.sub_run(TRAIN);
+        if cx.position().batch > 0 {
+            self.write_end_of_epoch(cx, out)?;
+        }
+        if self.scalars.schedule != Schedule::never() {
+            self.write_pending_scalars(cx, out)?;
         }
         CONTINUE
     }

@@ -2,12 +2,12 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::super::Context;
+use super::{super::Context, Chosen, layer_tag};
 use crate::{
     capture::{Activation, Role},
     data::{Dataset, Normalization},
     error::{Error, Result, TchContext as _},
-    params::Param,
+    params::{Param, Params},
     render::{self, Caption, FeatureMapOptions, FilterOptions},
     summary::{Image, Summary},
     writer::SummarySink,
@@ -36,6 +36,12 @@ impl ProbeImages {
                 "input of shape {:?} and pixels of shape {:?} found; [N, C, H, W] expected",
                 input.size(),
                 pixels.size()
+            ));
+        }
+        if !matches!(pixels.size()[1], 1 | 3) {
+            return refuse(format!(
+                "pixels with {} channels found; 1 (grey) or 3 (RGB) expected",
+                pixels.size()[1]
             ));
         }
         if input.size()[0] != pixels.size()[0] {
@@ -83,15 +89,18 @@ impl Pictures {
         Ok(())
     }
 
-    pub fn write(&self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Result<()> {
-        for param in cx.params().iter().filter(|param| param.is_conv_kernel()) {
+    pub fn write(&self, cx: &Context<'_>, chosen: &Chosen, out: &mut dyn SummarySink) -> Result<()> {
+        let params = Params::all(cx.var_store()).matching(&chosen.params);
+        for param in params.iter().filter(|param| param.is_conv_kernel()) {
             let summary = Summary::image(draw_filters(cx, param)?).with_description(FILTERS);
             out.add(&format!("filters/{}", layer_of(param)), summary, cx.step())?;
         }
         let Some(probe) = &self.probe else { return Ok(()) };
-        for activation in cx.observe(&probe.input)?.iter().flatten().filter(|a| has_maps(a)) {
+        let observed = cx.observe(&probe.input)?;
+        for activation in observed.iter().flatten().filter(|a| has_maps(a) && chosen.layers.matches(&a.name))
+        {
             let summary = Summary::image(draw_maps(cx, activation)?).with_description(FEATURE_MAPS);
-            out.add(&format!("feature_maps/{}", activation.name), summary, cx.step())?;
+            out.add(&format!("feature_maps/{}", layer_tag(&activation.name)), summary, cx.step())?;
         }
         Ok(())
     }

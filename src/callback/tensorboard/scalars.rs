@@ -7,6 +7,7 @@ use tch::Tensor;
 use super::super::{Context, Means, Metrics, Schedule};
 use crate::{
     error::Result,
+    params::Params,
     stats::{self, Norm},
     summary::{Step, Summary},
     writer::SummarySink,
@@ -58,7 +59,7 @@ impl Scalars {
         !self.means.is_empty()
     }
 
-    pub fn write(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Result<()> {
+    pub fn write(&mut self, params: &Params, cx: &Context<'_>, out: &mut dyn SummarySink) -> Result<()> {
         let step = cx.step();
         for (name, value) in self.means.take()?.iter() {
             out.add(name, Summary::scalar(value).with_description(TRAINING_MEAN), step)?;
@@ -66,16 +67,14 @@ impl Scalars {
         if let Some(learning_rate) = cx.learning_rate() {
             out.add_scalar("learning_rate", learning_rate, step)?;
         }
-        let params = cx.params();
         let weights = params.iter().map(|param| (param.tag(), param.tensor().shallow_clone()));
         write_norms("norm/weights", weights, step, out)?;
         self.write_throughput(cx, out)
     }
 
-    pub fn write_gradient_norms(&self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Result<()> {
-        let params = cx.params();
+    pub fn write_gradient_norms(&self, params: &Params, step: Step, out: &mut dyn SummarySink) -> Result<()> {
         let gradients = params.iter().filter_map(|param| Some((param.tag(), param.grad()?)));
-        write_norms("norm/gradients", gradients, cx.step(), out)
+        write_norms("norm/gradients", gradients, step, out)
     }
 
     fn write_throughput(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Result<()> {
@@ -105,9 +104,8 @@ fn write_norms(
 ) -> Result<()> {
     let (names, tensors): (Vec<String>, Vec<Tensor>) = tensors.unzip();
     let norms = stats::norms(&tensors, Norm::L2)?;
-    let total = Summary::scalar(stats::total_norm(&norms, Norm::L2))
-        .with_description("L2 norm of all parameters together.");
-    out.add(group, total, step)?;
+    let total = stats::total_norm(&norms, Norm::L2);
+    out.add(group, Summary::scalar(total).with_description("L2 norm of all of them as one vector."), step)?;
     for (name, norm) in names.iter().zip(norms) {
         out.add(&format!("{group}/{name}"), Summary::scalar(norm).with_description("L2 norm."), step)?;
     }
