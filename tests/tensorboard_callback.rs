@@ -177,7 +177,13 @@ fn norms_equal_a_slow_twin() {
                 values.iter().map(|v| v * v).sum()
             };
             twin.0 = cx.params().iter().map(|p| square(p.tensor())).sum::<f64>().sqrt();
-            twin.1 = cx.params().iter().filter_map(|p| p.grad()).map(|g| square(&g)).sum::<f64>().sqrt();
+            twin.1 = cx
+                .params()
+                .iter()
+                .filter_map(convscope::params::Param::grad)
+                .map(|g| square(&g))
+                .sum::<f64>()
+                .sqrt();
             CONTINUE
         });
         let callbacks =

@@ -33,7 +33,7 @@ pub struct Tags {
 }
 
 /// Everything that the run holds.
-pub const TAGS: [Tags; 8] = [
+pub const TAGS: [Tags; 7] = [
     Tags { run: "small", plugin: "text", tags: &["configuration", "model"], steps: &[0] },
     Tags {
         run: "small/validation",
@@ -55,25 +55,18 @@ pub const TAGS: [Tags; 8] = [
             "norm/weights/out/weight",
             "throughput/batches_per_second",
             "throughput/images_per_second",
-        ],
-        steps: &[20, 40, 60, 80, 100, 120, 140, 160, 180, 2 * EPOCH],
-    },
-    Tags {
-        run: "small/train",
-        plugin: "scalars",
-        tags: &[
             "norm/gradients",
             "norm/gradients/conv/bias",
             "norm/gradients/conv/weight",
             "norm/gradients/out/bias",
             "norm/gradients/out/weight",
         ],
-        steps: &[20, 40, 60, 80, 100, 120, 140, 160, 180],
+        steps: &[20, 40, 60, 80, 100, 120, 140, 160, 180, 2 * EPOCH],
     },
     Tags {
         run: "small/train",
         plugin: "scalars",
-        tags: &["health/non_finite", "sparsity/relu"],
+        tags: &["health/non_finite", "health/without_gradient", "sparsity/relu"],
         steps: &[EPOCH, 2 * EPOCH],
     },
     Tags {
