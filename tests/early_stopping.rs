@@ -4,7 +4,9 @@
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
-use convscope::{EarlyStopping, Entry, MemorySink, Metrics, Mode, Result, Session, StopReason, SummarySink};
+use convscope::{
+    CallbackList, EarlyStopping, Entry, MemorySink, Metrics, Mode, Result, Session, StopReason, SummarySink,
+};
 use tch::{Device, Kind, Tensor, nn};
 
 /// A sink that the test can look into while a session owns it.
@@ -87,12 +89,29 @@ fn small_improvements_do_not_count() {
 fn logs_wait_and_best_at_every_check() {
     let sink = SharedSink::default();
     run(EarlyStopping::new("validation/loss"), "loss", &[3., 2., 4., 1., 1., 1., 1.], sink.clone());
-    assert_eq!(sink.scalars("early_stopping/wait"), [0., 0., 1., 0., 1., 2., 3.]);
-    assert_eq!(sink.scalars("early_stopping/best"), [3., 2., 2., 1., 1., 1., 1.]);
+    assert_eq!(sink.scalars("early_stopping/validation/loss/wait"), [0., 0., 1., 0., 1., 2., 3.]);
+    assert_eq!(sink.scalars("early_stopping/validation/loss/best"), [3., 2., 2., 1., 1., 1., 1.]);
     let reason = sink.0.borrow().entries.last().unwrap().clone();
     assert_eq!(reason.tag.as_str(), "stop_reason");
     let text = reason.summary.as_text().unwrap().to_owned();
     assert!(text.contains("`validation/loss` did not improve on 1.0000 (epoch 4) in 3 checks"), "{text}");
+}
+
+#[test]
+fn two_of_them_do_not_write_the_same_tags() {
+    let sink = SharedSink::default();
+    let store = nn::VarStore::new(Device::Cpu);
+    let both = CallbackList::new()
+        .with(EarlyStopping::new("validation/loss"))
+        .with(EarlyStopping::new("validation/accuracy"));
+    let mut session = Session::new(&store, both, sink.clone());
+    assert!(
+        session.end_validation(&Metrics::from([("loss", 2.0), ("accuracy", 0.5)])).unwrap().is_continue()
+    );
+    for (monitor, best) in [("loss", 2.0), ("accuracy", 0.5)] {
+        assert_eq!(sink.scalars(&format!("early_stopping/validation/{monitor}/wait")), [0.0]);
+        assert_eq!(sink.scalars(&format!("early_stopping/validation/{monitor}/best")), [best]);
+    }
 }
 
 #[test]

@@ -20,7 +20,8 @@ use crate::{
 /// for `validation/...` and the end of an epoch for `train/...`, so a loop that validates several times an epoch is
 /// checked several times.
 ///
-/// Every check logs two scalars: `early_stopping/wait` (checks in a row without an improvement) and `early_stopping/best`.
+/// Every check logs two scalars, below the name of what is watched: `early_stopping/validation/loss/wait` (checks in a row
+/// without an improvement) and `early_stopping/validation/loss/best`.
 /// The reason of a stop is logged by the [`Session`](crate::Session) as the text `stop_reason`.
 ///
 /// ```
@@ -128,10 +129,11 @@ impl EarlyStopping {
         } else {
             self.wait += 1;
         }
-        out.add_scalar("early_stopping/wait", self.wait as f64, cx.step())?;
+        let tag = |what: &str| format!("early_stopping/{}/{what}", self.monitor.name);
+        out.add_scalar(&tag("wait"), self.wait as f64, cx.step())?;
         let best = self.monitor.best;
         if let Some(best) = best {
-            out.add_scalar("early_stopping/best", best.value, cx.step())?;
+            out.add_scalar(&tag("best"), best.value, cx.step())?;
         }
         if self.check_finite && !check.value.is_finite() {
             let reason = StopReason::NonFinite { monitor: self.monitor.name.clone(), value: check.value };
