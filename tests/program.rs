@@ -5,9 +5,11 @@
 use std::{
     collections::BTreeMap,
     fs,
+    io::Read,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
-    time::Duration,
+    process::{Child, Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use convscope::{
@@ -20,6 +22,8 @@ use convscope::{
 use tch::{Device, Kind, Tensor, nn, nn::ModuleT as _};
 
 const SIDE: usize = 12;
+/// Far more than any run needs on a slow machine: a program that hangs fails its test.
+const LIMIT: Duration = Duration::from_secs(600);
 /// What a run says of itself.
 const TEXTS: [&str; 3] = ["model", "configuration", "stop_reason"];
 
@@ -56,7 +60,7 @@ impl Workplace {
     }
 
     fn run(&self, args: &str) -> Output {
-        self.command(args).output().unwrap()
+        Running::start(&mut self.command(args)).end()
     }
 
     /// Runs the program to a good end; what it printed.
@@ -64,6 +68,55 @@ impl Workplace {
         let output = self.run(&format!("train --data idx:data {args}"));
         assert!(output.status.success(), "{args}: {}", stderr(&output));
         String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+/// A program at work; it ends with the test at the latest.
+struct Running(Child);
+
+impl Running {
+    fn start(command: &mut Command) -> Running {
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Running(command.spawn().unwrap())
+    }
+
+    /// Waits until `is_true`, as long as the program runs and no longer than [`LIMIT`].
+    fn wait_until(&mut self, is_true: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !is_true() {
+            assert_eq!(self.0.try_wait().unwrap(), None, "the program ended too early");
+            assert!(start.elapsed() < LIMIT, "nothing came of it in {LIMIT:?}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits for the end, no longer than [`LIMIT`].
+    fn end(mut self) -> Output {
+        fn read(mut stream: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
+            thread::spawn(move || {
+                let mut bytes = Vec::new();
+                stream.read_to_end(&mut bytes).unwrap();
+                bytes
+            })
+        }
+        let stdout = read(self.0.stdout.take().unwrap());
+        let stderr = read(self.0.stderr.take().unwrap());
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                break status;
+            }
+            assert!(start.elapsed() < LIMIT, "the program still runs after {LIMIT:?}");
+            thread::sleep(Duration::from_millis(20));
+        };
+        Output { status, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.kill().ok(); // an error where it has ended, as it should
+        self.0.wait().ok();
     }
 }
 
@@ -156,8 +209,11 @@ fn wrong_usage_is_one_message_and_leaves_nothing() {
         ("train --update-freq sometimes", "`epoch`"),
         ("train --update-freq 0", "`epoch`"),
         ("train --histogram-freq x", "--histogram-freq"),
-        ("train --run a/../b", "baseline"),
+        ("train --run a/../b", "`a/../b`"),
+        ("train --run a:b", "`a:b`"),
         ("train --run x.tfevents", "tfevents"),
+        ("train --epochs 1000000000000000000", "..=1000000000"),
+        ("train --batch-size 18446744073709551615", "..=1000000000"),
         ("train --seed x", "--seed"),
         ("train --early-stopping 0", "1.."),
         ("train --device gpu", "cuda:1"),
@@ -368,7 +424,7 @@ fn early_stopping_ends_the_run_and_says_why() {
     let reason = &run.texts["stop_reason"];
     assert!(reason.starts_with("Stopped in epoch 3, step 3: ") && reason.contains("in 2 checks"), "{reason}");
     assert!(String::from_utf8_lossy(&output.stdout).contains("\n3 epochs, 3 steps"), "{output:?}");
-    assert_eq!(run.steps("early_stopping/wait"), [1, 2, 3]);
+    assert_eq!(run.steps("early_stopping/validation/loss/wait"), [1, 2, 3]);
     assert_eq!(Contents::of(&place.path("logs/r/validation")).steps("loss"), [1, 2, 3]);
 }
 
@@ -384,6 +440,51 @@ fn a_loss_that_is_no_number_is_a_failure_where_it_is_watched() {
     Checkpoint::load(&linear(), &place.path("logs/r/checkpoints").join(Checkpoint::LAST)).unwrap();
 }
 
+/// Of the 60 images, batches of 59 leave one; over a map of 1x1 it has no variance that BatchNorm could use.
+#[test]
+fn a_batch_that_cannot_pass_is_one_message_and_loses_nothing() {
+    let place = Workplace::new();
+    let pool = "[[layer]]\nname = \"pool\"\ntype = \"avg_pool2d\"\nkernel_size = 12\n\
+                [[layer]]\nname = \"norm\"\ntype = \"batch_norm2d\"\n";
+    place.write("one.toml", &LINEAR.replacen("[[layer]]", &format!("{pool}[[layer]]"), 1));
+    let output = place
+        .run("train --data idx:data --model one.toml --batch-size 59 --update-freq batch --quiet --run r");
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.starts_with("error: ") && message.trim_end().lines().count() == 1, "{message}");
+    for part in ["`norm`", "logs/r"] {
+        assert!(message.contains(part), "no {part} in {message}");
+    }
+    assert_eq!(Contents::of(&place.path("logs/r/train")).steps("loss"), [1]);
+    assert!(Contents::of(&place.path("logs/r")).texts.contains_key("configuration"));
+}
+
+/// A limit on the size of files stands for a full disk. It leaves room for the checkpoints, not for histograms.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_training_that_could_not_be_written_tells_its_result_all_the_same() {
+    let place = Workplace::new();
+    place.write("linear.toml", LINEAR);
+    let train =
+        place.command("train --data idx:data --model linear.toml --epochs 3 --on-write-error warn --run r");
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$0\" \"$@\""])
+        .arg(train.get_program())
+        .args(train.get_args())
+        .current_dir(place.path(""));
+    let output = Running::start(&mut command).end();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let last = stderr(&output).lines().last().unwrap().to_owned();
+    assert!(last.starts_with("error: ") && last.contains("File too large"), "{}", stderr(&output));
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let (_, conclusion) = printed.split_once("\n3 epochs, 3 steps, ").unwrap_or_else(|| panic!("{printed}"));
+    for part in ["accuracy", "logs/r\n", "best.safetensors, last.safetensors", "tensorboard --logdir logs"] {
+        assert!(conclusion.contains(part), "no {part} in {conclusion}");
+    }
+    Checkpoint::load(&linear(), &place.path("logs/r/checkpoints").join(Checkpoint::LAST)).unwrap();
+}
+
 /// The variables of [`LINEAR`].
 fn linear() -> nn::VarStore {
     let store = nn::VarStore::new(Device::Cpu);
@@ -396,16 +497,12 @@ fn linear() -> nn::VarStore {
 fn ctrl_c_ends_with_130_and_everything_written() {
     let place = Workplace::new();
     let mut command = place.command("train --data idx:data --epochs 1000000 --batch-size 16 --run r");
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut running = Running::start(&mut command);
     let train = place.path("logs/r/train");
-    let waiting = std::time::Instant::now();
-    while Contents::of_growing(&train) == 0 {
-        assert!(waiting.elapsed() < Duration::from_secs(120), "nothing was written");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    running.wait_until(|| Contents::of_growing(&train) > 0);
+    let killed = Command::new("kill").args(["-INT", &running.0.id().to_string()]).status().unwrap();
     assert!(killed.success());
-    let output = child.wait_with_output().unwrap();
+    let output = running.end();
     assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
     assert!(stderr(&output).contains("stopped early: interrupted by the user"), "{}", stderr(&output));
 

@@ -4,6 +4,7 @@
 
 mod checkpoint;
 mod closures;
+mod console;
 mod context;
 mod early_stopping;
 mod interrupter;
@@ -23,6 +24,7 @@ pub use self::{
         on_after_backward, on_batch_end, on_before_backward, on_epoch_end, on_train_end, on_train_start,
         on_validation_end,
     },
+    console::Console,
     context::{Context, Measure},
     early_stopping::EarlyStopping,
     interrupter::Interrupter,

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{CONTINUE, Callback, Context, Flow, Means, Metrics, Position};
+use super::{CONTINUE, Callback, Console, Context, Flow, Means, Metrics, Position};
 use crate::writer::SummarySink;
 
 /// How often a bar is drawn: each time the loss is fetched from its device, and training waits for that.
@@ -58,6 +58,15 @@ impl Progress {
         self
     }
 
+    /// The standard error stream for everything else that a program prints there while the bar is shown, such as warnings.
+    pub fn console(&self) -> Console {
+        match &self.view {
+            View::Lines(_) => Console::default(),
+            #[cfg(feature = "cli")]
+            View::Bar(bar) => Console { bar: Some(bar.downgrade()) },
+        }
+    }
+
     fn epoch(&self, position: &Position) -> String {
         self.epochs.map_or_else(
             || format!("epoch {}", position.epoch),
@@ -68,8 +77,9 @@ impl Progress {
     fn time_left(&self, position: &Position) -> Option<Duration> {
         let batches = position.batches?;
         let epochs_behind = self.epochs.map_or(0, |epochs| epochs.saturating_sub(position.epoch));
-        let left = batches.saturating_sub(position.batch) + batches * epochs_behind;
-        self.clock.batch_time().map(|time| time.mul_f64(left as f64))
+        let left =
+            batches.saturating_sub(position.batch).saturating_add(batches.saturating_mul(epochs_behind));
+        self.clock.time_of(left)
     }
 }
 
@@ -147,8 +157,10 @@ impl Clock {
         self.images += images.unwrap_or(0);
     }
 
-    fn batch_time(&self) -> Option<Duration> {
-        (self.batches > 0).then(|| self.spent.div_f64(self.batches as f64))
+    /// How long so many batches take; `None` where that is unknown or longer than a `Duration` can be.
+    fn time_of(&self, batches: u64) -> Option<Duration> {
+        let seconds_of_one = self.spent.as_secs_f64() / self.batches as f64;
+        Duration::try_from_secs_f64(seconds_of_one * batches as f64).ok()
     }
 
     fn images_per_second(&self) -> Option<f64> {
@@ -168,7 +180,8 @@ impl View {
     #[cfg(feature = "cli")]
     fn on_terminal() -> View {
         let template = "{prefix} {wide_bar:.cyan/dim} {pos}/{len} {msg}";
-        let bar = indicatif::ProgressBar::new(0);
+        // Hidden until there is something to show.
+        let bar = indicatif::ProgressBar::with_draw_target(None, indicatif::ProgressDrawTarget::hidden());
         // The template is fixed and right; a bar in indicatif's own style would still be a bar.
         if let Ok(style) = indicatif::ProgressStyle::with_template(template) {
             bar.set_style(style);
@@ -197,10 +210,15 @@ impl View {
             }
             #[cfg(feature = "cli")]
             View::Bar(bar) => {
-                bar.set_length(position.batches.unwrap_or(position.batch));
-                bar.set_position(position.batch);
                 bar.set_prefix(epoch.to_owned());
                 bar.set_message(status.to_owned());
+                if bar.is_hidden() {
+                    bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
+                }
+                bar.update(|state| {
+                    state.set_len(position.batches.unwrap_or(position.batch));
+                    state.set_pos(position.batch);
+                });
             }
         }
     }
@@ -307,6 +325,20 @@ mod tests {
         assert!(lines[0].starts_with(start) && lines[0].ends_with(" images/s"), "{text}");
         assert!(lines[1].starts_with("epoch 2/2: loss 0.7500, "), "the mean begins anew: {text}");
         assert_eq!(lines.len(), 2);
+    }
+
+    #[test]
+    fn no_number_of_epochs_is_too_large_for_the_time_left() {
+        let batches = |batches| Clock { spent: Duration::from_secs(6), batches, ..Clock::new() };
+        assert_eq!(batches(3).time_of(10), Some(Duration::from_secs(20)));
+        assert_eq!(batches(0).time_of(10), None);
+        assert_eq!(batches(0).time_of(0), None);
+        assert_eq!(batches(1).time_of(u64::MAX), None, "more seconds than there are");
+
+        let mut progress = Progress::lines(io::sink()).epochs(u64::MAX);
+        progress.clock = batches(1_000_000);
+        let position = Position { batches: Some(u64::MAX), ..Position::default() };
+        assert!(progress.time_left(&position).is_some());
     }
 
     #[test]

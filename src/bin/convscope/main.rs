@@ -28,7 +28,6 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse(); // wrong usage ends here, with exit code 2
-    terminal::show_warnings();
     let result = match &cli.command {
         Command::Train(args) => train::run(args),
     };

@@ -6,22 +6,15 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use convscope::SummaryWriter;
+use convscope::{SummaryWriter, event::check_run_name};
 
 /// Sub-folder for the model's variables and what is needed to use them. Event files have `tfevents` in their names; this
 /// must not.
 pub const CHECKPOINTS: &str = "checkpoints";
 
 /// `--run`: a folder name, or several with `/` between.
-pub fn run_name(text: &str) -> Result<String, String> {
-    let is_plain =
-        |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains(['\\', '\0']);
-    if !text.split('/').all(is_plain) {
-        return Err("give a folder name below the log folder, such as baseline or sgd/lr_0.1".to_owned());
-    }
-    if text.contains("tfevents") {
-        return Err("TensorBoard takes names with `tfevents` for event files; choose another".to_owned());
-    }
+pub fn run_name(text: &str) -> convscope::Result<String> {
+    check_run_name(text)?;
     Ok(text.to_owned())
 }
 
@@ -47,16 +40,6 @@ pub fn checkpoints(writer: &SummaryWriter) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn run_names() {
-        for good in ["baseline", "sgd/lr_0.1", "a b", ".hidden"] {
-            assert_eq!(run_name(good), Ok(good.to_owned()));
-        }
-        for bad in ["", "/", "/tmp", "..", "a/../b", "a//b", "a/", "x.tfevents", "a\\b"] {
-            assert!(run_name(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn runs_that_are_there_are_refused() {

@@ -7,10 +7,13 @@ use std::{
 };
 
 use anyhow::Context as _;
-use convscope::Interrupter;
+use convscope::{Interrupter, callback::Console};
 
 /// Exit code of a program that Ctrl-C ended: 128 + the number of SIGINT.
 pub const INTERRUPTED: u8 = 130;
+
+const STOPPING: &str =
+    "stopping after this step; Ctrl-C again stops at once and may lose what is not yet written\n";
 
 /// Prints to the standard output.
 pub fn say(text: &str) {
@@ -22,11 +25,11 @@ pub fn complain(text: &str) {
     writeln!(io::stderr(), "{text}").ok();
 }
 
-/// Shows the library's warnings on the standard error stream.
-pub fn show_warnings() {
+/// Shows the library's warnings on `console`.
+pub fn show_warnings(console: Console) {
     tracing_subscriber::fmt()
         .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
-        .with_writer(io::stderr)
+        .with_writer(move || console.clone())
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
         .without_time()
@@ -34,7 +37,7 @@ pub fn show_warnings() {
 }
 
 /// A switch that the first Ctrl-C turns on. The second ends the program at once.
-pub fn interrupter() -> anyhow::Result<Interrupter> {
+pub fn interrupter(mut console: Console) -> anyhow::Result<Interrupter> {
     let interrupter = Interrupter::new();
     let switch = interrupter.clone();
     ctrlc::set_handler(move || {
@@ -42,9 +45,7 @@ pub fn interrupter() -> anyhow::Result<Interrupter> {
             process::exit(INTERRUPTED.into());
         }
         switch.interrupt();
-        complain(
-            "\nstopping after this step; Ctrl-C again stops at once and may lose what is not yet written",
-        );
+        console.write_all(STOPPING.as_bytes()).ok();
     })
     .context("cannot take over Ctrl-C")?;
     Ok(interrupter)

@@ -26,11 +26,15 @@ use super::{
 
 /// How many validation images are drawn with their feature maps.
 const PROBE_IMAGES: usize = 4;
+/// More epochs or images than anybody has; a number above is a slip of the finger.
+const MOST: u64 = 1_000_000_000;
 
 /// Train a CNN and write everything about it for TensorBoard
 #[derive(clap::Args)]
 pub struct Args {
-    /// Images: `bundled` (7,000 of Fashion-MNIST, part of the program), or a folder of IDX files, plain or gzip
+    /// `bundled` (7,000 images of Fashion-MNIST), or a folder of IDX files
+    ///
+    /// The files have the names of MNIST's, plain or compressed by gzip.
     #[arg(long, value_name = "bundled|idx:DIR", default_value = "bundled")]
     data: DataSource,
 
@@ -39,25 +43,26 @@ pub struct Args {
     model: ModelSource,
 
     /// Passes over the training images
-    #[arg(long, default_value = "10", value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
+    #[arg(long, default_value = "10", value_parser = RangedU64ValueParser::<u64>::new().range(1..=MOST))]
     epochs: u64,
 
     /// Images in a step
-    #[arg(long, default_value = "64", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(long, default_value = "64", value_parser = RangedU64ValueParser::<usize>::new().range(1..=MOST))]
     batch_size: usize,
 
     /// Learning rate
-    #[arg(long, default_value = "1e-3", value_parser = values::learning_rate, allow_negative_numbers = true)]
+    #[arg(long, value_name = "RATE", default_value = "1e-3", value_parser = values::learning_rate, allow_negative_numbers = true)]
     lr: f64,
 
-    #[arg(long, value_enum, default_value = "adam")]
+    /// How the weights are moved
+    #[arg(long, value_enum, value_name = "NAME", default_value = "adam")]
     optimizer: OptimizerName,
 
-    /// When scalars are written: every `epoch`, every `batch`, or every N batches
+    /// When scalars are written: every epoch, batch, or N batches
     #[arg(long, value_name = "epoch|batch|N", default_value = "10")]
     update_freq: UpdateFreq,
 
-    /// Every how many epochs histograms and images are written; 0 is never
+    /// Epochs from histograms and images to the next; 0: none at all
     #[arg(long, value_name = "EPOCHS", default_value = "1")]
     histogram_freq: u64,
 
@@ -65,25 +70,26 @@ pub struct Args {
     #[arg(long, value_name = "DIR", default_value = "logs")]
     logdir: PathBuf,
 
-    /// Name of the run's folder below the log folder [default: date, time and host]
+    /// The run's folder in the log folder [default: date, time and host]
     #[arg(long, value_name = "NAME", value_parser = run_folder::run_name)]
     run: Option<String>,
 
-    /// Seed of initial weights, dropout and the order of the images; the same seed gives the same losses on the same
-    /// machine's CPU
+    /// Seed of initial weights, dropout and the order of the images
+    ///
+    /// The same seed gives the same losses on the CPU of the same machine.
     #[arg(long, default_value = "0")]
     seed: u64,
 
-    /// Stop when the validation loss has not improved in PATIENCE epochs in a row
-    #[arg(long, value_name = "PATIENCE", value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
+    /// Stop after so many epochs without a better validation loss
+    #[arg(long, value_name = "PATIENCE", value_parser = RangedU64ValueParser::<u64>::new().range(1..=MOST))]
     early_stopping: Option<u64>,
 
     /// Where to compute
     #[arg(long, value_name = "cpu|cuda[:N]", default_value = "cpu")]
     device: DeviceName,
 
-    /// What happens when the run cannot be written, as on a full disk
-    #[arg(long, value_enum, default_value = "stop")]
+    /// What to do when the run cannot be written, as on a full disk
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "stop")]
     on_write_error: OnWriteError,
 
     /// Show the result only
@@ -93,6 +99,9 @@ pub struct Args {
 
 /// Trains. Everything that can be wrong is looked at before the first file is made.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let progress = (!args.quiet).then(|| Progress::new().epochs(args.epochs));
+    let console = progress.as_ref().map(Progress::console).unwrap_or_default();
+    terminal::show_warnings(console.clone());
     run_folder::check_free(&args.logdir, args.run.as_deref())?;
     let device = args.device.find()?;
     let data = args.data.load()?;
@@ -105,7 +114,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut optimizer = args.optimizer.build(&store, args.lr)?;
     let mut callbacks = diagnostics(args, &data, &normalization, device)?;
 
-    let interrupter = terminal::interrupter()?;
+    let interrupter = terminal::interrupter(console)?;
     let writer = open_run(args)?;
     let checkpoints = run_folder::checkpoints(&writer);
     let layers = describe::layers(&spec)?;
@@ -120,8 +129,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(patience) = args.early_stopping {
         callbacks.push(EarlyStopping::new("validation/loss").patience(patience));
     }
-    if !args.quiet {
-        callbacks.push(Progress::new().epochs(args.epochs));
+    if let Some(progress) = progress {
+        callbacks.push(progress);
     }
     callbacks.push(interrupter);
 
@@ -136,7 +145,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         .fit(&data.train, &data.validation, args.epochs)
         .with_context(|| format!("training ended; what is known is in {}", writer.path().display()))?;
     let run = writer.path().to_owned();
-    writer.close()?;
+    let written = writer.close(); // what was lost is told last: the training is done all the same
 
     conclude(&outcome, start.elapsed());
     say(&format!("run           {}", run.display()));
@@ -144,6 +153,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let files: Vec<&str> = [Checkpoint::BEST, Checkpoint::LAST].into_iter().filter(is_there).collect();
     say(&format!("checkpoints   {} ({})", checkpoints.display(), files.join(", ")));
     say_commands(args);
+    written?;
     Ok(exit_code(&outcome))
 }
 
@@ -172,9 +182,12 @@ fn diagnostics<'a>(
 }
 
 fn describe_data(args: &Args, data: &Split) -> String {
+    format!("{}: {}", args.data, describe_images(data))
+}
+
+fn describe_images(data: &Split) -> String {
     format!(
-        "{}: {} training and {} validation images, {}, {} classes",
-        args.data,
+        "{} training and {} validation images, {}, {} classes",
         thousands(&data.train.len()),
         thousands(&data.validation.len()),
         shape(&data.train.image_shape()),
@@ -216,7 +229,8 @@ fn configuration(
 }
 
 fn introduce(args: &Args, data: &Split, spec: &ModelSpec, layers: &Table, writer: &SummaryWriter) {
-    say(&format!("data          {}", describe_data(args, data)));
+    say(&format!("data          {}", args.data));
+    say(&format!("              {}", describe_images(data)));
     say(&format!("model         {}\n\n{}", spec.name, layers.to_text()));
     say(&format!(
         "training      {} epochs, batches of {}, {}, learning rate {}",
@@ -232,9 +246,7 @@ fn introduce(args: &Args, data: &Split, spec: &ModelSpec, layers: &Table, writer
 fn say_commands(args: &Args) {
     let logdir = quoted(&args.logdir);
     say(&format!("TensorBoard   tensorboard --logdir {logdir}"));
-    say(&format!(
-        "              cargo xtask tensorboard {logdir}   (in the repository; installs TensorBoard)"
-    ));
+    say(&format!("              cargo xtask tensorboard {logdir}   (in the repository)"));
 }
 
 fn conclude(outcome: &Outcome, time: Duration) {
