@@ -32,7 +32,7 @@ fn scalars_histograms_and_pictures_get_there() {
     let found = written(|sink| {
         sink.add_scalar("loss", 0.5, Step::new(3)).unwrap();
         sink.sub_run("train").add_scalar("loss", 0.25, Step::new(4)).unwrap();
-        sink.add_histogram("w", &Histogram::from_f64(&[0.0, 0.0, 1.0, 3.0]), Step::new(5)).unwrap();
+        sink.add_histogram_data("w", &Histogram::from_f64(&[0.0, 0.0, 1.0, 3.0]), Step::new(5)).unwrap();
         sink.add_image("i", Image::gray(3, 1, vec![0, 9, 255]).unwrap(), Step::new(6)).unwrap();
     });
     let tags: Vec<_> = found.iter().map(|(step, value)| (value.tag.as_str(), *step)).collect();

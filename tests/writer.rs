@@ -11,7 +11,8 @@ use std::{
 };
 
 use convscope::{
-    Entry, ErrorKind, Image, Step, Summary, SummarySink, SummaryWriter, Tag, WallTime,
+    Entry, ErrorKind, Histogram, Image, Kind, MemorySink, Step, Summary, SummarySink, SummaryWriter, Tag,
+    WallTime,
     event::EventFileReader,
     proto::{self, event::What, session_log::SessionStatus, summary::value::Value},
     writer::{BackPressure, OnError},
@@ -168,6 +169,33 @@ fn as_a_sink_it_serves_sub_runs_and_wall_times() {
     }
     assert_eq!(events(&logs.path().join("validation"))[2].wall_time, 1e9);
     assert_eq!(events(logs.path())[3].wall_time, 2e9);
+}
+
+#[test]
+fn an_interval_without_end_writes_on_flush_and_on_close() {
+    let logs = tempfile::tempdir().unwrap();
+    let writer = SummaryWriter::builder().flush_interval(Duration::MAX).open(logs.path()).unwrap();
+    writer.add_scalar("loss", 1.0, 1).unwrap();
+    writer.flush().unwrap();
+    assert_eq!(scalars(logs.path(), "loss"), [(1, 1.0)]);
+    writer.add_scalar("loss", 2.0, 2).unwrap();
+    writer.close().unwrap();
+    assert_eq!(scalars(logs.path(), "loss"), [(1, 1.0), (2, 2.0)]);
+}
+
+#[test]
+fn a_sink_takes_every_kind() {
+    let mut memory = MemorySink::default();
+    let sink: &mut dyn SummarySink = &mut memory;
+    let (step, image) = (Step::new(1), Image::gray(1, 1, vec![7]).unwrap());
+    sink.add_scalar("scalar", 1.0, step).unwrap();
+    sink.add_histogram_data("histogram", &Histogram::from_f64(&[1.0]), step).unwrap();
+    sink.add_image("image", image.clone(), step).unwrap();
+    sink.add_images("images", vec![image.clone(), image], step).unwrap();
+    sink.add_text("text", "hello", step).unwrap();
+    assert!(sink.add_images("none", Vec::new(), step).is_err());
+    let kinds: Vec<Kind> = memory.entries.iter().map(|entry| entry.summary.kind()).collect();
+    assert_eq!(kinds, [Kind::Scalar, Kind::Histogram, Kind::Image, Kind::Image, Kind::Text]);
 }
 
 #[test]

@@ -29,8 +29,8 @@ impl RecordEncoder {
     }
 
     /// Appends a record whose data `fill` appends to the buffer, so that it need not be copied. What is in the buffer
-    /// before must be left alone.
-    pub fn push_with<T>(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+    /// before must be left alone: hence not public.
+    pub(crate) fn push_with<T>(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         let start = self.buffer.len();
         self.buffer.extend_from_slice(&[0; HEADER]);
         let result = fill(&mut self.buffer);

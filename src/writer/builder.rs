@@ -115,7 +115,7 @@ impl SummaryWriterBuilder {
     }
 
     /// Longest time from a value to the file, also how often writing is tried again after a failure. The default is
-    /// 2 seconds; zero writes at once.
+    /// 2 seconds; zero writes at once, and [`Duration::MAX`] when the queue is half full, on `flush` and on `close`.
     #[must_use]
     pub fn flush_interval(mut self, interval: Duration) -> Self {
         self.queue.flush_interval = interval;

@@ -194,7 +194,7 @@ impl Queue {
             state.phase = Phase::Closing;
         }
         self.work.notify_one();
-        let deadline = patience.map(|patience| Instant::now() + patience);
+        let deadline = patience.and_then(|patience| Instant::now().checked_add(patience));
         while state.phase != Phase::Closed {
             state = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
                 Some(Duration::ZERO) => return false,
@@ -293,13 +293,14 @@ impl Queue {
     /// For the background thread: waits until there is something to do, or the flush interval is over, and takes it.
     pub(super) fn next_round(&self, known_runs: usize, spare: Vec<(RunId, Sample)>) -> Round {
         let mut state = self.lock();
-        let deadline = Instant::now() + self.options.flush_interval.max(Duration::from_millis(10));
+        // None: an interval beyond the end of time.
+        let deadline = Instant::now().checked_add(self.options.flush_interval.max(Duration::from_millis(10)));
         while !self.is_due(&state) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            state = self.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                Some(Duration::ZERO) => break,
+                Some(left) => self.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.work.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
         }
         state.pressed = false;
         state.waiting_bytes = 0;

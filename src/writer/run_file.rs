@@ -44,8 +44,7 @@ impl RunFile {
 
     /// Writes what waits, as far as possible.
     pub(super) fn write(&mut self, disk: &dyn Disk) -> Written {
-        let mut written = Written::default();
-        written.vanished = self.give_up_lost_file();
+        let mut written = Written { vanished: self.give_up_lost_file(), ..Written::default() };
         if let Err(failure) = self.write_backlog(disk, &mut written) {
             written.failure = Some(failure);
         }

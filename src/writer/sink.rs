@@ -25,6 +25,20 @@ pub struct Entry {
 ///
 /// Only [`write`](SummarySink::write) is required. A sink takes every entry or returns an error: nothing is dropped
 /// in silence. It may block until there is room.
+///
+/// The other methods have the names and meanings of those of [`SummaryWriter`](crate::SummaryWriter); they take a
+/// [`Step`] as it is, so that callbacks can call them on a `&mut dyn SummarySink`. On that there is `sub_run` too,
+/// which leads to the run one folder down:
+///
+/// ```
+/// use convscope::{MemorySink, Step, SummarySink};
+///
+/// let mut memory = MemorySink::default();
+/// let sink: &mut dyn SummarySink = &mut memory;
+/// sink.sub_run("train").add_scalar("loss", 0.5, Step::new(3))?;
+/// assert_eq!(memory.entries[0].run, "train");
+/// # Ok::<(), convscope::Error>(())
+/// ```
 pub trait SummarySink {
     /// Takes one value.
     ///
@@ -56,11 +70,11 @@ pub trait SummarySink {
         self.add(tag, Summary::scalar(value), step)
     }
 
-    /// Takes a distribution.
+    /// Takes a distribution that was counted before.
     ///
     /// # Errors
     /// As [`add`](SummarySink::add).
-    fn add_histogram(&mut self, tag: &str, histogram: &Histogram, step: Step) -> Result<()> {
+    fn add_histogram_data(&mut self, tag: &str, histogram: &Histogram, step: Step) -> Result<()> {
         self.add(tag, Summary::histogram(histogram), step)
     }
 
@@ -70,6 +84,14 @@ pub trait SummarySink {
     /// As [`add`](SummarySink::add).
     fn add_image(&mut self, tag: &str, image: Image, step: Step) -> Result<()> {
         self.add(tag, Summary::image(image), step)
+    }
+
+    /// Takes several pictures of one step, shown side by side with one slider.
+    ///
+    /// # Errors
+    /// No picture at all, and as [`add`](SummarySink::add).
+    fn add_images(&mut self, tag: &str, images: Vec<Image>, step: Step) -> Result<()> {
+        self.add(tag, Summary::images(images)?, step)
     }
 
     /// Takes Markdown.
