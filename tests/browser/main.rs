@@ -48,9 +48,9 @@ fn every_page_shows_our_tags() {
         ("distributions", 14),
         ("histograms", 14),
         ("images", 4),
-        ("scalars", 17),
+        ("scalars", 18),
         ("text", 2),
-        ("timeseries", 35),
+        ("timeseries", 36),
     ];
     assert_eq!(cards, BTreeMap::from(expected));
 }
