@@ -117,13 +117,12 @@ pub enum ErrorKind {
         cause: String,
     },
     /// libtorch refused an operation.
-    #[cfg(feature = "tch")]
     #[error("{context}: {source}")]
     Tch {
         /// Which layer or parameter, and what was tried.
         context: String,
-        /// libtorch's reason.
-        source: tch::TchError,
+        /// libtorch's reason, a `tch::TchError`.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
@@ -154,19 +153,5 @@ impl From<RecordError> for Error {
 impl From<ModelError> for Error {
     fn from(error: ModelError) -> Error {
         Error::new(ErrorKind::Model(error))
-    }
-}
-
-/// Says which layer or parameter an operation of libtorch failed on.
-#[cfg(feature = "tch")]
-pub(crate) trait TchContext<T> {
-    /// Wraps libtorch's error with what was tried.
-    fn context(self, what: impl FnOnce() -> String) -> Result<T>;
-}
-
-#[cfg(feature = "tch")]
-impl<T> TchContext<T> for std::result::Result<T, tch::TchError> {
-    fn context(self, what: impl FnOnce() -> String) -> Result<T> {
-        self.map_err(|source| Error::new(ErrorKind::Tch { context: what(), source }))
     }
 }

@@ -63,6 +63,8 @@ pub mod session;
 #[cfg(feature = "tch")]
 pub mod stats;
 #[cfg(feature = "tch")]
+mod tch_context;
+#[cfg(feature = "tch")]
 pub mod trainer;
 
 pub use crate::{

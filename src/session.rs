@@ -36,8 +36,9 @@ use crate::{
         StopReason,
     },
     capture::{Capture, Tap},
-    error::{Error, Result, TchContext as _},
+    error::{Error, Result},
     summary::Step,
+    tch_context::TchContext as _,
     writer::SummarySink,
 };
 

@@ -10,8 +10,9 @@ use std::borrow::Borrow;
 use tch::{Device, Kind, TchError, Tensor, no_grad_guard};
 
 use crate::{
-    error::{Error, Result, TchContext as _},
+    error::{Error, Result},
     summary::Histogram,
+    tch_context::TchContext as _,
 };
 
 /// Values that are converted and copied at a time: 16 MiB as `f32`.

@@ -7,10 +7,11 @@ use crate::{
     callback::{Callback, CallbackList, Metrics, StopReason},
     capture::Tap,
     data::{Batch, Batches, Dataset, Normalization, epoch_seed},
-    error::{Error, Result, TchContext as _},
+    error::{Error, Result},
     network::Network,
     session::Session,
     summary::Step,
+    tch_context::TchContext as _,
     writer::SummarySink,
 };
 

@@ -321,7 +321,7 @@ fn errors_say_which_layer() {
 #[should_panic(expected = "input of network `default`: found shape [1, 3, 28, 28]")]
 fn the_traits_forward_panics_with_the_error() {
     let (_store, network) = build(&ModelSpec::default_model(10).unwrap());
-    network.forward_t(&values(&[1, 3, 28, 28]), false);
+    let _ = network.forward_t(&values(&[1, 3, 28, 28]), false);
 }
 
 #[test]

@@ -272,7 +272,7 @@ fn probe_images_are_shown_as_they_are() {
     let names = ["Bag", "Coat", "T-shirt/top"].map(str::to_owned);
     let image = probe_images(&pixels, [3, 1, 28, 28], &names, &caption("probe images")).unwrap();
     let side = squares(&image, [64; 3])[0].2;
-    assert!(side >= 96 && side % 28 == 0, "enlarged by a whole factor: {side}");
+    assert!(side >= 96 && side.is_multiple_of(28), "enlarged by a whole factor: {side}");
     assert_eq!(squares(&image, [255; 3]).len(), 1);
 
     let color: Vec<f32> = [1.0, 0.5, 0.0].iter().flat_map(|&c| vec![c; 64]).collect();

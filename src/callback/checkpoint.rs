@@ -13,8 +13,9 @@ use super::{
     monitor::{Monitor, Source},
 };
 use crate::{
-    error::{Error, Result, TchContext as _},
+    error::{Error, Result},
     summary::Step,
+    tch_context::TchContext as _,
     writer::SummarySink,
 };
 

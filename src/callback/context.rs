@@ -5,9 +5,10 @@ use tch::{Tensor, nn};
 use super::Position;
 use crate::{
     capture::{Activations, Tap},
-    error::{Result, TchContext as _},
+    error::Result,
     params::Params,
     summary::Step,
+    tch_context::TchContext as _,
 };
 
 /// What the loss is called among the measures of a batch.

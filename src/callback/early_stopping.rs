@@ -8,10 +8,7 @@ use super::{
     CONTINUE, Callback, Context, Flow, Metrics, Mode, StopReason,
     monitor::{Best, Monitor, Source},
 };
-use crate::{
-    error::{Result, TchContext as _},
-    writer::SummarySink,
-};
+use crate::{error::Result, tch_context::TchContext as _, writer::SummarySink};
 
 /// Stops training when a value has not improved for some checks in a row, or is not a finite number.
 ///

@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use tch::Tensor;
 
 use super::{Metrics, context::BatchReport};
-use crate::{
-    error::{Result, TchContext as _},
-    stats,
-};
+use crate::{error::Result, stats, tch_context::TchContext as _};
 
 /// How many values of a measure wait on the device before they are fetched together.
 const FETCH: usize = 64;

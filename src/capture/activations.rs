@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use crate::error::{Result, TchContext as _};
+use crate::{error::Result, tch_context::TchContext as _};
 
 /// What a captured output is. It decides which diagnostics apply: feature maps are drawn for convolutions and
 /// activations, the fraction of exact zeros only means something after an activation.

@@ -6,7 +6,10 @@ use super::{
     dataset::{Dataset, select},
     normalization::{Normalization, OnDevice},
 };
-use crate::error::{Error, Result, TchContext as _};
+use crate::{
+    error::{Error, Result},
+    tch_context::TchContext as _,
+};
 
 /// Images and labels that are trained on in one step.
 #[derive(Debug)]

@@ -2,7 +2,10 @@
 
 use tch::{Device, Kind, Tensor};
 
-use crate::error::{Error, Result, TchContext as _};
+use crate::{
+    error::{Error, Result},
+    tch_context::TchContext as _,
+};
 
 /// Images to train on, and others to validate with. Both have the same classes and image shape.
 #[derive(Debug)]

@@ -3,7 +3,10 @@
 use tch::{Device, Kind, TchError, Tensor, no_grad_guard};
 
 use super::dataset::{Dataset, scaled};
-use crate::error::{Error, Result, TchContext as _};
+use crate::{
+    error::{Error, Result},
+    tch_context::TchContext as _,
+};
 
 /// Pixels whose sums are taken at a time: 512 KiB as `f64`, so that they stay in the cache.
 const CHUNK: i64 = 1 << 16;

@@ -8,7 +8,8 @@ use tch::{
 use super::ops::Weights;
 use crate::{
     arch::{ParamSpec, ResolvedLayer},
-    error::{Error, Result, TchContext as _},
+    error::{Error, Result},
+    tch_context::TchContext as _,
 };
 
 /// Refuses a layer whose parameters are in the store already: tch would add ours under another name.

@@ -6,7 +6,8 @@ use crate::{
     arch::{
         AvgPool2d, BatchNorm2d, Conv2d, Layer, LeakyRelu, MaxPool2d, Padding, ResolvedLayer, Sides, Window,
     },
-    error::{Error, Result, TchContext as _},
+    error::{Error, Result},
+    tch_context::TchContext as _,
 };
 
 /// The tensors of one layer; those that it does not have are `None`.

@@ -6,10 +6,11 @@ use super::{super::Context, Chosen, layer_tag};
 use crate::{
     capture::{Activation, Role},
     data::{Dataset, Normalization},
-    error::{Error, Result, TchContext as _},
+    error::{Error, Result},
     params::{Param, Params},
     render::{self, Caption, FeatureMapOptions, FilterOptions},
     summary::{Image, Summary},
+    tch_context::TchContext as _,
     writer::SummarySink,
 };
 

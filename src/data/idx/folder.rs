@@ -6,7 +6,10 @@ use tch::{Kind, Tensor};
 
 use super::file::{Images, Labels, Source};
 use crate::data::dataset::{Dataset, Split};
-use crate::error::{Error, Result, TchContext as _};
+use crate::{
+    error::{Error, Result},
+    tch_context::TchContext as _,
+};
 
 /// What the file names of the training images begin with.
 const TRAIN: &[&str] = &["train"];
