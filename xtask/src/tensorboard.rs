@@ -9,13 +9,16 @@ use std::{
 /// Where `convscope train` writes unless told otherwise.
 const DEFAULT_LOGDIR: &str = "logs";
 
-/// `[LOGDIR] [TENSORBOARD'S ARGS]` (a leading `--` is dropped): the folder, and what TensorBoard gets besides it.
+/// `[LOGDIR] [TENSORBOARD'S ARGS]`, either with a `--` before it: the folder, and what TensorBoard gets besides it.
 pub fn split_args(args: &[OsString]) -> (&OsStr, &[OsString]) {
-    let args = args.strip_prefix(&[OsString::from("--")]).unwrap_or(args);
-    match args {
-        [first, rest @ ..] if !first.as_encoded_bytes().starts_with(b"-") => (first, rest),
-        _ => (OsStr::new(DEFAULT_LOGDIR), args),
+    match without_separator(args) {
+        [first, rest @ ..] if !first.as_encoded_bytes().starts_with(b"-") => (first, without_separator(rest)),
+        args => (OsStr::new(DEFAULT_LOGDIR), args),
     }
+}
+
+fn without_separator(args: &[OsString]) -> &[OsString] {
+    args.strip_prefix(&[OsString::from("--")]).unwrap_or(args)
 }
 
 /// TensorBoard on `logdir`, run by the interpreter `python`.
@@ -47,6 +50,8 @@ mod tests {
             ("runs --port 7007", "runs", "--port 7007"),
             ("--port 7007", "logs", "--port 7007"),
             ("-- runs --port 7007", "runs", "--port 7007"),
+            ("runs -- --port 7007", "runs", "--port 7007"),
+            ("-- --port 7007", "logs", "--port 7007"),
         ] {
             let given = args(line);
             assert_eq!(split_args(&given), (OsStr::new(logdir), args(rest).as_slice()), "{line:?}");
