@@ -48,21 +48,24 @@ pub fn train_args(args: &[OsString]) -> Vec<OsString> {
         .collect()
 }
 
-/// The arguments of `cargo bench`: without libtorch unless features are asked for.
+/// The arguments of `cargo bench`: with the peer that the benchmarks measure us beside, and without libtorch, whose
+/// wrapper the bench profile would compile a second time.
 pub fn bench_args(args: &[OsString]) -> Vec<OsString> {
-    let mut all: Vec<OsString> = vec!["--package".into(), "convscope".into()];
-    if !asks_for_features(args) {
-        all.push("--no-default-features".into());
-    }
-    all.extend(args.iter().cloned());
-    all
+    ["--package", "convscope", "--no-default-features", "--features", "tensorboard-rs"]
+        .iter()
+        .map(OsString::from)
+        .chain(args.iter().cloned())
+        .collect()
 }
 
-/// Whether the arguments for cargo (before a `--`) choose features.
-pub fn asks_for_features(args: &[OsString]) -> bool {
-    args.iter()
-        .take_while(|arg| *arg != "--")
-        .any(|arg| arg == "-F" || arg == "--all-features" || arg.to_string_lossy().starts_with("--features"))
+/// Runs `command` to its end.
+pub fn run(command: &mut Command) -> Result {
+    let name = command.get_program().to_string_lossy().into_owned();
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{name} failed: {status}")),
+        Err(error) => Err(format!("cannot start {name}: {error}")),
+    }
 }
 
 /// Ends xtask by becoming `command`, so that Ctrl-C and the exit code belong to it alone.
@@ -107,14 +110,13 @@ mod tests {
     }
 
     #[test]
-    fn bench_leaves_libtorch_out_unless_features_are_named() {
+    fn bench_measures_beside_the_peer_and_without_libtorch() {
         assert_eq!(
-            bench_args(&args("writer -- --quick")),
-            args("--package convscope --no-default-features writer -- --quick")
+            bench_args(&args("--bench writer -- --quick")),
+            args(
+                "--package convscope --no-default-features --features tensorboard-rs --bench writer -- --quick"
+            )
         );
-        assert_eq!(bench_args(&args("--features tch")), args("--package convscope --features tch"));
-        assert_eq!(bench_args(&args("--features=tch")), args("--package convscope --features=tch"));
-        assert!(!asks_for_features(&args("-- --features")), "after `--` it is the benchmark's");
     }
 
     #[test]

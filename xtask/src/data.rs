@@ -104,12 +104,9 @@ fn idx<const N: usize>(file: &[u8]) -> Result<([usize; N], &[u8])> {
     for (size, bytes) in shape.iter_mut().zip(sizes.chunks_exact(4)) {
         *size = bytes.iter().fold(0, |size, byte| size << 8 | usize::from(*byte));
     }
-    let expected: usize = shape.iter().product();
-    if content.len() != expected {
-        return Err(format!(
-            "{} bytes of content, but its dimensions {shape:?} say {expected}",
-            content.len()
-        ));
+    let expected = shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
+    if expected != Some(content.len()) || content.is_empty() {
+        return Err(format!("{} bytes of content, but its dimensions are {shape:?}", content.len()));
     }
     Ok((shape, content))
 }

@@ -13,8 +13,9 @@ mod wheel;
 use std::{
     env,
     ffi::OsString,
+    fs,
     path::{Path, PathBuf},
-    process::ExitCode,
+    process::{Command, ExitCode},
 };
 
 /// One sentence that names what is missing or wrong, and what to do about it.
@@ -26,9 +27,10 @@ Usage: cargo xtask <COMMAND>
   train [ARGS]             train on the bundled images; ARGS go to `convscope train`
   test [ARGS]              every test; ARGS go to `cargo test`
   tensorboard [LOGDIR]     stock TensorBoard on LOGDIR (default: logs); further arguments go to it
-  bench [ARGS]             the benchmarks that need no libtorch; ARGS go to `cargo bench`
+  bench [ARGS]             the benchmarks, none of which needs libtorch; ARGS go to `cargo bench`
   libtorch                 fetch libtorch into .libtorch, so that plain `cargo build` works
   venv                     make .venv, the Python environment with TensorBoard
+  screenshots              train, and take the pictures of docs/images/ (needs Chromium)
   data [FOLDER] [--check]  make data/ from the whole Fashion-MNIST in FOLDER, or compare the two
 
 `train`, `test` and `tensorboard` fetch what they need by themselves, the first time.
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Some("bench") => bench(&root, &args),
         Some("libtorch") => libtorch::ensure(&root).map(|_| ExitCode::SUCCESS),
         Some("venv") => python::ensure_venv(&root).map(|_| ExitCode::SUCCESS),
+        Some("screenshots") => screenshots(&root).map(|()| ExitCode::SUCCESS),
         Some("data") => data::run(&root, &args).map(|()| ExitCode::SUCCESS),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");
@@ -82,14 +85,25 @@ fn test(root: &Path, args: &[OsString]) -> Result<ExitCode> {
 }
 
 fn bench(root: &Path, args: &[OsString]) -> Result<ExitCode> {
-    // The bench profile would compile libtorch's wrapper a second time, so the default is the part without libtorch.
-    let libtorch = if cargo::asks_for_features(args) {
-        advice::require_cxx()?;
-        libtorch::ensure(root)?
-    } else {
-        libtorch::Libtorch::managed(root)
-    };
+    let libtorch = libtorch::Libtorch::managed(root);
     cargo::become_it(cargo::command(root, "bench", &libtorch).args(cargo::bench_args(args)))
+}
+
+/// Trains with the defaults into a fresh folder and photographs TensorBoard's pages.
+fn screenshots(root: &Path) -> Result {
+    advice::require_cxx()?;
+    let libtorch = libtorch::ensure(root)?;
+    let python = python::ensure_venv(root)?;
+    let logs = root.join("target/screenshots");
+    if logs.exists() {
+        fs::remove_dir_all(&logs).map_err(|error| format!("cannot remove {}: {error}", logs.display()))?;
+    }
+    let args = ["--run", "fashion", "--quiet", "--logdir"].map(OsString::from);
+    let args = [&args[..], &[logs.clone().into_os_string()]].concat();
+    cargo::run(cargo::command(root, "run", &libtorch).args(cargo::train_args(&args)))?;
+    let pages = root.join("tests/browser/pages.py");
+    let images = root.join("docs/images");
+    cargo::run(Command::new(python).arg(pages).arg(&logs).arg("--screenshots").arg(images))
 }
 
 fn tensorboard(root: &Path, args: &[OsString]) -> Result<ExitCode> {
