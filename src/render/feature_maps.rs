@@ -8,7 +8,7 @@ use super::{
     normalize::{Normalization, Scale},
     page::Page,
     shape,
-    tile::{self, Plane, Zoom},
+    tile::{self, Plane, TILE_LIMIT, Zoom},
 };
 use crate::{error::Result, summary::Image};
 
@@ -42,8 +42,6 @@ const SMALL_MAP: usize = 16;
 const LARGE_MAP: usize = 28;
 /// Most pixels a value.
 const LARGEST_CELL: usize = 24;
-/// Largest tile: height, width.
-const TILE_LIMIT: (usize, usize) = (1000, 760);
 
 /// A picture of a layer's output for a probe batch: a row for each image, a column for each channel, in several bands
 /// where one would be too wide. For a single image the channels are a list. Small maps are enlarged, large ones
@@ -100,21 +98,10 @@ impl<'a> Drawing<'a> {
             layout.draw_separators(&mut canvas, origin, color);
         }
         layout.draw_labels(&mut canvas, origin, |row| format!("#{row}"));
-        for row in 0..layout.rows {
-            for column in 0..layout.columns {
-                let (x, y) = layout.tile(row, column);
-                let at = (origin.0 + x, origin.1 + y);
-                let plane = Plane::new(self.map(row, column), self.size.1);
-                let constant = self.is_constant(row, column);
-                tile::plane(
-                    &mut canvas,
-                    at,
-                    plane,
-                    layout.zoom,
-                    (self.scale.range, self.color_map()),
-                    constant,
-                );
-            }
+        let colors = (self.scale.range, self.color_map());
+        for (image, channel, at) in layout.tiles(origin) {
+            let plane = Plane::new(self.map(image, channel), self.size.1);
+            tile::plane(&mut canvas, at, plane, layout.zoom, colors, self.is_constant(image, channel));
         }
         canvas.into_image()
     }

@@ -9,7 +9,7 @@ use super::{
     normalize::{Normalization, Range, Scale, to_byte},
     page::Page,
     shape,
-    tile::{self, Plane, Zoom},
+    tile::{self, Plane, TILE_LIMIT, Zoom},
 };
 use crate::{error::Result, summary::Image};
 
@@ -44,8 +44,6 @@ impl Default for FilterOptions {
 const CELL: (usize, usize) = (8, 32);
 /// How many times more input channels are shown where each takes a single cell.
 const POINTWISE: usize = 4;
-/// Largest tile: height, width.
-const TILE_LIMIT: (usize, usize) = (1000, 760);
 
 /// A picture of a convolution's kernel, a tile for each pair of output and input channel: rows are outputs, columns are
 /// inputs. Where a filter is one tile (one input channel, or three shown as red, green and blue), the tiles are a list,
@@ -111,15 +109,9 @@ impl Drawing<'_> {
             layout.draw_separators(&mut canvas, origin, color);
         }
         layout.draw_labels(&mut canvas, origin, |row| row.to_string());
-        for row in 0..layout.rows {
-            for column in 0..layout.columns {
-                let (x, y) = layout.tile(row, column);
-                let at = (origin.0 + x, origin.1 + y);
-                match self.is_list() {
-                    true => self.draw_tile(&mut canvas, at, layout.zoom, column),
-                    false => self.draw_tile(&mut canvas, at, layout.zoom, row * self.inputs + column),
-                }
-            }
+        for (row, column, at) in layout.tiles(origin) {
+            let index = if self.is_list() { column } else { row * self.inputs + column };
+            self.draw_tile(&mut canvas, at, layout.zoom, index);
         }
         canvas.into_image()
     }

@@ -152,8 +152,18 @@ impl Layout {
         (self.rows * self.columns, letters * tiles * enlarged * whole_blocks * label_room.min(1.0))
     }
 
+    /// Row, column and upper left corner of every tile, where the body begins at `origin`.
+    pub fn tiles(&self, origin: (usize, usize)) -> impl Iterator<Item = (usize, usize, (usize, usize))> {
+        (0..self.rows).flat_map(move |row| {
+            (0..self.columns).map(move |column| {
+                let (x, y) = self.tile(row, column);
+                (row, column, (origin.0 + x, origin.1 + y))
+            })
+        })
+    }
+
     /// Upper left corner of a tile within the body.
-    pub fn tile(&self, row: usize, column: usize) -> (usize, usize) {
+    fn tile(&self, row: usize, column: usize) -> (usize, usize) {
         let (block_x, block_y) = self.block(row, column);
         let (row, column) = match self.cut {
             Cut::Rows => (row % self.per_block, column),
@@ -257,10 +267,10 @@ fn stride(needed: usize, pitch: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::tile::TILE_LIMIT, *};
 
     fn matrix(rows: usize, columns: usize, tile: (usize, usize), cut: Cut) -> Matrix {
-        let zooms = Zoom::choices(tile, 8, 32, (1000, 760));
+        let zooms = Zoom::choices(tile, 8, 32, TILE_LIMIT);
         Matrix { rows, columns, tile, zooms, cut, labels: 0, lines: 6 }
     }
 

@@ -6,7 +6,7 @@ use super::{
     normalize::to_byte,
     page::{INK, Page},
     shape, text,
-    tile::{self, Plane, Zoom},
+    tile::{self, Plane, TILE_LIMIT, Zoom},
 };
 use crate::{
     error::{Error, Result},
@@ -19,8 +19,6 @@ const MAX_IMAGES: usize = 256;
 const TILE: usize = 96;
 /// Most pixels a value.
 const LARGEST_CELL: usize = 16;
-/// Largest tile: height, width.
-const TILE_LIMIT: (usize, usize) = (1000, 760);
 
 /// A picture of a probe batch as it goes into the network, except that brightness is 0 to 1: grey for one channel,
 /// colour for three, and a label below each image. The images are numbered as in the pictures of feature maps.
@@ -74,9 +72,7 @@ pub fn probe_images(
     });
     let note = note(size, images, layout.columns, layout.zoom);
     let (mut canvas, origin) = Page::around(&layout, caption, &note, None).open()?;
-    for (image, values) in pixels.chunks_exact(channels * height * width).take(layout.columns).enumerate() {
-        let (x, y) = layout.tile(0, image);
-        let at = (origin.0 + x, origin.1 + y);
+    for ((_, image, at), values) in layout.tiles(origin).zip(pixels.chunks_exact(channels * height * width)) {
         let byte = |value: f32| value.is_finite().then(|| to_byte(value));
         if channels == 3 {
             tile::color_planes(&mut canvas, at, values, size, layout.zoom, byte);

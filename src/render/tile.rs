@@ -42,6 +42,9 @@ impl Zoom {
     }
 }
 
+/// Largest tile of a picture: height, width.
+pub(super) const TILE_LIMIT: (usize, usize) = (1000, 760);
+
 /// One channel's values, row by row.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Plane<'a> {
