@@ -65,7 +65,8 @@ impl Scalars {
             out.add(name, Summary::scalar(value).with_description(TRAINING_MEAN), step)?;
         }
         if let Some(learning_rate) = cx.learning_rate() {
-            out.add_scalar("learning_rate", learning_rate, step)?;
+            let summary = Summary::scalar(learning_rate).with_description("As the training loop said it.");
+            out.add("learning_rate", summary, step)?;
         }
         let weights = params.iter().map(|param| (param.tag(), param.tensor().shallow_clone()));
         write_norms("norm/weights", weights, step, out)?;
