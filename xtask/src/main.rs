@@ -94,7 +94,7 @@ fn screenshots(root: &Path) -> Result {
     advice::require_cxx()?;
     let libtorch = libtorch::ensure(root)?;
     let python = python::ensure_venv(root)?;
-    let logs = root.join("target/screenshots");
+    let logs = root.join("target/screenshots/logs");
     if logs.exists() {
         fs::remove_dir_all(&logs).map_err(|error| format!("cannot remove {}: {error}", logs.display()))?;
     }
