@@ -373,3 +373,12 @@ fn a_files_errors_start_with_its_name() {
     fs::write(&path, everything().to_toml()).unwrap();
     assert_eq!(ModelSpec::load(&path).unwrap(), everything());
 }
+
+#[test]
+fn the_readmes_model_is_one() {
+    let readme = include_str!("../README.md");
+    let model = readme.split("```").find_map(|block| block.strip_prefix("toml\n")).unwrap();
+    let spec = ModelSpec::from_toml(model).unwrap();
+    // conv1: 8 kernels of 1x5x5 and their biases; fc: 8x7x7 inputs, 10 outputs and their biases.
+    assert_eq!(spec.param_count().unwrap(), 8 * 25 + 8 + 8 * 49 * 10 + 10);
+}
