@@ -81,8 +81,9 @@ fn main() -> Result<()> {
         }
         let validation = evaluate(|x| Ok(model.forward(x)), &data.validation, 64, device, &normalization)?;
         println!("epoch {epoch}: training {}; validation {validation}", session.epoch_metrics()?);
+        let stop = session.end_validation(&validation)?.is_break(); // (+)
         // (+)
-        if session.end_validation(&validation)?.is_break() || session.end_epoch()?.is_break() {
+        if session.end_epoch()?.is_break() || stop {
             break;
         }
     }

@@ -277,8 +277,9 @@ impl Scope<'_, '_> {
                 format!("a tensor of shape {:?} found; give one number, such as its mean", value.size()),
             ));
         }
+        // A copy, because it is fetched later, and the loop may change its tensor in place until then.
         let value =
-            value.f_detach().and_then(|value| value.f_reshape([])).context(|| format!("measure `{name}`"))?;
+            tch::no_grad(|| value.f_detach_copy()?.f_reshape([])).context(|| format!("measure `{name}`"))?;
         self.session.report.measures.push(Measure { name: name.to_owned(), value });
         Ok(())
     }
@@ -309,6 +310,9 @@ impl Scope<'_, '_> {
     }
 
     /// Ends the step, after the optimiser moved the weights. Answers whether training shall go on.
+    ///
+    /// Callbacks read the parameters' gradients here (and at [`Session::end_epoch`], where the length of an epoch is
+    /// unknown), so let `zero_grad` come later: before the next backward pass, as in tch's `backward_step`.
     ///
     /// # Errors
     /// Those of the callbacks; a loss of more than one element; a captured activation that was changed in place.

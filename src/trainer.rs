@@ -110,10 +110,10 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Who is told of every stage: one callback, or a [`CallbackList`]. The default is nobody.
+    /// Who is told of every stage: one callback, or a [`CallbackList`], behind those given before. The default is nobody.
     #[must_use]
     pub fn callbacks(mut self, callbacks: impl Callback + 'a) -> Trainer<'a> {
-        self.callbacks = CallbackList::new().with(callbacks);
+        self.callbacks.push(callbacks);
         self
     }
 

@@ -151,6 +151,18 @@ fn a_session_goes_on_where_an_earlier_one_ended() {
 }
 
 #[test]
+fn a_tensor_that_is_used_again_for_the_next_step_does_not_change_the_last() {
+    let store = nn::VarStore::new(Device::Cpu);
+    let mut session = Session::new(&store, CallbackList::new(), MemorySink::default());
+    let mut running = Tensor::from(0.0);
+    for _ in 0..3 {
+        running += 1.0;
+        assert!(session.begin_step().unwrap().end(&running).unwrap().is_continue());
+    }
+    assert_eq!(session.epoch_metrics().unwrap().get("loss"), Some(2.0)); // mean of 1, 2, 3
+}
+
+#[test]
 fn a_name_is_reported_once_in_a_step() {
     let store = nn::VarStore::new(Device::Cpu);
     let mut session = Session::new(&store, CallbackList::new(), MemorySink::default());

@@ -136,10 +136,18 @@ fn tags_and_kinds_are_the_documented_ones() {
 }
 
 #[test]
-fn images_can_be_switched_off() {
-    let entries = train(TensorBoard::new().write_images(false), true);
-    assert!(entries.iter().all(|entry| entry.summary.kind() != Kind::Image));
-    assert!(entries.iter().any(|entry| entry.summary.kind() == Kind::Histogram));
+fn images_can_be_switched_off_and_on_in_any_order() {
+    let off = [
+        TensorBoard::new().write_images(false).probe_images(probe()),
+        TensorBoard::new().probe_images(probe()).write_images(false),
+    ];
+    for board in off {
+        let entries = train(board, true);
+        assert!(entries.iter().all(|entry| entry.summary.kind() != Kind::Image));
+        assert!(entries.iter().any(|entry| entry.summary.kind() == Kind::Histogram));
+    }
+    let on = TensorBoard::new().probe_images(probe()).write_images(false).write_images(true);
+    assert!(steps(&train(on, true)).contains_key("train:feature_maps/relu1"));
 }
 
 #[test]

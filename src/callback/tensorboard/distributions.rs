@@ -111,8 +111,8 @@ fn write_sparsity(
     step: Step,
     out: &mut dyn SummarySink,
 ) -> Result<()> {
-    if let Some(share) = histogram.zero_fraction() {
-        let summary = Summary::scalar(share)
+    if !histogram.is_empty() {
+        let summary = Summary::scalar(histogram.zeros() as f64 / histogram.len() as f64)
             .with_description("Share of the layer's outputs that are exactly 0, from 0 to 1.");
         out.add(&format!("sparsity/{name}"), summary, step)?;
     }

@@ -55,7 +55,7 @@ const VALIDATION: &str = "validation";
 pub struct TensorBoard {
     scalars: Scalars,
     distributions: Distributions,
-    pictures: Option<Pictures>,
+    pictures: Pictures,
     chosen: Chosen,
     /// Step at which histograms and pictures were written last, so that an epoch's end does not write them again.
     written: Option<Step>,
@@ -91,7 +91,7 @@ impl TensorBoard {
         TensorBoard {
             scalars: Scalars::new(Schedule::epoch()),
             distributions: Distributions::new(Schedule::epoch()),
-            pictures: Some(Pictures::default()),
+            pictures: Pictures { enabled: true, probe: None },
             chosen: Chosen::default(),
             written: None,
         }
@@ -120,11 +120,7 @@ impl TensorBoard {
     /// Whether to write filter images and feature maps together with the histograms. The default is yes (Keras: no).
     #[must_use]
     pub fn write_images(mut self, yes: bool) -> TensorBoard {
-        match (yes, &self.pictures) {
-            (true, None) => self.pictures = Some(Pictures::default()),
-            (false, _) => self.pictures = None,
-            (true, Some(_)) => {}
-        }
+        self.pictures.enabled = yes;
         self
     }
 
@@ -146,7 +142,7 @@ impl TensorBoard {
     /// ([`Session::model`](crate::Session::model)).
     #[must_use]
     pub fn probe_images(mut self, images: ProbeImages) -> TensorBoard {
-        self.pictures.get_or_insert_default().probe = Some(images);
+        self.pictures.probe = Some(images);
         self
     }
 
@@ -176,7 +172,7 @@ impl TensorBoard {
         self.distributions.write_weights(&self.chosen.params(cx), cx.step(), out)?;
         self.distributions.write_activations(cx, &self.chosen.layers, out)?;
         self.distributions.write_health(cx, out)?;
-        self.pictures.as_ref().map_or(Ok(()), |pictures| pictures.write(cx, &self.chosen, out))
+        self.pictures.write(cx, &self.chosen, out)
     }
 }
 
@@ -187,9 +183,7 @@ impl Callback for TensorBoard {
 
     fn on_train_start(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Flow {
         self.scalars.start_clock();
-        if let Some(pictures) = &self.pictures {
-            pictures.write_probe(cx, &mut out.sub_run(TRAIN))?;
-        }
+        self.pictures.write_probe(cx, &mut out.sub_run(TRAIN))?;
         CONTINUE
     }
 
@@ -218,6 +212,7 @@ impl Callback for TensorBoard {
 
     fn on_validation_end(&mut self, cx: &Context<'_>, metrics: &Metrics, out: &mut dyn SummarySink) -> Flow {
         scalars::write_validation(cx, metrics, &mut out.sub_run(VALIDATION))?;
+        self.scalars.start_clock();
         CONTINUE
     }
 

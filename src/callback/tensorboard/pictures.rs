@@ -72,14 +72,15 @@ impl ProbeImages {
 }
 
 /// What is drawn at every `histogram_freq`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pictures {
+    pub enabled: bool,
     pub probe: Option<ProbeImages>,
 }
 
 impl Pictures {
     pub fn write_probe(&self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Result<()> {
-        if let Some(probe) = &self.probe {
+        if let (true, Some(probe)) = (self.enabled, &self.probe) {
             let (pixels, shape) = to_host(&probe.pixels)?;
             let caption = caption(cx, "probe images");
             let picture = render::probe_images(&pixels, shape, &probe.labels, &caption)?;
@@ -91,6 +92,9 @@ impl Pictures {
     }
 
     pub fn write(&self, cx: &Context<'_>, chosen: &Chosen, out: &mut dyn SummarySink) -> Result<()> {
+        if !self.enabled {
+            return Ok(());
+        }
         let params = Params::all(cx.var_store()).matching(&chosen.params);
         for param in params.iter().filter(|param| param.is_conv_kernel()) {
             let summary = Summary::image(draw_filters(cx, param)?).with_description(FILTERS);
