@@ -164,12 +164,47 @@ fn normalization_is_per_channel() {
 }
 
 #[test]
+fn a_normalization_that_would_spoil_pixels_is_refused() {
+    let images = Tensor::zeros([1, 1, 1, 2], (Kind::Uint8, Device::Cpu));
+    // In f32, 1e-50 is 0 and 1e50 infinite.
+    for (mean, std) in [
+        (f64::NAN, 1.0),
+        (f64::INFINITY, 1.0),
+        (1e50, 1.0),
+        (0.0, f64::NAN),
+        (0.0, f64::INFINITY),
+        (0.0, 1e50),
+        (0.0, 1e-50),
+        (0.0, -1.0),
+    ] {
+        let bad = Normalization { mean: vec![mean], std: vec![std] };
+        let error = bad.apply(&images, Device::Cpu).unwrap_err().to_string();
+        assert!(error.contains("one finite f32 for each channel"), "{mean} {std}: {error}");
+    }
+}
+
+#[test]
 fn a_channel_of_equal_pixels_becomes_zero() {
-    let images = Tensor::full([3, 1, 2, 2], 7, (Kind::Uint8, Device::Cpu));
-    let data = Dataset::new(&images, &Tensor::from_slice(&[0i64; 3]), names(1)).unwrap();
-    let found = Normalization::of(&data).unwrap();
-    assert_eq!(found.std, [1.0]);
-    assert_eq!(values(&found.apply(&images, Device::Cpu).unwrap()), [0.0; 12]);
+    // The mean of most greys is not exact in binary, whatever the number of pixels.
+    for (grey, side) in [(7, 2), (77, 28), (251, 28), (77, 5), (1, 13)] {
+        let images = Tensor::full([30, 1, side, side], grey, (Kind::Uint8, Device::Cpu));
+        let data = Dataset::new(&images, &Tensor::from_slice(&[0i64; 30]), names(1)).unwrap();
+        let found = Normalization::of(&data).unwrap();
+        assert_eq!(found.std, [1.0], "{grey}");
+        let largest = found.apply(&images, Device::Cpu).unwrap().abs().max().double_value(&[]);
+        assert!(largest < 1e-6, "{grey}: {largest}");
+    }
+}
+
+#[test]
+fn one_pixel_that_differs_is_no_constant_channel() {
+    let images = Tensor::full([300, 1, 28, 28], 251, (Kind::Uint8, Device::Cpu));
+    let _ = images.get(0).flatten(0, -1).get(0).fill_(252);
+    let data = Dataset::new(&images, &Tensor::from_slice(&[0i64; 300]), names(1)).unwrap();
+    let pixels = 300.0 * 28.0 * 28.0;
+    let expected = (1.0 / pixels * (1.0 - 1.0 / pixels) as f64).sqrt() / 255.0;
+    let found = Normalization::of(&data).unwrap().std[0];
+    assert!((found - expected).abs() < 1e-9, "{found} {expected}");
 }
 
 #[test]

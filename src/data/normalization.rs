@@ -41,8 +41,8 @@ impl Normalization {
     pub fn of(data: &Dataset) -> Result<Normalization> {
         let _no_grad = no_grad_guard();
         let (mean, variance) = moments(data).context(|| "mean and deviation of the pixels".to_owned())?;
-        let std = |variance: &f64| if *variance > 0.0 { variance.sqrt() } else { 1.0 };
-        Ok(Normalization { std: variance.iter().map(std).collect(), mean })
+        let std = mean.iter().zip(&variance).map(|(mean, variance)| deviation(*mean, *variance)).collect();
+        Ok(Normalization { mean, std })
     }
 
     /// One that leaves pixels as they are.
@@ -54,19 +54,23 @@ impl Normalization {
     /// `[N, C, H, W]`; so is the result, as `f32`.
     ///
     /// # Errors
-    /// Another number of channels than the normalisation has; a deviation that is not above 0; a device that is absent.
+    /// Another number of channels than the normalisation has; a mean or deviation that is no finite number as `f32`; a
+    /// deviation that is not above 0; a device that is absent.
     pub fn apply(&self, images: &Tensor, device: Device) -> Result<Tensor> {
         self.on(device)?.apply(images)
     }
 
     /// Puts the constants on `device` once, for many batches.
     pub(super) fn on(&self, device: Device) -> Result<OnDevice> {
-        let usable = |std: &f64| *std > 0.0 && std.is_finite();
-        if self.mean.len() != self.std.len() || !self.std.iter().all(usable) {
+        // Pixels meet them as f32, in which 1e-50 is 0 and 1e50 infinite.
+        let finite = |value: &f64| (*value as f32).is_finite();
+        let usable = |std: &f64| finite(std) && *std as f32 > 0.0;
+        if self.mean.len() != self.std.len() || !self.mean.iter().all(finite) || !self.std.iter().all(usable)
+        {
             return Err(Error::invalid(
                 "normalization",
                 format!(
-                    "mean {:?} and std {:?} found; both need one number for each channel, std above 0",
+                    "mean {:?} and std {:?} found; both need one finite f32 for each channel, std above 0",
                     self.mean, self.std
                 ),
             ));
@@ -108,6 +112,13 @@ impl OnDevice {
             )),
         }
     }
+}
+
+/// The deviation to divide by. The mean of equal pixels is rounded, so their variance is not always 0: what is so small
+/// beside the mean is no signal.
+fn deviation(mean: f64, variance: f64) -> f64 {
+    let std = variance.sqrt();
+    if std > 1e-6 * mean.abs().max(1e-3) { std } else { 1.0 }
 }
 
 /// Mean and variance of each channel, in two passes: the second around the mean of the first.
