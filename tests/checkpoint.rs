@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use convscope::{Checkpoint, MemorySink, Metrics, Session};
+use convscope::{Checkpoint, MemorySink, Metrics, Mode, Session};
 use tch::{
     Device, Kind, Tensor, nn,
     nn::{ModuleT, OptimizerConfig as _},
@@ -208,4 +208,50 @@ fn a_missing_monitor_is_an_error_and_last_only_needs_none() {
     assert!(session.end_epoch().unwrap().is_continue());
     session.finish().unwrap();
     assert_eq!(names(folder.path()), ["last.safetensors"]);
+}
+
+#[test]
+fn the_order_of_settings_does_not_matter() {
+    // The name suggests that smaller is better, and the best score of all is before the start.
+    let scores = [9.0, 3.0, 5.0, 4.0];
+    let orders: [fn(Checkpoint) -> Checkpoint; 3] = [
+        |checkpoint| checkpoint.monitor("validation/score").mode(Mode::Max).start_from_epoch(2),
+        |checkpoint| checkpoint.mode(Mode::Max).start_from_epoch(2).monitor("validation/score"),
+        |checkpoint| checkpoint.start_from_epoch(2).monitor("validation/score").mode(Mode::Max),
+    ];
+    for (order, settings) in orders.into_iter().enumerate() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = nn::VarStore::new(Device::Cpu);
+        let mut weight = store.root().ones("weight", &[2]);
+        let checkpoint = settings(Checkpoint::new(folder.path()));
+        let mut session = Session::new(&store, checkpoint, MemorySink::default());
+        for score in scores {
+            let _ = tch::no_grad(|| weight.fill_(score));
+            assert!(session.end_validation(&Metrics::from([("score", score)])).unwrap().is_continue());
+            assert!(session.end_epoch().unwrap().is_continue());
+        }
+        session.finish().unwrap();
+        Checkpoint::load(&store, &folder.path().join(Checkpoint::BEST)).unwrap();
+        assert_eq!(weight, Tensor::full([2], 5.0, (Kind::Float, Device::Cpu)), "order {order}");
+    }
+}
+
+#[test]
+fn last_only_with_settings_of_the_best_is_an_error() {
+    let orders: [fn(Checkpoint) -> Checkpoint; 6] = [
+        |checkpoint| checkpoint.last_only().monitor("validation/loss"),
+        |checkpoint| checkpoint.monitor("validation/loss").last_only(),
+        |checkpoint| checkpoint.last_only().mode(Mode::Min),
+        |checkpoint| checkpoint.mode(Mode::Min).last_only(),
+        |checkpoint| checkpoint.last_only().start_from_epoch(2),
+        |checkpoint| checkpoint.start_from_epoch(2).last_only(),
+    ];
+    for settings in orders {
+        let folder = tempfile::tempdir().unwrap();
+        let store = nn::VarStore::new(Device::Cpu);
+        let checkpoint = settings(Checkpoint::new(folder.path()));
+        let mut session = Session::new(&store, checkpoint, MemorySink::default());
+        let error = session.end_epoch().unwrap_err().to_string();
+        assert!(error.contains("last_only found together with"), "{error}");
+    }
 }

@@ -47,7 +47,10 @@ use crate::{
 #[derive(Debug)]
 pub struct Checkpoint {
     folder: PathBuf,
-    monitor: Option<Monitor>,
+    monitor: Monitor,
+    /// Whether the caller said anything about the best.
+    monitor_is_set: bool,
+    last_only: bool,
     last: Option<Step>,
 }
 
@@ -60,7 +63,13 @@ impl Checkpoint {
     /// Writes to `folder`, which is made where it is missing; files of the same names are replaced. The best is told by
     /// `validation/loss`.
     pub fn new(folder: impl Into<PathBuf>) -> Checkpoint {
-        Checkpoint { folder: folder.into(), monitor: Some(Monitor::new("validation/loss")), last: None }
+        Checkpoint {
+            folder: folder.into(),
+            monitor: Monitor::new("validation/loss"),
+            monitor_is_set: false,
+            last_only: false,
+            last: None,
+        }
     }
 
     /// Tells the best by `validation/<metric>` or `train/<metric>`; whether smaller or greater is better follows from
@@ -68,32 +77,32 @@ impl Checkpoint {
     /// names that are.
     #[must_use]
     pub fn monitor(mut self, monitor: impl Into<String>) -> Checkpoint {
-        self.monitor = Some(Monitor::new(monitor));
+        self.monitor.name = monitor.into();
+        self.monitor_is_set = true;
         self
     }
 
     /// Says which way is better, where the monitor's name does not tell.
     #[must_use]
     pub fn mode(mut self, mode: Mode) -> Checkpoint {
-        if let Some(monitor) = &mut self.monitor {
-            monitor.mode = mode;
-        }
+        self.monitor.mode = Some(mode);
+        self.monitor_is_set = true;
         self
     }
 
     /// Looks for the best from this epoch on; by its end the monitored value must have been there. Default 1.
     #[must_use]
     pub fn start_from_epoch(mut self, epoch: u64) -> Checkpoint {
-        if let Some(monitor) = &mut self.monitor {
-            monitor.due = epoch;
-        }
+        self.monitor.due = epoch;
+        self.monitor_is_set = true;
         self
     }
 
-    /// Keeps only `last.safetensors`: for a loop that measures nothing.
+    /// Keeps only `last.safetensors`: for a loop that measures nothing. Together with a setting of the best, in any order,
+    /// it is an error when training starts.
     #[must_use]
     pub fn last_only(mut self) -> Checkpoint {
-        self.monitor = None;
+        self.last_only = true;
         self
     }
 
@@ -166,8 +175,10 @@ impl Checkpoint {
     }
 
     fn save_if_best(&mut self, source: Source, cx: &Context<'_>, metrics: &Metrics) -> Result<()> {
-        let Some(monitor) = &mut self.monitor else { return Ok(()) };
-        match monitor.check(source, metrics, cx.position()) {
+        if self.last_only {
+            return Ok(());
+        }
+        match self.monitor.check(source, metrics, cx.position()) {
             Some(check) if check.improved => {
                 Checkpoint::save(cx.var_store(), &self.folder.join(Checkpoint::BEST))
             }
@@ -187,8 +198,14 @@ impl Checkpoint {
 impl Callback for Checkpoint {
     /// Makes the folder and tries to write there, so that a folder that cannot be used is known before hours of training.
     fn on_train_start(&mut self, _: &Context<'_>, _: &mut dyn SummarySink) -> Flow {
-        if let Some(monitor) = &self.monitor {
-            monitor.validate()?;
+        if !self.last_only {
+            self.monitor.validate()?;
+        } else if self.monitor_is_set {
+            return Err(Error::invalid(
+                "checkpoint",
+                "last_only found together with monitor, mode or start_from_epoch, which are about the best; leave out one \
+                 or the other",
+            ));
         }
         fs::create_dir_all(&self.folder)
             .map_err(|source| Error::io("create the folder", &self.folder, source))?;
@@ -207,8 +224,8 @@ impl Callback for Checkpoint {
     fn on_epoch_end(&mut self, cx: &Context<'_>, metrics: &Metrics, _: &mut dyn SummarySink) -> Flow {
         self.save_if_best(Source::Train, cx, metrics)?;
         self.save_last(cx)?;
-        if let Some(monitor) = &mut self.monitor {
-            monitor.require(metrics, cx.position())?;
+        if !self.last_only {
+            self.monitor.require(metrics, cx.position())?;
         }
         CONTINUE
     }

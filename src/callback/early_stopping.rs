@@ -82,7 +82,7 @@ impl EarlyStopping {
     /// Says which way is better, where the name does not tell.
     #[must_use]
     pub fn mode(mut self, mode: Mode) -> EarlyStopping {
-        self.monitor.mode = mode;
+        self.monitor.mode = Some(mode);
         self
     }
 

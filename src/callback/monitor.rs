@@ -58,7 +58,8 @@ pub(crate) struct Check {
 #[derive(Debug, Clone)]
 pub(crate) struct Monitor {
     pub name: String,
-    pub mode: Mode,
+    /// `None`: what `name` suggests.
+    pub mode: Option<Mode>,
     pub min_delta: f64,
     pub best: Option<Best>,
     /// Epoch of the first check; its end is the last moment for the value to appear.
@@ -69,9 +70,14 @@ pub(crate) struct Monitor {
 
 impl Monitor {
     pub fn new(name: impl Into<String>) -> Monitor {
-        let name = name.into();
-        let mode = Mode::for_name(&name);
-        Monitor { name, mode, min_delta: 0.0, best: None, due: 1, missing_among: Some(Vec::new()) }
+        Monitor {
+            name: name.into(),
+            mode: None,
+            min_delta: 0.0,
+            best: None,
+            due: 1,
+            missing_among: Some(Vec::new()),
+        }
     }
 
     /// Refuses a name that no metric can have.
@@ -124,7 +130,7 @@ impl Monitor {
 
     /// Lightning's rule: better by more than `min_delta`.
     fn is_better(&self, value: f64, best: f64) -> bool {
-        match self.mode {
+        match self.mode.unwrap_or_else(|| Mode::for_name(&self.name)) {
             Mode::Min => value + self.min_delta < best,
             Mode::Max => value - self.min_delta > best,
         }
