@@ -105,6 +105,30 @@ pub fn require_cxx() -> Result {
     }
 }
 
+/// What `tests/browser/pages.py` starts.
+const BROWSER: [&str; 2] = ["/usr/bin/chromium", "/usr/bin/chromedriver"];
+
+/// An error if all tests are wanted (`args` choose none) and the browser of one of them is not there.
+pub fn require_browser(args: &[OsString]) -> Result {
+    let missing: Vec<&str> = BROWSER.into_iter().filter(|program| !Path::new(program).exists()).collect();
+    if missing.is_empty() || chooses_tests(args) { Ok(()) } else { Err(no_browser(&missing)) }
+}
+
+fn no_browser(missing: &[&str]) -> String {
+    format!(
+        "no {}, with which a test looks at the dashboards; get Chromium and its driver (Debian: sudo apt-get install \
+         chromium chromium-driver), or run the other tests with: cargo xtask test -- --skip every_page_shows_our_tags",
+        missing.join(" and no ")
+    )
+}
+
+/// Whether arguments of `cargo test` say which tests to run: a name, or an option that is about more than how they run.
+fn chooses_tests(args: &[OsString]) -> bool {
+    const HOW: [&str; 7] =
+        ["--", "--release", "--locked", "--offline", "--no-fail-fast", "--nocapture", "--verbose"];
+    args.iter().any(|arg| !HOW.iter().any(|how| arg == how))
+}
+
 /// The compiler that the `cc` crate takes: the first word of CXX (the others are flags or a wrapper's), else `c++`.
 fn compiler_name(cxx: Option<OsString>) -> OsString {
     let Some(cxx) = cxx else { return "c++".into() };
@@ -151,6 +175,21 @@ mod tests {
         assert_eq!(compiler_name(Some("clang++".into())), "clang++");
         assert_eq!(compiler_name(Some("ccache g++ -O1".into())), "ccache");
         assert_eq!(compiler_name(Some("".into())), "c++");
+    }
+
+    #[test]
+    fn the_browser_is_needed_unless_tests_are_chosen() {
+        let chooses =
+            |line: &str| chooses_tests(&line.split_whitespace().map(OsString::from).collect::<Vec<_>>());
+        for all in ["", "--release", "--locked --no-fail-fast -- --nocapture"] {
+            assert!(!chooses(all), "{all}");
+        }
+        for some in ["--lib", "--test data", "histogram", "-- --skip every_page_shows_our_tags"] {
+            assert!(chooses(some), "{some}");
+        }
+        let sentence = no_browser(&BROWSER);
+        assert!(sentence.starts_with("no /usr/bin/chromium and no /usr/bin/chromedriver, "), "{sentence}");
+        assert!(sentence.ends_with("cargo xtask test -- --skip every_page_shows_our_tags"), "{sentence}");
     }
 
     #[test]

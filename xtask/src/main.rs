@@ -79,6 +79,7 @@ fn train(root: &Path, args: &[OsString]) -> Result<ExitCode> {
 
 fn test(root: &Path, args: &[OsString]) -> Result<ExitCode> {
     advice::require_cxx()?;
+    advice::require_browser(args)?;
     let libtorch = libtorch::ensure(root)?;
     python::ensure_venv(root)?;
     cargo::become_it(cargo::command(root, "test", &libtorch).arg("--workspace").args(args))
