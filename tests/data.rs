@@ -201,8 +201,8 @@ fn one_pixel_that_differs_is_no_constant_channel() {
     let images = Tensor::full([300, 1, 28, 28], 251, (Kind::Uint8, Device::Cpu));
     let _ = images.get(0).flatten(0, -1).get(0).fill_(252);
     let data = Dataset::new(&images, &Tensor::from_slice(&[0i64; 300]), names(1)).unwrap();
-    let pixels = 300.0 * 28.0 * 28.0;
-    let expected = (1.0 / pixels * (1.0 - 1.0 / pixels) as f64).sqrt() / 255.0;
+    let pixels: f64 = 300.0 * 28.0 * 28.0;
+    let expected = (1.0 / pixels * (1.0 - 1.0 / pixels)).sqrt() / 255.0;
     let found = Normalization::of(&data).unwrap().std[0];
     assert!((found - expected).abs() < 1e-9, "{found} {expected}");
 }
