@@ -98,7 +98,8 @@ fn a_vanished_folder_is_told_and_made_anew() {
         _ => None,
     });
     assert!(first_value.unwrap().metadata.is_some());
-    writer.close().unwrap();
+    let error = writer.close().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Dropped { count: 1, .. }), "{error}");
 }
 
 #[cfg(unix)]

@@ -118,6 +118,8 @@ pub(crate) mod testing {
         pub stalled: bool,
         /// Writing panics.
         pub panics: bool,
+        /// Nothing gets to the device.
+        pub sync_fails: bool,
     }
 
     #[derive(Clone, Default)]
@@ -191,6 +193,9 @@ pub(crate) mod testing {
         }
 
         fn sync(&mut self) -> io::Result<()> {
+            if self.disk.shared.0.lock().unwrap().sync_fails {
+                return Err(io::Error::from_raw_os_error(5)); // EIO
+            }
             self.real.sync()
         }
     }

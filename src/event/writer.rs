@@ -27,6 +27,8 @@ const FILE_VERSION: &str = "brain.Event:2";
 const WRITER: &str = concat!("convscope ", env!("CARGO_PKG_VERSION"));
 /// Memory that is kept for the next batch.
 const KEPT_BUFFER: usize = 1 << 20;
+/// The session's start in a folder with earlier event files: beyond every value, so that none is forgotten.
+const FORGET_NOTHING: Step = Step::new(i64::MAX);
 /// How often another name is tried when somebody else takes the one that was free.
 const NAME_ATTEMPTS: usize = 100;
 
@@ -36,8 +38,7 @@ pub struct EventFileOptions {
     /// End of the file's name. The default is none.
     pub suffix: String,
     /// First step of the session, where training resumes: TensorBoard's Python loader forgets what earlier files of
-    /// the folder say of this step and those after. The default is 0, and in a folder that holds event files
-    /// the step of the first sample.
+    /// the folder say of this step and those after. Without it nothing is forgotten.
     pub start: Option<Step>,
 }
 
@@ -71,8 +72,6 @@ pub struct EventFileWriter {
     len: u64,
     /// The file ends in a torn record that could not be cut off.
     torn: bool,
-    /// The session's start is still to be written, with the step of the first sample.
-    start_due: bool,
     /// Tags whose metadata is in the file.
     sent: HashSet<Tag>,
     encoder: RecordEncoder,
@@ -131,13 +130,13 @@ impl EventFileWriter {
             output,
             len: 0,
             torn: false,
-            start_due: options.start.is_none() && others,
             sent: HashSet::new(),
             encoder: RecordEncoder::new(),
             encoded: Vec::new(),
             event: proto::Event::default(),
         };
-        if let Err(error) = file.write_header(options.start) {
+        let start = options.start.unwrap_or(if others { FORGET_NOTHING } else { Step::default() });
+        if let Err(error) = file.write_header(start) {
             // An empty or torn file would only be in the way.
             let _ = disk.remove(&file.path);
             return Err(error);
@@ -173,17 +172,6 @@ impl EventFileWriter {
 
     /// Appends as many samples as it can.
     pub(crate) fn append_some(&mut self, samples: &[Sample]) -> Appended {
-        if self.start_due
-            && let Some(first) = samples.first()
-        {
-            self.encoder.clear();
-            self.encoded.clear();
-            push_event(&mut self.encoder, &session_start(first.step));
-            if let Err(error) = self.write_out() {
-                return Appended { failure: Some(error), ..Appended::default() };
-            }
-            self.start_due = false;
-        }
         let mut unencodable = self.encode(samples);
         let failure = self.write_out().err();
         // What is left in `self.encoded` did not get into the file.
@@ -205,7 +193,7 @@ impl EventFileWriter {
         !self.output.is_at(&self.path)
     }
 
-    fn write_header(&mut self, start: Option<Step>) -> Result<()> {
+    fn write_header(&mut self, start: Step) -> Result<()> {
         let version = proto::Event {
             wall_time: WallTime::now().secs(),
             what: Some(What::FileVersion(FILE_VERSION.to_owned())),
@@ -213,9 +201,7 @@ impl EventFileWriter {
             ..Default::default()
         };
         push_event(&mut self.encoder, &version);
-        if !self.start_due {
-            push_event(&mut self.encoder, &session_start(start.unwrap_or_default()));
-        }
+        push_event(&mut self.encoder, &session_start(start));
         self.write_out()
     }
 

@@ -92,7 +92,8 @@ impl SummaryWriterBuilder {
     }
 
     /// First step of a resumed training: TensorBoard's Python loader forgets what the run's earlier files say of this
-    /// step and those after. The default is 0 in a new folder, and else the step of the first value.
+    /// step and those after. Without it nothing is forgotten, and a training that goes on from a checkpoint shows the
+    /// steps after the checkpoint twice.
     #[must_use]
     pub fn resume_at(mut self, step: impl Into<Step>) -> Self {
         self.file.start = Some(step.into());

@@ -275,8 +275,42 @@ fn a_panic_of_the_background_thread_hangs_nobody() {
     assert!(matches!(error.kind(), ErrorKind::Dropped { count: 3, .. }), "{error}");
     let error = writer.add_scalar("loss", 1.0, 4).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Closed { .. }), "{error}");
-    writer.flush().unwrap();
+    let again = writer.flush().unwrap_err();
+    assert!(matches!(again.kind(), ErrorKind::Dropped { count: 3, .. }), "{again}");
     drop(writer);
+}
+
+#[test]
+fn close_tells_that_the_device_did_not_take_it() {
+    for on_error in [OnError::Return, OnError::Warn] {
+        let bench = Bench::new();
+        let writer = bench.open(quiet().on_error(on_error));
+        bench.room(0);
+        add(&writer, 0..3);
+        assert_eq!(writer.flush().is_err(), on_error == OnError::Return);
+        bench.disk.set(|faults| {
+            faults.room = None;
+            faults.sync_fails = true;
+        });
+        let error = writer.close().unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::Io { source, .. } if source.raw_os_error() == Some(5)),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn values_of_a_removed_folder_are_lost_for_close_too() {
+    let bench = Bench::new();
+    let writer = bench.open(quiet().on_error(OnError::Warn));
+    add(&writer, 0..7);
+    writer.flush().unwrap();
+    fs::remove_dir_all(bench.run()).unwrap();
+    add(&writer, 7..9);
+    let error = writer.close().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Dropped { count: 7, .. }), "{error}");
+    assert_eq!(read(&bench.run()).0, expected(7..9));
 }
 
 #[test]

@@ -63,6 +63,12 @@ struct State {
     failing: Option<Failure>,
     /// First error that nobody was told of.
     unreported: Option<Error>,
+    /// It is also why writing fails.
+    unreported_is_failing: bool,
+    /// Why it is unknown whether everything is on the device.
+    unsynced: Option<Error>,
+    /// The background thread panicked, and so many values were lost with it or before.
+    broken: Option<u64>,
     /// Values that were refused for lack of room, because the user wanted it so.
     dropped_by_choice: u64,
     /// Values that were refused for lack of room.
@@ -171,9 +177,10 @@ impl Queue {
             state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         let error = state.unreported.take();
-        match (error, &state.failing, self.options.on_error) {
+        match (error, state.broken, &state.failing, self.options.on_error) {
             (Some(error), ..) => Err(error),
-            (None, Some(failure), OnError::Return) => Err(failure.error()),
+            (None, Some(lost), ..) => Err(self.thread_failed(lost)),
+            (None, None, Some(failure), OnError::Return) => Err(failure.error()),
             _ => Ok(()),
         }
     }
@@ -208,11 +215,18 @@ impl Queue {
     /// After the end: what went wrong and was not yet told.
     pub(super) fn verdict(&self) -> Result<()> {
         let mut state = self.lock();
-        let unreported = state.unreported.take();
+        // The earlier error first; where the later one is not returned, it is logged.
+        let (unreported, second) = match (state.unreported.take(), state.unsynced.take()) {
+            (None, unsynced) => (unsynced, None),
+            both => both,
+        };
         let cause = state.failing.as_ref().map(|failure| failure.error().to_string());
         let lost = mem::take(&mut state.lost);
         let dropped = mem::take(&mut state.dropped_by_choice);
         drop(state);
+        if let Some(second) = second {
+            tracing::warn!("{second}");
+        }
         if dropped > 0 {
             tracing::warn!(
                 "{}: {dropped} values were dropped, because the queue was full",
@@ -244,12 +258,14 @@ impl Queue {
         if let Some(failure) = &state.failing {
             // Nobody knows when that ends.
             let cause = format!("the queue is full, because writing fails: {}", failure.error());
-            return self.give_up_newest(&mut state, cause).map(|()| None);
+            return self.give_up_newest(state, cause).map(|()| None);
         }
         if self.options.back_pressure == BackPressure::DropNewest {
             state.dropped += 1;
             state.dropped_by_choice += 1;
-            if !mem::replace(&mut state.warned_of_drop, true) {
+            let first = !mem::replace(&mut state.warned_of_drop, true);
+            drop(state);
+            if first {
                 let path = self.path.display();
                 tracing::warn!(
                     "{path}: values come faster than they are written; as was asked for, some are dropped"
@@ -262,18 +278,26 @@ impl Queue {
         Ok(Some(self.done.wait(state).unwrap_or_else(PoisonError::into_inner)))
     }
 
-    fn give_up_newest(&self, state: &mut State, cause: String) -> Result<()> {
+    fn give_up_newest(&self, mut state: MutexGuard<'_, State>, cause: String) -> Result<()> {
         state.dropped += 1;
         state.lost += 1;
         let error = self.gave_up(state.lost, cause);
         if self.options.on_error == OnError::Return {
-            state.unreported = None; // it is the cause
+            if state.unreported_is_failing {
+                state.unreported = None; // it is the cause
+            }
             return Err(error);
         }
-        if !mem::replace(&mut state.warned_of_drop, true) {
+        let first = !mem::replace(&mut state.warned_of_drop, true);
+        drop(state);
+        if first {
             tracing::warn!("{error}");
         }
         Ok(())
+    }
+
+    fn thread_failed(&self, lost: u64) -> Error {
+        self.gave_up(lost, "the background thread failed".to_owned())
     }
 
     fn gave_up(&self, count: u64, cause: String) -> Error {
@@ -316,28 +340,38 @@ impl Queue {
     pub(super) fn finish_round(&self, round: &Round, written: Vec<Written>) {
         let mut state = self.lock();
         let was_failing = state.failing.take().is_some();
+        let mut warnings = Vec::new();
         for file in written {
             state.records -= file.records;
             state.bytes -= file.bytes;
-            state.lost += file.unencodable.len() as u64;
+            state.lost += file.unencodable.len() as u64 + file.vanished_records;
             for error in file.vanished.into_iter().chain(file.unencodable) {
-                self.report(&mut state, error);
+                warnings.extend(self.report(&mut state, error, false));
+            }
+            if let Some(error) = file.unsynced {
+                state.unsynced.get_or_insert(error);
             }
             if let Some(error) = file.failure {
                 state.failing.get_or_insert(Failure::new(&error));
                 if !was_failing {
-                    self.report(&mut state, error);
+                    warnings.extend(self.report(&mut state, error, true));
                 }
             }
         }
         if state.failing.is_none() {
-            if was_failing {
-                tracing::info!("{}: writing works again", self.path.display());
-            }
             state.warned_of_drop &= self.options.back_pressure == BackPressure::DropNewest;
         }
+        let recovered = was_failing && state.failing.is_none();
         state.flush_done = round.flush;
         self.done.notify_all();
+        // Without the lock: what takes the messages may be slow, or write to this very queue.
+        drop(state);
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        if recovered {
+            tracing::info!("{}: writing works again", self.path.display());
+        }
     }
 
     /// For the background thread, when it ends in whatever way.
@@ -348,19 +382,27 @@ impl Queue {
         state.bytes = 0;
         state.waiting.clear();
         if thread::panicking() {
-            let lost = state.lost;
-            self.report(&mut state, self.gave_up(lost, "the background thread failed".to_owned()));
+            state.broken = Some(state.lost);
         }
+        let warning = state.broken.and_then(|lost| self.report(&mut state, self.thread_failed(lost), false));
         state.phase = Phase::Closed;
         self.done.notify_all();
+        drop(state);
+        if let Some(warning) = warning {
+            tracing::warn!("{warning}");
+        }
     }
 
-    /// Keeps the first error for whoever calls next, or logs it.
-    fn report(&self, state: &mut State, error: Error) {
-        match self.options.on_error {
-            OnError::Return => drop(state.unreported.get_or_insert(error)),
-            OnError::Warn => tracing::warn!("{error}"),
+    /// Keeps the first error for whoever calls next, or gives it back to be logged without the lock.
+    fn report(&self, state: &mut State, error: Error, is_failing: bool) -> Option<Error> {
+        if self.options.on_error == OnError::Warn {
+            return Some(error);
         }
+        if state.unreported.is_none() {
+            state.unreported = Some(error);
+            state.unreported_is_failing = is_failing;
+        }
+        None
     }
 
     /// Nobody panics while holding the lock; if it happens, the state is still sound.

@@ -1,6 +1,6 @@
 //! The live file of one run, and what waits for it.
 
-use std::{io, path::PathBuf};
+use std::{io, mem, path::PathBuf};
 
 use crate::{
     error::{Error, Result},
@@ -14,6 +14,8 @@ pub(super) struct RunFile {
     options: EventFileOptions,
     file: Option<EventFileWriter>,
     backlog: Vec<Sample>,
+    /// Samples in `file`.
+    in_file: u64,
     /// Greatest step in the files of this session.
     last: Option<Step>,
 }
@@ -29,13 +31,17 @@ pub(super) struct Written {
     pub unencodable: Vec<Error>,
     /// The file was removed by somebody else, and what had been written with it.
     pub vanished: Option<Error>,
+    /// Samples that were in it.
+    pub vanished_records: u64,
     /// Why the rest still waits.
     pub failure: Option<Error>,
+    /// Why it is unknown whether the file is on the device.
+    pub unsynced: Option<Error>,
 }
 
 impl RunFile {
     pub(super) fn new(dir: PathBuf, options: EventFileOptions, file: Option<EventFileWriter>) -> RunFile {
-        RunFile { dir, options, file, backlog: Vec::new(), last: None }
+        RunFile { dir, options, file, backlog: Vec::new(), in_file: 0, last: None }
     }
 
     pub(super) fn push(&mut self, sample: Sample) {
@@ -44,7 +50,8 @@ impl RunFile {
 
     /// Writes what waits, as far as possible.
     pub(super) fn write(&mut self, disk: &dyn Disk) -> Written {
-        let mut written = Written { vanished: self.give_up_lost_file(), ..Written::default() };
+        let mut written = Written::default();
+        self.give_up_lost_file(&mut written);
         if let Err(failure) = self.write_backlog(disk, &mut written) {
             written.failure = Some(failure);
         }
@@ -57,17 +64,16 @@ impl RunFile {
         }
         let mut appended = self.append(disk)?;
         // A file that was removed meanwhile took the samples and lost them: once more, to a new one.
-        if appended.failure.is_none()
-            && let Some(vanished) = self.give_up_lost_file()
-        {
-            written.vanished = Some(vanished);
+        if appended.failure.is_none() && self.give_up_lost_file(written) {
             appended = self.append(disk)?;
         }
         for sample in self.backlog.drain(..appended.done) {
             written.records += 1;
+            self.in_file += 1;
             written.bytes += cost(&sample.summary);
             self.last = self.last.max(Some(sample.step));
         }
+        self.in_file -= appended.unencodable.len() as u64;
         written.unencodable = appended.unencodable;
         appended.failure.map_or(Ok(()), Err)
     }
@@ -86,19 +92,27 @@ impl RunFile {
         Ok(file.append_some(&self.backlog))
     }
 
-    /// Forgets a file that cannot be written on, so that the next sample gets a new one. Returns an error if the file
-    /// is no longer where it was.
-    fn give_up_lost_file(&mut self) -> Option<Error> {
-        let file = self.file.take_if(|file| !file.is_sound())?;
+    /// Forgets a file that cannot be written on, so that the next sample gets a new one. Returns whether it is no longer
+    /// where it was.
+    fn give_up_lost_file(&mut self, written: &mut Written) -> bool {
+        let Some(file) = self.file.take_if(|file| !file.is_sound()) else { return false };
+        let in_file = mem::take(&mut self.in_file);
         // The new file goes on with this session: nothing of the old one is to be forgotten.
-        if let Some(last) = self.last {
+        if self.options.start.is_some()
+            && let Some(last) = self.last
+        {
             self.options.start = Some(Step::new(last.get().saturating_add(1)));
         }
         let gone = io::Error::new(
             io::ErrorKind::NotFound,
             "the file was removed while it was being written; values up to now are gone, a new file takes the next ones",
         );
-        file.is_gone().then(|| Error::io("write to", file.path(), gone))
+        if !file.is_gone() {
+            return false;
+        }
+        written.vanished = Some(Error::io("write to", file.path(), gone));
+        written.vanished_records += in_file;
+        true
     }
 }
 

@@ -195,7 +195,8 @@ impl SummaryWriter {
     /// Waits until everything that was added before is in its file, where TensorBoard sees it.
     ///
     /// # Errors
-    /// The first error that was not yet returned, or why values still wait.
+    /// The first error that was not yet returned, or why values still wait; with
+    /// [`OnError::Warn`](super::OnError::Warn) neither, they are logged. And always, if the background thread failed.
     pub fn flush(&self) -> Result<()> {
         self.shared.queue.flush()
     }

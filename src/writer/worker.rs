@@ -53,9 +53,7 @@ impl Worker {
                 self.files.iter_mut().map(|file| file.write(&*self.disk)).collect();
             if round.closing {
                 for (file, written) in self.files.iter_mut().zip(&mut written) {
-                    if written.failure.is_none() {
-                        written.failure = file.sync().err();
-                    }
+                    written.unsynced = file.sync().err();
                 }
             }
             self.queue.finish_round(&round, written);
