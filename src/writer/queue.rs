@@ -92,6 +92,8 @@ pub(super) struct Round {
     /// Names of runs that it does not know yet.
     pub new_runs: Vec<Arc<str>>,
     pub closing: bool,
+    /// Somebody waits for it to be in the files.
+    pub urgent: bool,
     flush: u64,
 }
 
@@ -332,6 +334,7 @@ impl Queue {
             batch: mem::replace(&mut state.waiting, spare),
             new_runs: state.runs.names_from(known_runs),
             closing: state.phase != Phase::Open,
+            urgent: state.phase != Phase::Open || state.flush_wanted > state.flush_done,
             flush: state.flush_wanted,
         }
     }

@@ -1,12 +1,21 @@
 //! The live file of one run, and what waits for it.
 
-use std::{io, mem, path::PathBuf};
+use std::{
+    io, mem,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
+use super::failure::Failure;
 use crate::{
     error::{Error, Result},
     event::{Appended, Disk, EventFileOptions, EventFileWriter, Sample},
     summary::{Step, Summary},
 };
+
+/// Pauses between attempts on a failing disk: each encodes the whole backlog.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// One run on its way to disk. Samples stay here until they are in a file.
 pub(super) struct RunFile {
@@ -16,8 +25,16 @@ pub(super) struct RunFile {
     backlog: Vec<Sample>,
     /// Samples in `file`.
     in_file: u64,
+    /// Set while writing fails.
+    retry: Option<Retry>,
     /// Greatest step in the files of this session.
     last: Option<Step>,
+}
+
+struct Retry {
+    cause: Failure,
+    pause: Duration,
+    since: Instant,
 }
 
 /// What became of a backlog.
@@ -41,20 +58,33 @@ pub(super) struct Written {
 
 impl RunFile {
     pub(super) fn new(dir: PathBuf, options: EventFileOptions, file: Option<EventFileWriter>) -> RunFile {
-        RunFile { dir, options, file, backlog: Vec::new(), in_file: 0, last: None }
+        RunFile { dir, options, file, backlog: Vec::new(), in_file: 0, retry: None, last: None }
     }
 
     pub(super) fn push(&mut self, sample: Sample) {
         self.backlog.push(sample);
     }
 
-    /// Writes what waits, as far as possible.
-    pub(super) fn write(&mut self, disk: &dyn Disk) -> Written {
+    /// Writes what waits, as far as possible. While writing fails it is tried less and less often, but where it is
+    /// `urgent` at once.
+    pub(super) fn write(&mut self, disk: &dyn Disk, urgent: bool) -> Written {
+        if let Some(retry) = &self.retry
+            && !urgent
+            && retry.since.elapsed() < retry.pause
+        {
+            return Written { failure: Some(retry.cause.error()), ..Written::default() };
+        }
         let mut written = Written::default();
         self.give_up_lost_file(&mut written);
         if let Err(failure) = self.write_backlog(disk, &mut written) {
             written.failure = Some(failure);
         }
+        let pause = self.retry.take().map_or(FIRST_PAUSE, |retry| LONGEST_PAUSE.min(retry.pause * 2));
+        self.retry = written.failure.as_ref().map(|error| Retry {
+            cause: Failure::new(error),
+            pause,
+            since: Instant::now(),
+        });
         written
     }
 

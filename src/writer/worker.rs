@@ -50,7 +50,7 @@ impl Worker {
             }
             self.sort(&mut round.batch);
             let mut written: Vec<Written> =
-                self.files.iter_mut().map(|file| file.write(&*self.disk)).collect();
+                self.files.iter_mut().map(|file| file.write(&*self.disk, round.urgent)).collect();
             if round.closing {
                 for (file, written) in self.files.iter_mut().zip(&mut written) {
                     written.unsynced = file.sync().err();
