@@ -115,8 +115,10 @@ impl SummaryWriterBuilder {
         self
     }
 
-    /// Longest time from a value to the file, and after a failure until writing is tried again; the pauses
-    /// double while it fails, to 30 seconds at most, and `flush` tries at once. The default is 2 seconds; zero writes at once, and [`Duration::MAX`] when the queue is half full, on `flush` and on `close`.
+    /// Longest time from a value to the file. The default is 2 seconds; zero writes at once, and [`Duration::MAX`] when
+    /// the queue is half full, on `flush` and on `close`.
+    ///
+    /// While writing fails it is tried again after pauses that double, up to 5 seconds; `flush` and `close` try at once.
     #[must_use]
     pub fn flush_interval(mut self, interval: Duration) -> Self {
         self.queue.flush_interval = interval;

@@ -15,7 +15,7 @@ use crate::{
 
 /// Pauses between attempts on a failing disk: each encodes the whole backlog.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// One run on its way to disk. Samples stay here until they are in a file.
 pub(super) struct RunFile {
