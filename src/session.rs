@@ -111,7 +111,7 @@ impl<'a> Session<'a> {
     #[must_use]
     pub fn start_after(mut self, step: impl Into<Step>, epochs: u64) -> Session<'a> {
         self.position.step = step.into();
-        self.position.epoch = epochs + 1;
+        self.position.epoch = epochs.saturating_add(1);
         self
     }
 
