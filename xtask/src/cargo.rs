@@ -48,6 +48,15 @@ pub fn train_args(args: &[OsString]) -> Vec<OsString> {
         .collect()
 }
 
+/// The arguments of `cargo test` with the name of the test in `tests/browser` to be left out.
+pub fn without_browser_test(mut args: Vec<OsString>) -> Vec<OsString> {
+    if !args.iter().any(|arg| arg == "--") {
+        args.push("--".into());
+    }
+    args.extend(["--skip".into(), "every_page_shows_our_tags".into()]);
+    args
+}
+
 /// The arguments of `cargo bench`: with the peer that the benchmarks measure us beside, and without libtorch, whose
 /// wrapper the bench profile would compile a second time.
 pub fn bench_args(args: &[OsString]) -> Vec<OsString> {
@@ -107,6 +116,15 @@ mod tests {
             train_args(&args("-- a -- b")),
             args("--package convscope --bin convscope -- train a -- b")
         );
+    }
+
+    #[test]
+    fn the_browser_test_is_left_out_behind_the_users_arguments() {
+        let left_out = |line| without_browser_test(args(line));
+        assert_eq!(left_out("--locked"), args("--locked -- --skip every_page_shows_our_tags"));
+        assert_eq!(left_out("-- --nocapture"), args("-- --nocapture --skip every_page_shows_our_tags"));
+        let test = include_str!("../../tests/browser/main.rs");
+        assert!(test.contains("fn every_page_shows_our_tags()"), "it is still called so");
     }
 
     #[test]

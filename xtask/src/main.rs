@@ -79,7 +79,14 @@ fn train(root: &Path, args: &[OsString]) -> Result<ExitCode> {
 
 fn test(root: &Path, args: &[OsString]) -> Result<ExitCode> {
     advice::require_cxx()?;
-    advice::require_browser(args)?;
+    let mut args = args.to_vec();
+    if let Some(missing) = advice::missing_browser(&args) {
+        if env::var_os("CI").is_some() {
+            return Err(missing); // the gate leaves nothing out
+        }
+        eprintln!("note: {missing}. All other tests run; that one is left out.");
+        args = cargo::without_browser_test(args);
+    }
     let libtorch = libtorch::ensure(root)?;
     python::ensure_venv(root)?;
     cargo::become_it(cargo::command(root, "test", &libtorch).arg("--workspace").args(args))
