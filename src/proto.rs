@@ -371,3 +371,371 @@ pub struct TaggedRunMetadata {
     #[prost(bytes = "vec", tag = "2")]
     pub run_metadata: ::prost::alloc::vec::Vec<u8>,
 }
+/// Nodes and their connections.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GraphDef {
+    #[prost(message, repeated, tag = "1")]
+    pub node: ::prost::alloc::vec::Vec<NodeDef>,
+    #[prost(message, optional, tag = "4")]
+    pub versions: ::core::option::Option<VersionDef>,
+}
+/// One operation.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct NodeDef {
+    /// Unique; `/` separates the boxes it lies in.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub op: ::prost::alloc::string::String,
+    /// Names of nodes: `node`, `node:output`, or `^node` for order alone.
+    #[prost(string, repeated, tag = "3")]
+    pub input: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, tag = "4")]
+    pub device: ::prost::alloc::string::String,
+    #[prost(btree_map = "string, message", tag = "5")]
+    pub attr: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        AttrValue,
+    >,
+}
+/// What is known of an operation.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AttrValue {
+    #[prost(oneof = "attr_value::Value", tags = "2, 3, 4, 5, 6, 7, 1")]
+    pub value: ::core::option::Option<attr_value::Value>,
+}
+/// Nested message and enum types in `AttrValue`.
+pub mod attr_value {
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct ListValue {
+        #[prost(bytes = "vec", repeated, tag = "2")]
+        pub s: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+        #[prost(int64, repeated, tag = "3")]
+        pub i: ::prost::alloc::vec::Vec<i64>,
+        #[prost(float, repeated, tag = "4")]
+        pub f: ::prost::alloc::vec::Vec<f32>,
+        #[prost(bool, repeated, tag = "5")]
+        pub b: ::prost::alloc::vec::Vec<bool>,
+        #[prost(enumeration = "super::DataType", repeated, tag = "6")]
+        pub r#type: ::prost::alloc::vec::Vec<i32>,
+        #[prost(message, repeated, tag = "7")]
+        pub shape: ::prost::alloc::vec::Vec<super::TensorShapeProto>,
+    }
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Value {
+        #[prost(bytes, tag = "2")]
+        S(::prost::alloc::vec::Vec<u8>),
+        #[prost(int64, tag = "3")]
+        I(i64),
+        #[prost(float, tag = "4")]
+        F(f32),
+        #[prost(bool, tag = "5")]
+        B(bool),
+        #[prost(enumeration = "super::DataType", tag = "6")]
+        Type(i32),
+        #[prost(message, tag = "7")]
+        Shape(super::TensorShapeProto),
+        #[prost(message, tag = "1")]
+        List(ListValue),
+    }
+}
+/// Which version of the operations the graph uses.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct VersionDef {
+    #[prost(int32, tag = "1")]
+    pub producer: i32,
+}
+/// Page Audio.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AudioPluginData {
+    #[prost(int32, tag = "1")]
+    pub version: i32,
+    #[prost(enumeration = "audio_plugin_data::Encoding", tag = "2")]
+    pub encoding: i32,
+    /// Whether a legacy value was turned into a tensor.
+    #[prost(bool, tag = "3")]
+    pub converted_to_tensor: bool,
+}
+/// Nested message and enum types in `AudioPluginData`.
+pub mod audio_plugin_data {
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Encoding {
+        Unknown = 0,
+        Wav = 11,
+    }
+    impl Encoding {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unknown => "UNKNOWN",
+                Self::Wav => "WAV",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "UNKNOWN" => Some(Self::Unknown),
+                "WAV" => Some(Self::Wav),
+                _ => None,
+            }
+        }
+    }
+}
+/// Page PR Curves.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PrCurvePluginData {
+    #[prost(int32, tag = "1")]
+    pub version: i32,
+    #[prost(uint32, tag = "2")]
+    pub num_thresholds: u32,
+}
+/// Page Mesh: one tag for each of vertices, faces and colours.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MeshPluginData {
+    #[prost(int32, tag = "1")]
+    pub version: i32,
+    /// Tag that the user gave, without `_VERTEX` and the like.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(enumeration = "mesh_plugin_data::ContentType", tag = "3")]
+    pub content_type: i32,
+    /// Scene configuration for THREE.js: camera, lights, material.
+    #[prost(string, tag = "5")]
+    pub json_config: ::prost::alloc::string::String,
+    /// Shape of the tensor.
+    #[prost(int32, repeated, tag = "6")]
+    pub shape: ::prost::alloc::vec::Vec<i32>,
+    /// Which tags there are: the sum of 1 << content_type.
+    #[prost(uint32, tag = "7")]
+    pub components: u32,
+}
+/// Nested message and enum types in `MeshPluginData`.
+pub mod mesh_plugin_data {
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum ContentType {
+        Undefined = 0,
+        Vertex = 1,
+        Face = 2,
+        Color = 3,
+    }
+    impl ContentType {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Undefined => "UNDEFINED",
+                Self::Vertex => "VERTEX",
+                Self::Face => "FACE",
+                Self::Color => "COLOR",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "UNDEFINED" => Some(Self::Undefined),
+                "VERTEX" => Some(Self::Vertex),
+                "FACE" => Some(Self::Face),
+                "COLOR" => Some(Self::Color),
+                _ => None,
+            }
+        }
+    }
+}
+/// Page HParams.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct HParamsPluginData {
+    #[prost(int32, tag = "1")]
+    pub version: i32,
+    #[prost(oneof = "h_params_plugin_data::Data", tags = "3, 4")]
+    pub data: ::core::option::Option<h_params_plugin_data::Data>,
+}
+/// Nested message and enum types in `HParamsPluginData`.
+pub mod h_params_plugin_data {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Data {
+        #[prost(message, tag = "3")]
+        SessionStartInfo(super::SessionStartInfo),
+        #[prost(message, tag = "4")]
+        SessionEndInfo(super::SessionEndInfo),
+    }
+}
+/// The start of a training with these hyperparameters.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SessionStartInfo {
+    #[prost(btree_map = "string, message", tag = "1")]
+    pub hparams: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        session_start_info::HyperparameterValue,
+    >,
+    #[prost(string, tag = "2")]
+    pub model_uri: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub monitor_url: ::prost::alloc::string::String,
+    /// Trainings of one group are shown in one row.
+    #[prost(string, tag = "4")]
+    pub group_name: ::prost::alloc::string::String,
+    #[prost(double, tag = "5")]
+    pub start_time_secs: f64,
+}
+/// Nested message and enum types in `SessionStartInfo`.
+pub mod session_start_info {
+    /// google.protobuf.Value, as far as hyperparameters go.
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct HyperparameterValue {
+        #[prost(oneof = "hyperparameter_value::Kind", tags = "2, 3, 4")]
+        pub kind: ::core::option::Option<hyperparameter_value::Kind>,
+    }
+    /// Nested message and enum types in `HyperparameterValue`.
+    pub mod hyperparameter_value {
+        #[derive(Clone, PartialEq, ::prost::Oneof)]
+        pub enum Kind {
+            #[prost(double, tag = "2")]
+            NumberValue(f64),
+            #[prost(string, tag = "3")]
+            StringValue(::prost::alloc::string::String),
+            #[prost(bool, tag = "4")]
+            BoolValue(bool),
+        }
+    }
+}
+/// The end of a training.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct SessionEndInfo {
+    #[prost(enumeration = "session_end_info::Status", tag = "1")]
+    pub status: i32,
+    #[prost(double, tag = "2")]
+    pub end_time_secs: f64,
+}
+/// Nested message and enum types in `SessionEndInfo`.
+pub mod session_end_info {
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Status {
+        Unknown = 0,
+        Success = 1,
+        Failure = 2,
+        Running = 3,
+    }
+    impl Status {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unknown => "STATUS_UNKNOWN",
+                Self::Success => "STATUS_SUCCESS",
+                Self::Failure => "STATUS_FAILURE",
+                Self::Running => "STATUS_RUNNING",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "STATUS_UNKNOWN" => Some(Self::Unknown),
+                "STATUS_SUCCESS" => Some(Self::Success),
+                "STATUS_FAILURE" => Some(Self::Failure),
+                "STATUS_RUNNING" => Some(Self::Running),
+                _ => None,
+            }
+        }
+    }
+}
+/// Page Custom Scalars.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CustomScalarLayout {
+    #[prost(int32, tag = "1")]
+    pub version: i32,
+    #[prost(message, repeated, tag = "2")]
+    pub category: ::prost::alloc::vec::Vec<custom_scalar_layout::Category>,
+}
+/// Nested message and enum types in `CustomScalarLayout`.
+pub mod custom_scalar_layout {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct MultilineChartContent {
+        /// Regular expressions that match from the start of a tag.
+        #[prost(string, repeated, tag = "1")]
+        pub tag: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    }
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct MarginChartContent {
+        #[prost(message, repeated, tag = "1")]
+        pub series: ::prost::alloc::vec::Vec<margin_chart_content::Series>,
+    }
+    /// Nested message and enum types in `MarginChartContent`.
+    pub mod margin_chart_content {
+        /// Tags of a curve and of the edges of its band.
+        #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+        pub struct Series {
+            #[prost(string, tag = "1")]
+            pub value: ::prost::alloc::string::String,
+            #[prost(string, tag = "2")]
+            pub lower: ::prost::alloc::string::String,
+            #[prost(string, tag = "3")]
+            pub upper: ::prost::alloc::string::String,
+        }
+    }
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Chart {
+        #[prost(string, tag = "1")]
+        pub title: ::prost::alloc::string::String,
+        #[prost(oneof = "chart::Content", tags = "2, 3")]
+        pub content: ::core::option::Option<chart::Content>,
+    }
+    /// Nested message and enum types in `Chart`.
+    pub mod chart {
+        #[derive(Clone, PartialEq, ::prost::Oneof)]
+        pub enum Content {
+            #[prost(message, tag = "2")]
+            Multiline(super::MultilineChartContent),
+            #[prost(message, tag = "3")]
+            Margin(super::MarginChartContent),
+        }
+    }
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Category {
+        #[prost(string, tag = "1")]
+        pub title: ::prost::alloc::string::String,
+        #[prost(message, repeated, tag = "2")]
+        pub chart: ::prost::alloc::vec::Vec<Chart>,
+        #[prost(bool, tag = "3")]
+        pub closed: bool,
+    }
+}

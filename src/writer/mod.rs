@@ -1,5 +1,6 @@
 //! Floor 3: the writer that training talks to.
 
+mod add;
 mod builder;
 mod elements;
 mod failure;
