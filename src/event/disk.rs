@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
-    io::{self, Seek, SeekFrom, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::Path,
 };
 
@@ -17,6 +17,10 @@ pub(crate) trait Disk: Send + Sync {
     /// Makes a file that must not exist.
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn Output>>;
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// A whole file, of at most `limit` bytes.
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
+    /// Gives a file another name, in place of what has it.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 }
 
 /// An event file that is being written.
@@ -54,6 +58,19 @@ impl Disk for RealDisk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
+    }
+
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > limit {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("more than {limit} bytes")));
+        }
+        Ok(bytes)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
     }
 }
 
@@ -153,6 +170,14 @@ pub(crate) mod testing {
 
         fn remove(&self, path: &Path) -> io::Result<()> {
             RealDisk.remove(path)
+        }
+
+        fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+            RealDisk.read(path, limit)
+        }
+
+        fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+            RealDisk.rename(from, to)
         }
     }
 

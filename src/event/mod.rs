@@ -2,6 +2,7 @@
 
 mod disk;
 mod file_name;
+mod projector;
 mod reader;
 mod sample;
 mod writer;

@@ -13,12 +13,13 @@ use super::{
     Disk, RealDisk, Sample,
     disk::Output,
     file_name::{check_suffix, is_event_file, next_file_name},
+    projector,
 };
 use crate::{
     error::{Error, Result},
     proto::{self, event::What},
     record::RecordEncoder,
-    summary::{Step, Tag, WallTime},
+    summary::{Encoded, Step, Tag, WallTime},
 };
 
 /// First event of every file.
@@ -76,12 +77,12 @@ pub struct EventFileWriter {
     sent: HashSet<Tag>,
     encoder: RecordEncoder,
     /// Samples that `encoder` holds: index in the batch, where its record ends, whether metadata went with it.
-    encoded: Vec<Encoded>,
+    encoded: Vec<Framed>,
     /// Reused, so that a scalar allocates nothing.
     event: proto::Event,
 }
 
-struct Encoded {
+struct Framed {
     index: usize,
     end: usize,
     first_of_tag: bool,
@@ -155,7 +156,7 @@ impl EventFileWriter {
     /// What the operating system refuses; then the file holds the first samples or none, and ends with a whole
     /// record. A sample that cannot be encoded; then the others are in the file.
     pub fn append(&mut self, samples: &[Sample]) -> Result<()> {
-        let mut appended = self.append_some(samples);
+        let mut appended = self.append_some(&RealDisk, samples);
         match appended.failure {
             Some(failure) => Err(failure),
             None => appended.unencodable.drain(..).next().map_or(Ok(()), Err),
@@ -170,17 +171,19 @@ impl EventFileWriter {
         self.output.sync().map_err(|error| Error::io("write to", &self.path, error))
     }
 
-    /// Appends as many samples as it can.
-    pub(crate) fn append_some(&mut self, samples: &[Sample]) -> Appended {
-        let mut unencodable = self.encode(samples);
-        let failure = self.write_out().err();
+    /// Appends as many samples as it can; embeddings become files on `disk`, beside this one.
+    pub(crate) fn append_some(&mut self, disk: &dyn Disk, samples: &[Sample]) -> Appended {
+        let (mut unencodable, stopped) = self.encode(disk, samples);
+        let written = self.write_out();
         // What is left in `self.encoded` did not get into the file.
         for lost in self.encoded.iter().filter(|lost| lost.first_of_tag) {
             self.sent.remove(&samples[lost.index].tag);
         }
-        let done = self.encoded.first().map_or(samples.len(), |first| first.index);
+        let (end, stopped) = stopped.map_or((samples.len(), None), |(index, error)| (index, Some(error)));
+        let done = self.encoded.first().map_or(end, |first| first.index);
         unencodable.retain(|(index, _)| *index < done);
-        Appended { done, unencodable: unencodable.into_iter().map(|(_, error)| error).collect(), failure }
+        let unencodable = unencodable.into_iter().map(|(_, error)| error).collect();
+        Appended { done, unencodable, failure: written.err().or(stopped) }
     }
 
     /// Whether writing can go on: not if the file is no longer where it was, nor if it ends in a torn record.
@@ -205,29 +208,50 @@ impl EventFileWriter {
         self.write_out()
     }
 
-    /// Frames the samples in `self.encoder`; returns which could not be encoded and why.
-    fn encode(&mut self, samples: &[Sample]) -> Vec<(usize, Error)> {
+    /// Frames the samples in `self.encoder` and writes the files of embeddings. Returns which could not be encoded and
+    /// why, and where it stopped because a file could not be written.
+    fn encode(
+        &mut self,
+        disk: &dyn Disk,
+        samples: &[Sample],
+    ) -> (Vec<(usize, Error)>, Option<(usize, Error)>) {
         self.encoder.clear();
         self.encoded.clear();
         let mut unencodable = Vec::new();
         for (index, sample) in samples.iter().enumerate() {
-            let value = match sample.summary.encode() {
-                Ok(value) => value,
-                Err(error) => {
-                    unencodable.push((index, error));
-                    continue;
-                }
+            let pushed = match sample.summary.encode() {
+                Ok(encoded) => self.push(disk, index, sample, encoded),
+                Err(error) => Err(error),
             };
-            let first_of_tag = !self.sent.contains(&sample.tag);
-            if first_of_tag {
-                self.sent.insert(sample.tag.clone());
+            match pushed {
+                Ok(()) => {}
+                Err(error) if error.is_io() => return (unencodable, Some((index, error))),
+                Err(error) => unencodable.push((index, error)),
             }
-            let metadata = first_of_tag.then(|| sample.summary.metadata());
-            fill(&mut self.event, sample, metadata, value);
-            push_event(&mut self.encoder, &self.event);
-            self.encoded.push(Encoded { index, end: self.encoder.len(), first_of_tag });
         }
-        unencodable
+        (unencodable, None)
+    }
+
+    fn push(&mut self, disk: &dyn Disk, index: usize, sample: &Sample, encoded: Encoded) -> Result<()> {
+        let mut first_of_tag = false;
+        match encoded {
+            Encoded::Value(value) => {
+                first_of_tag = !self.sent.contains(&sample.tag);
+                if first_of_tag {
+                    self.sent.insert(sample.tag.clone());
+                }
+                let metadata = first_of_tag.then(|| sample.summary.metadata());
+                fill(&mut self.event, sample, metadata, value);
+                push_event(&mut self.encoder, &self.event);
+            }
+            Encoded::GraphDef(bytes) => push_event(&mut self.encoder, &graph_event(sample, bytes)),
+            Encoded::Embedding(files) => {
+                let run = self.path.parent().unwrap_or(Path::new("."));
+                return projector::write(disk, run, &sample.tag, sample.step, &files);
+            }
+        }
+        self.encoded.push(Framed { index, end: self.encoder.len(), first_of_tag });
+        Ok(())
     }
 
     /// Writes what the encoder holds. On failure the file is cut back to its last whole record, and what is in it is
@@ -266,7 +290,7 @@ fn create_file(disk: &dyn Disk, run: &Path, suffix: &str) -> Result<(PathBuf, Bo
 }
 
 /// How much was written, and why not everything.
-fn write_all(output: &mut dyn Output, bytes: &[u8]) -> (usize, io::Result<()>) {
+pub(super) fn write_all(output: &mut dyn Output, bytes: &[u8]) -> (usize, io::Result<()>) {
     let mut written = 0;
     while written < bytes.len() {
         match output.write(&bytes[written..]) {
@@ -292,6 +316,15 @@ fn session_start(step: Step) -> proto::Event {
 fn push_event(encoder: &mut RecordEncoder, event: &proto::Event) {
     // Encoding fails for lack of room only, and a Vec grows.
     encoder.push_with(|buffer| event.encode(buffer).unwrap_or_default());
+}
+
+fn graph_event(sample: &Sample, graph_def: Vec<u8>) -> proto::Event {
+    proto::Event {
+        wall_time: sample.wall_time.secs(),
+        step: sample.step.get(),
+        what: Some(What::GraphDef(graph_def)),
+        ..Default::default()
+    }
 }
 
 /// Makes `event` the sample's, in the memory of the one before.

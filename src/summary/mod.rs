@@ -1,5 +1,6 @@
 //! Floor 1: pure values and how they look on the wire, one file per dashboard of TensorBoard.
 
+mod encoded;
 mod histogram;
 mod image;
 mod scalar;
@@ -13,6 +14,7 @@ mod wall_time;
 
 use std::fmt;
 
+pub(crate) use self::encoded::{EmbeddingFiles, Encoded};
 pub use self::{
     histogram::{Bucket, Histogram},
     image::Image,
@@ -209,13 +211,13 @@ impl Summary {
     ///
     /// # Errors
     /// A picture too large for PNG.
-    pub(crate) fn encode(&self) -> Result<proto::summary::value::Value> {
-        Ok(match &self.value {
+    pub(crate) fn encode(&self) -> Result<Encoded> {
+        Ok(Encoded::Value(match &self.value {
             Value::Scalar(value) => scalar::encode(*value),
             Value::Histogram(buckets) => histogram::encode(buckets),
             Value::Images(images) => image::encode(images)?,
             Value::Text(markdown) => text::encode(markdown),
-        })
+        }))
     }
 
     /// Bytes held in memory while the value waits to be written.

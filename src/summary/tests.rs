@@ -5,7 +5,7 @@ use crate::proto::{DataClass, DataType, TensorProto, summary::value::Value as Wi
 
 fn tensor(summary: &Summary) -> TensorProto {
     match summary.encode().unwrap() {
-        Wire::Tensor(tensor) => tensor,
+        Encoded::Value(Wire::Tensor(tensor)) => tensor,
         other => panic!("a tensor was expected, not {other:?}"),
     }
 }
@@ -41,7 +41,7 @@ fn metadata_names_dashboard_and_storage_class() {
 #[test]
 fn scalars_keep_what_is_not_finite() {
     let encode = |value: f64| match Summary::scalar(value).encode().unwrap() {
-        Wire::SimpleValue(value) => value,
+        Encoded::Value(Wire::SimpleValue(value)) => value,
         other => panic!("a number was expected, not {other:?}"),
     };
     assert_eq!(encode(0.1), 0.1_f32);

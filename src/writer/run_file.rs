@@ -119,7 +119,7 @@ impl RunFile {
             Some(file) => file,
             none => none.insert(EventFileWriter::create_on(disk, &self.dir, &self.options)?),
         };
-        Ok(file.append_some(&self.backlog))
+        Ok(file.append_some(disk, &self.backlog))
     }
 
     /// Forgets a file that cannot be written on, so that the next sample gets a new one. Returns whether it is no longer

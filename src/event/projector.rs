@@ -1,0 +1,155 @@
+//! Files of the page Projector: `projector_config.pbtxt` in the run's folder, and below `projector/` what it names.
+//!
+//! TensorBoard reads the configuration strictly: where it is half written or names a file that is not there, the page
+//! fails for all runs. So files come before the configuration, and each takes its place whole, by a rename.
+
+use std::{
+    fmt::Write as _,
+    io,
+    path::Path,
+    process,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use super::{Disk, writer::write_all};
+use crate::{
+    error::{Error, Result},
+    summary::{EmbeddingFiles, Step, Tag},
+};
+
+/// What TensorBoard looks for in the folder of a run.
+const CONFIG: &str = "projector_config.pbtxt";
+/// Folder of the files that it names; they must lie below the configuration.
+const ASSETS: &str = "projector";
+/// Largest configuration that is read: ten thousands of embeddings.
+const MAX_CONFIG: u64 = 16 << 20;
+/// Longest folder name, in bytes; file systems take 255.
+const MAX_FOLDER: usize = 100;
+
+/// Writes the files of an embedding and puts it into the configuration, in place of one of the same name. Doing it
+/// again changes nothing.
+pub(super) fn write(
+    disk: &dyn Disk,
+    run: &Path,
+    tag: &Tag,
+    step: Step,
+    files: &EmbeddingFiles,
+) -> Result<()> {
+    let folder = format!("{ASSETS}/{}/{step}", folder_name(tag));
+    let dir = run.join(&folder);
+    disk.create_dir_all(&dir).map_err(|error| Error::io("create the folder", &dir, error))?;
+    let mut block = format!("embeddings {{\n  tensor_name: {}\n", quoted(&tensor_name(tag, step)));
+    let mut put = |field: &str, name: &str, bytes: &[u8]| {
+        let _ = writeln!(block, "{field}: {}", quoted(&format!("{folder}/{name}")));
+        replace(disk, &dir.join(name), bytes)
+    };
+    put("  tensor_path", "tensors.tsv", &files.tensors)?;
+    if let Some(metadata) = &files.metadata {
+        put("  metadata_path", "metadata.tsv", metadata)?;
+    }
+    if let Some(sprites) = &files.sprites {
+        put("  sprite {\n    image_path", "sprites.png", &sprites.png)?;
+        for size in sprites.size {
+            let _ = writeln!(block, "    single_image_dim: {size}");
+        }
+        block.push_str("  }\n");
+    }
+    for size in files.shape {
+        let _ = writeln!(block, "  tensor_shape: {size}");
+    }
+    block.push_str("}\n");
+    add_to_config(disk, &run.join(CONFIG), &tensor_name(tag, step), &block)
+}
+
+/// The name in the page's list. A colon has a meaning there.
+fn tensor_name(tag: &Tag, step: Step) -> String {
+    format!("{tag} (step {step})")
+}
+
+/// Puts an embedding behind those that are there.
+fn add_to_config(disk: &dyn Disk, path: &Path, name: &str, block: &str) -> Result<()> {
+    let before = match disk.read(path, MAX_CONFIG) {
+        Ok(bytes) => String::from_utf8(bytes)
+            .map_err(|error| Error::io("read", path, io::Error::new(io::ErrorKind::InvalidData, error)))?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(Error::io("read", path, error)),
+    };
+    let after = without(&before, name) + block;
+    if after == before { Ok(()) } else { replace(disk, path, after.as_bytes()) }
+}
+
+/// The text of a configuration without the embedding of this name. The layout is that of this module and of Google's
+/// library: an embedding begins and ends with a line of its own. All else stays as it is.
+fn without(config: &str, name: &str) -> String {
+    let name = format!("  tensor_name: {}", quoted(name));
+    let mut kept = String::with_capacity(config.len());
+    let mut lines = config.lines().peekable();
+    while let Some(line) = lines.next() {
+        if line == "embeddings {" && lines.peek() == Some(&name.as_str()) {
+            let _ = lines.find(|line| *line == "}");
+        } else {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    kept
+}
+
+/// A string as the text format of protocol buffers has it.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() => {
+                let mut utf8 = [0; 4];
+                for byte in c.encode_utf8(&mut utf8).bytes() {
+                    let _ = write!(out, "\\{byte:03o}");
+                }
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// A name for the folder of a tag that every file system takes, another one for each tag. What is not plain becomes
+/// `%` and two digits; a long name is cut and gets a checksum.
+fn folder_name(tag: &Tag) -> String {
+    let mut name = String::new();
+    for (index, byte) in tag.as_str().bytes().enumerate() {
+        match byte {
+            b'.' if index > 0 => name.push('.'),
+            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'_' => name.push(char::from(byte)),
+            _ => {
+                let _ = write!(name, "%{byte:02X}");
+            }
+        }
+    }
+    // TensorBoard would take the folder for an event file.
+    let mut name = name.replace("tfevents", "%74fevents");
+    if name.len() > MAX_FOLDER {
+        name.truncate(MAX_FOLDER);
+        let _ = write!(name, "%{:08x}", crc32c::crc32c(tag.as_str().as_bytes()));
+    }
+    name
+}
+
+/// Writes a file that takes its place whole.
+fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<()> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let temporary = path.with_extension(format!("{}.{count}.tmp", process::id()));
+    let written = disk.create_new(&temporary).and_then(|mut output| {
+        write_all(&mut *output, bytes).1?;
+        output.sync()?;
+        drop(output);
+        disk.rename(&temporary, path)
+    });
+    written.map_err(|error| {
+        // Half a file would only be in the way.
+        let _ = disk.remove(&temporary);
+        Error::io("write", path, error)
+    })
+}
