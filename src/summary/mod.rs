@@ -96,6 +96,26 @@ impl Summary {
         Summary::new(Value::Histogram(histogram.buckets()))
     }
 
+    /// A distribution that was counted elsewhere, in buckets of any width: TensorBoard spreads the count of each evenly
+    /// from its left to its right edge.
+    ///
+    /// # Errors
+    /// The first bucket with an edge that is not finite, with its edges the wrong way round, or that begins before the
+    /// one before it ends.
+    ///
+    /// ```
+    /// use convscope::{Bucket, Summary};
+    ///
+    /// let bucket = |left, right, count| Bucket { left, right, count };
+    /// assert!(Summary::histogram_raw(vec![bucket(0.0, 1.0, 7), bucket(1.0, 10.0, 3)]).is_ok());
+    /// let error = Summary::histogram_raw(vec![bucket(0.0, 1.0, 7), bucket(0.5, 10.0, 3)]).unwrap_err();
+    /// assert_eq!(error.to_string(), "histogram: bucket 1 begins at 0.5, before bucket 0 ends at 1; sort them, without overlap");
+    /// ```
+    pub fn histogram_raw(buckets: Vec<Bucket>) -> Result<Summary> {
+        histogram::check(&buckets)?;
+        Ok(Summary::new(Value::Histogram(buckets)))
+    }
+
     /// A picture.
     pub fn image(image: Image) -> Summary {
         Summary::new(Value::Images(vec![image]))

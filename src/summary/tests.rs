@@ -119,3 +119,24 @@ fn the_size_hint_covers_what_is_held() {
     assert!(Summary::scalar(1.0).with_description("d".repeat(700)).size_hint() >= 700);
     assert!(Summary::scalar(1.0).size_hint() >= size_of::<Summary>());
 }
+
+#[test]
+fn raw_buckets_are_checked() {
+    let raw = |edges: &[(f64, f64)]| {
+        let buckets = edges.iter().map(|&(left, right)| Bucket { left, right, count: 1 }).collect();
+        Summary::histogram_raw(buckets).map(|summary| summary.as_buckets().map(<[Bucket]>::len))
+    };
+    assert_eq!(raw(&[]).unwrap(), Some(0));
+    assert_eq!(raw(&[(-1.0, 0.0), (0.0, 0.0), (0.0, 0.5), (2.0, 3.0)]).unwrap(), Some(4));
+    for (edges, words) in [
+        (vec![(0.0, f64::NAN)], "bucket 0 goes from 0 to NaN; both edges must be finite"),
+        (vec![(0.0, 1.0), (1.0, f64::INFINITY)], "bucket 1 goes from 1 to inf; both edges must be finite"),
+        (vec![(1.0, 0.0)], "bucket 0 goes from 1 down to 0; exchange its edges"),
+        (
+            vec![(1.0, 2.0), (0.0, 1.0)],
+            "bucket 1 begins at 0, before bucket 0 ends at 2; sort them, without overlap",
+        ),
+    ] {
+        assert_eq!(raw(&edges).unwrap_err().to_string(), format!("histogram: {words}"));
+    }
+}

@@ -3,7 +3,7 @@
 use super::{elements::Element, summary_writer::SummaryWriter};
 use crate::{
     error::Result,
-    summary::{Histogram, Image, Step, Summary},
+    summary::{Bucket, Histogram, Image, Step, Summary},
 };
 
 impl SummaryWriter {
@@ -29,6 +29,14 @@ impl SummaryWriter {
     /// As [`add`](SummaryWriter::add).
     pub fn add_histogram_data(&self, tag: &str, histogram: &Histogram, step: impl Into<Step>) -> Result<()> {
         self.add(tag, Summary::histogram(histogram), step)
+    }
+
+    /// Adds a distribution that was counted elsewhere, in buckets of any width.
+    ///
+    /// # Errors
+    /// Buckets that are not finite, sorted and without overlap, and as [`add`](SummaryWriter::add).
+    pub fn add_histogram_raw(&self, tag: &str, buckets: &[Bucket], step: impl Into<Step>) -> Result<()> {
+        self.add(tag, Summary::histogram_raw(buckets.to_vec())?, step)
     }
 
     /// Adds a picture. It is compressed in the background.

@@ -10,7 +10,10 @@ mod moments;
 
 use self::{cells::Cells, moments::Moments};
 use super::tensor;
-use crate::proto::{DataClass, summary::value::Value};
+use crate::{
+    error::{Error, Result},
+    proto::{DataClass, summary::value::Value},
+};
 
 pub(super) const PLUGIN: &str = "histograms";
 pub(super) const DATA_CLASS: DataClass = DataClass::Tensor;
@@ -203,6 +206,29 @@ impl Histogram {
     fn pieces(&self) -> Vec<Bucket> {
         self.cells.pieces(&self.moments)
     }
+}
+
+/// Refuses buckets that TensorBoard would draw wrong or not at all.
+pub(super) fn check(buckets: &[Bucket]) -> Result<()> {
+    let refuse = |why: String| Err(Error::invalid("histogram", why));
+    for (at, Bucket { left, right, .. }) in buckets.iter().enumerate() {
+        if !left.is_finite() || !right.is_finite() {
+            return refuse(format!("bucket {at} goes from {left} to {right}; both edges must be finite"));
+        }
+        if left > right {
+            return refuse(format!("bucket {at} goes from {left} down to {right}; exchange its edges"));
+        }
+    }
+    for (at, pair) in buckets.windows(2).enumerate() {
+        let (end, begin) = (pair[0].right, pair[1].left);
+        if begin < end {
+            let (before, next) = (at, at + 1);
+            return refuse(format!(
+                "bucket {next} begins at {begin}, before bucket {before} ends at {end}; sort them, without overlap"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Rows of left edge, right edge and count. No values at all are one row of zeros, which both pages show as empty.
