@@ -70,7 +70,9 @@ pub mod trainer;
 pub use crate::{
     arch::ModelSpec,
     error::{Error, ErrorKind, Result},
-    summary::{Bucket, Histogram, Image, Kind, Step, Summary, Tag, WallTime},
+    summary::{
+        Audio, Bucket, Figure, Histogram, Image, Kind, Step, Summary, Table, Tag, Tensor, Video, WallTime,
+    },
     writer::{Entry, MemorySink, SubRun, SummarySink, SummaryWriter},
 };
 

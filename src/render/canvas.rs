@@ -36,6 +36,9 @@ impl Rect {
 /// No picture of ours comes near this; a slip in a layout must not ask for all memory.
 const MAX_SIDE: usize = 4096;
 
+/// The most memory that an enlarged picture from outside takes: 1 GiB.
+const MAX_BYTES: usize = 1 << 30;
+
 /// An opaque picture in the making. What is drawn outside of it is left out.
 #[derive(Debug, Clone)]
 pub(super) struct Canvas {
@@ -54,6 +57,38 @@ impl Canvas {
             ));
         }
         Ok(Canvas { width, height, pixels: color.repeat(width * height) })
+    }
+
+    /// A picture on white where it can be seen through, each of its pixels `zoom` by `zoom` large.
+    pub fn from_image(image: &Image, zoom: usize) -> Result<Canvas> {
+        let (columns, rows) = (image.width() as usize, image.height() as usize);
+        let size = columns.checked_mul(zoom).zip(rows.checked_mul(zoom));
+        let bytes = size.and_then(|(width, height)| width.checked_mul(height)?.checked_mul(3));
+        let (Some((width, height)), true) = (size, bytes.is_some_and(|bytes| bytes <= MAX_BYTES)) else {
+            let why = format!("{columns} x {rows} pixels, enlarged {zoom} times, are too many to draw on");
+            return Err(Error::invalid("picture", why));
+        };
+        let mut pixels = Vec::with_capacity(3 * width * height);
+        for row in image.pixels().chunks_exact(columns * usize::from(image.channels())) {
+            let line: Vec<u8> = (row.chunks_exact(image.channels().into()).map(opaque))
+                .flat_map(|color| color.repeat(zoom))
+                .collect();
+            (0..zoom).for_each(|_| pixels.extend_from_slice(&line));
+        }
+        Ok(Canvas { width, height, pixels })
+    }
+
+    /// Width and height in pixels.
+    pub fn sides(&self) -> (usize, usize) {
+        (self.width, self.height)
+    }
+
+    /// Copies another canvas with its upper left corner at `(x, y)`, each of its pixels `zoom` by `zoom` large.
+    pub fn paste(&mut self, other: &Canvas, (x, y): (usize, usize), zoom: usize) {
+        for (i, pixel) in other.pixels.as_chunks().0.iter().enumerate() {
+            let (column, row) = (i % other.width, i / other.width);
+            self.fill(Rect::new(x + column * zoom, y + row * zoom, zoom, zoom), *pixel);
+        }
     }
 
     pub fn set(&mut self, x: usize, y: usize, color: Rgb) {
@@ -98,6 +133,19 @@ impl Canvas {
     pub fn into_image(self) -> Result<Image> {
         Image::rgb(self.width as u32, self.height as u32, self.pixels)
     }
+}
+
+/// A pixel of 1 to 4 channels on white.
+fn opaque(pixel: &[u8]) -> Rgb {
+    let (color, alpha) = match *pixel {
+        [gray] => ([gray; 3], 255),
+        [gray, alpha] => ([gray; 3], alpha),
+        [r, g, b] => ([r, g, b], 255),
+        [r, g, b, alpha, ..] => ([r, g, b], alpha),
+        [] => ([255; 3], 0),
+    };
+    let alpha = u32::from(alpha);
+    color.map(|c| ((u32::from(c) * alpha + 255 * (255 - alpha) + 127) / 255) as u8)
 }
 
 pub(super) fn rgb888([r, g, b]: Rgb) -> Rgb888 {

@@ -4,12 +4,14 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `filters`, `feature_maps`, `probe_images` | one picture each: numbers in, [`Image`](crate::Image) out |
+//! | `boxes` | labelled boxes on a picture |
 //! | `grid` | [`make_grid`]: bare tiles in torchvision's layout |
 //! | `normalize`, `colormap` | from a value to `0..=1`, from there to a colour |
 //! | `caption`, `legend`, `page` | what stands around the tiles |
 //! | `layout`, `tile` | where the tiles go, and how one is drawn |
 //! | `canvas`, `text` | pixels and letters |
 
+mod boxes;
 mod canvas;
 mod caption;
 mod colormap;
@@ -26,6 +28,7 @@ mod text;
 mod tile;
 
 pub use self::{
+    boxes::{BoundingBox, BoxColor, draw_boxes},
     caption::Caption,
     colormap::ColorMap,
     feature_maps::{FeatureMapOptions, feature_maps},

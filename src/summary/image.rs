@@ -149,6 +149,13 @@ impl Image {
     }
 
     fn write_png(&self, out: &mut Vec<u8>) -> Result<(), png::EncodingError> {
+        let mut writer = self.png_encoder(out).write_header()?;
+        writer.write_image_data(&self.0.pixels)?;
+        writer.finish()
+    }
+
+    /// Size, depth and colours; the pixels come after the header.
+    pub(super) fn png_encoder<'a>(&self, out: &'a mut Vec<u8>) -> png::Encoder<'static, &'a mut Vec<u8>> {
         let mut encoder = png::Encoder::new(out, self.0.width, self.0.height);
         encoder.set_depth(png::BitDepth::Eight);
         encoder.set_color(match self.0.channels {
@@ -159,9 +166,7 @@ impl Image {
         });
         // It runs beside the training: time counts more than the last tenth of the size.
         encoder.set_compression(png::Compression::Fast);
-        let mut writer = encoder.write_header()?;
-        writer.write_image_data(&self.0.pixels)?;
-        writer.finish()
+        encoder
     }
 
     /// Bytes held in memory.
@@ -191,11 +196,15 @@ impl fmt::Debug for Image {
 
 /// Width, height, and the files: TensorBoard shows one card per picture, on one slider of steps.
 pub(super) fn encode(images: &[Image]) -> Result<Value> {
-    let number = |n: fn(&Image) -> u32| images.first().map_or(0, n).to_string().into_bytes();
-    let mut values = vec![number(Image::width), number(Image::height)];
-    for image in images {
-        values.push(image.to_png()?);
-    }
+    let size = images.first().map_or((0, 0), |image| (image.width(), image.height()));
+    let files = images.iter().map(Image::to_png).collect::<Result<Vec<_>>>()?;
+    Ok(encode_files(size, files))
+}
+
+/// Width and height in pixels, and files of a format that browsers show.
+pub(super) fn encode_files((width, height): (u32, u32), files: Vec<Vec<u8>>) -> Value {
+    let mut values = vec![width.to_string().into_bytes(), height.to_string().into_bytes()];
+    values.extend(files);
     let shape = [values.len()];
-    Ok(Value::Tensor(tensor::strings(values, &shape)))
+    Value::Tensor(tensor::strings(values, &shape))
 }

@@ -1,30 +1,40 @@
 //! Floor 1: pure values and how they look on the wire, one file per dashboard of TensorBoard.
 
+mod audio;
 mod encoded;
+mod figure;
 mod histogram;
 mod image;
 mod scalar;
 mod step;
+mod table;
 mod tag;
 mod tensor;
 #[cfg(test)]
 mod tests;
 mod text;
+mod video;
 mod wall_time;
 
 use std::fmt;
 
 pub(crate) use self::encoded::{EmbeddingFiles, Encoded};
+pub(crate) use self::tensor::{PLUGIN as TENSOR_PLUGIN, PluginTensor};
 pub use self::{
+    audio::Audio,
+    figure::Figure,
     histogram::{Bucket, Histogram},
     image::Image,
     step::Step,
+    table::Table,
     tag::Tag,
+    tensor::{Tensor, TensorElement, Values},
+    video::Video,
     wall_time::WallTime,
 };
 use crate::{
     error::{Error, Result},
-    proto::{self, summary_metadata::PluginData},
+    proto::{self, DataClass, summary_metadata::PluginData},
 };
 
 /// Which dashboard of TensorBoard a value is for.
@@ -39,6 +49,10 @@ pub enum Kind {
     Image,
     /// Markdown.
     Text,
+    /// One clip of sound or several of one step.
+    Audio,
+    /// An array for a dashboard that is a plugin.
+    Tensor,
 }
 
 impl fmt::Display for Kind {
@@ -48,6 +62,8 @@ impl fmt::Display for Kind {
             Kind::Histogram => "histogram",
             Kind::Image => "image",
             Kind::Text => "text",
+            Kind::Audio => "audio",
+            Kind::Tensor => "tensor",
         })
     }
 }
@@ -59,6 +75,9 @@ pub(crate) enum Value {
     Histogram(Vec<Bucket>),
     Images(Vec<Image>),
     Text(String),
+    Audio(Vec<Audio>),
+    Videos(Vec<Video>),
+    Tensor(PluginTensor),
 }
 
 /// One value with what TensorBoard shows beside it.
@@ -146,6 +165,62 @@ impl Summary {
         Summary::new(Value::Text(markdown.into()))
     }
 
+    /// A table, shown on the page Text.
+    ///
+    /// ```
+    /// use convscope::{Summary, summary::Table};
+    ///
+    /// let mut table = Table::new(["layer", "parameters"]);
+    /// table.row(["conv1", "156"]);
+    /// let markdown = "| layer | parameters |\n|---|--:|\n| conv1 | 156 |\n";
+    /// assert_eq!(Summary::table(&table).as_text(), Some(markdown));
+    /// ```
+    pub fn table(table: &Table) -> Summary {
+        Summary::text(table.to_markdown())
+    }
+
+    /// A clip of sound, shown on the page Audio.
+    pub fn audio(clip: Audio) -> Summary {
+        Summary::new(Value::Audio(vec![clip]))
+    }
+
+    /// Several clips of one step: one player each, under one slider. Their number may differ from step to step.
+    ///
+    /// # Errors
+    /// No clip at all.
+    pub fn audios(clips: Vec<Audio>) -> Result<Summary> {
+        if clips.is_empty() {
+            return Err(Error::invalid("audio", "there are no clips; a step takes at least one"));
+        }
+        Ok(Summary::new(Value::Audio(clips)))
+    }
+
+    /// A video, shown on the page Images.
+    pub fn video(video: Video) -> Summary {
+        Summary::new(Value::Videos(vec![video]))
+    }
+
+    /// Several videos of one step: one card each, under one slider. Their number may differ from step to step.
+    ///
+    /// # Errors
+    /// No video at all.
+    pub fn videos(videos: Vec<Video>) -> Result<Summary> {
+        if videos.is_empty() {
+            return Err(Error::invalid("videos", "there are none; a step takes at least one"));
+        }
+        Ok(Summary::new(Value::Videos(videos)))
+    }
+
+    /// An array for the dashboard of a TensorBoard plugin. `content` is what the plugin keeps of the first value of a
+    /// tag, most often a serialized message.
+    ///
+    /// # Errors
+    /// A plugin without a name, and the names of TensorBoard's own pages that show no tensors: `scalars`, `images`,
+    /// `audio`, `graph_keras_model`.
+    pub fn tensor(plugin: &str, content: Vec<u8>, tensor: Tensor) -> Result<Summary> {
+        Ok(Summary::new(Value::Tensor(PluginTensor::new(plugin, content, tensor)?)))
+    }
+
     /// The name that TensorBoard shows in place of the tag. Only the first of a tag counts.
     #[must_use]
     pub fn with_display_name(mut self, name: impl Into<String>) -> Summary {
@@ -165,8 +240,10 @@ impl Summary {
         match self.value {
             Value::Scalar(_) => Kind::Scalar,
             Value::Histogram(_) => Kind::Histogram,
-            Value::Images(_) => Kind::Image,
+            Value::Images(_) | Value::Videos(_) => Kind::Image,
             Value::Text(_) => Kind::Text,
+            Value::Audio(_) => Kind::Audio,
+            Value::Tensor(_) => Kind::Tensor,
         }
     }
 
@@ -209,20 +286,52 @@ impl Summary {
         }
     }
 
+    /// The clips, where it holds sound.
+    pub fn as_audio(&self) -> Option<&[Audio]> {
+        match &self.value {
+            Value::Audio(clips) => Some(clips),
+            _ => None,
+        }
+    }
+
+    /// The videos, where it holds some.
+    pub fn as_videos(&self) -> Option<&[Video]> {
+        match &self.value {
+            Value::Videos(videos) => Some(videos),
+            _ => None,
+        }
+    }
+
+    /// The array, where it is one for a plugin.
+    pub fn as_tensor(&self) -> Option<&Tensor> {
+        match &self.value {
+            Value::Tensor(value) => Some(&value.tensor),
+            _ => None,
+        }
+    }
+
     /// What readers keep of the first value of a tag: dashboard, storage class, and what is shown beside the values.
     pub(crate) fn metadata(&self) -> proto::SummaryMetadata {
-        let (plugin, data_class) = match self.kind() {
-            Kind::Scalar => (scalar::PLUGIN, scalar::DATA_CLASS),
-            Kind::Histogram => (histogram::PLUGIN, histogram::DATA_CLASS),
-            Kind::Image => (image::PLUGIN, image::DATA_CLASS),
-            Kind::Text => (text::PLUGIN, text::DATA_CLASS),
-        };
+        let (plugin, content, data_class) = self.plugin();
         proto::SummaryMetadata {
-            // The dashboards' own messages hold a version alone, and its number 0 takes no byte.
-            plugin_data: Some(PluginData { plugin_name: plugin.to_owned(), ..Default::default() }),
+            plugin_data: Some(PluginData { plugin_name: plugin.to_owned(), content }),
             display_name: self.display_name.clone(),
             summary_description: self.description.clone(),
             data_class: data_class as i32,
+        }
+    }
+
+    /// The dashboard, what it keeps of the first value of a tag, and the storage class.
+    fn plugin(&self) -> (&str, Vec<u8>, DataClass) {
+        // The messages of most dashboards hold a version alone, and its number 0 takes no byte.
+        const VERSION_0: Vec<u8> = Vec::new();
+        match &self.value {
+            Value::Scalar(_) => (scalar::PLUGIN, VERSION_0, scalar::DATA_CLASS),
+            Value::Histogram(_) => (histogram::PLUGIN, VERSION_0, histogram::DATA_CLASS),
+            Value::Images(_) | Value::Videos(_) => (image::PLUGIN, VERSION_0, image::DATA_CLASS),
+            Value::Text(_) => (text::PLUGIN, VERSION_0, text::DATA_CLASS),
+            Value::Audio(_) => (audio::PLUGIN, audio::content(), audio::DATA_CLASS),
+            Value::Tensor(value) => (&value.plugin, value.content.clone(), tensor::DATA_CLASS),
         }
     }
 
@@ -237,6 +346,9 @@ impl Summary {
             Value::Histogram(buckets) => histogram::encode(buckets),
             Value::Images(images) => image::encode(images)?,
             Value::Text(markdown) => text::encode(markdown),
+            Value::Audio(clips) => audio::encode(clips),
+            Value::Videos(videos) => video::encode(videos)?,
+            Value::Tensor(value) => value.encode(),
         }))
     }
 
@@ -247,6 +359,9 @@ impl Summary {
             Value::Histogram(buckets) => size_of_val(buckets.as_slice()),
             Value::Images(images) => images.iter().map(Image::size).sum(),
             Value::Text(markdown) => markdown.len(),
+            Value::Audio(clips) => clips.iter().map(Audio::size).sum(),
+            Value::Videos(videos) => videos.iter().map(Video::size).sum(),
+            Value::Tensor(value) => value.size(),
         };
         size_of::<Summary>() + self.display_name.len() + self.description.len() + held
     }

@@ -3,7 +3,8 @@
 use super::{elements::Element, summary_writer::SummaryWriter};
 use crate::{
     error::Result,
-    summary::{Bucket, Histogram, Image, Step, Summary},
+    render::{self, BoundingBox},
+    summary::{Audio, Bucket, Figure, Histogram, Image, Step, Summary, TENSOR_PLUGIN, Table, Tensor, Video},
 };
 
 impl SummaryWriter {
@@ -61,5 +62,61 @@ impl SummaryWriter {
     /// As [`add`](SummaryWriter::add).
     pub fn add_text(&self, tag: &str, markdown: &str, step: impl Into<Step>) -> Result<()> {
         self.add(tag, Summary::text(markdown), step)
+    }
+
+    /// Adds a table, as Markdown.
+    ///
+    /// # Errors
+    /// As [`add`](SummaryWriter::add).
+    pub fn add_table(&self, tag: &str, table: &Table, step: impl Into<Step>) -> Result<()> {
+        self.add(tag, Summary::table(table), step)
+    }
+
+    /// Adds a clip of sound. [`Summary::audios`] takes several of one step.
+    ///
+    /// # Errors
+    /// As [`add`](SummaryWriter::add).
+    pub fn add_audio(&self, tag: &str, clip: Audio, step: impl Into<Step>) -> Result<()> {
+        self.add(tag, Summary::audio(clip), step)
+    }
+
+    /// Adds a video, shown on the page Images. It is packed in the background. [`Summary::videos`] takes several of
+    /// one step.
+    ///
+    /// # Errors
+    /// As [`add`](SummaryWriter::add).
+    pub fn add_video(&self, tag: &str, video: Video, step: impl Into<Step>) -> Result<()> {
+        self.add(tag, Summary::video(video), step)
+    }
+
+    /// Adds a picture with boxes and their labels [drawn](render::draw_boxes) on it.
+    ///
+    /// # Errors
+    /// Those of [`render::draw_boxes`], and as [`add`](SummaryWriter::add).
+    pub fn add_image_with_boxes(
+        &self,
+        tag: &str,
+        image: &Image,
+        boxes: &[BoundingBox],
+        step: impl Into<Step>,
+    ) -> Result<()> {
+        self.add_image(tag, render::draw_boxes(image, boxes)?, step)
+    }
+
+    /// Adds what another crate draws, in the calling thread, as a picture.
+    ///
+    /// # Errors
+    /// Why it could not be drawn, and as [`add`](SummaryWriter::add).
+    pub fn add_figure(&self, tag: &str, figure: &impl Figure, step: impl Into<Step>) -> Result<()> {
+        self.add_image(tag, figure.to_image()?, step)
+    }
+
+    /// Adds an array for scripts that read the file. Stock TensorBoard has no page for it; [`Summary::tensor`] makes
+    /// one for the page of a plugin.
+    ///
+    /// # Errors
+    /// As [`add`](SummaryWriter::add).
+    pub fn add_tensor(&self, tag: &str, tensor: Tensor, step: impl Into<Step>) -> Result<()> {
+        self.add(tag, Summary::tensor(TENSOR_PLUGIN, Vec::new(), tensor)?, step)
     }
 }

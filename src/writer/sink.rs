@@ -2,7 +2,7 @@
 
 use crate::{
     error::Result,
-    summary::{Histogram, Image, Step, Summary, Tag, WallTime},
+    summary::{Audio, Histogram, Image, Step, Summary, TENSOR_PLUGIN, Table, Tag, Tensor, Video, WallTime},
 };
 
 /// One value on its way to a file.
@@ -100,6 +100,38 @@ pub trait SummarySink {
     /// As [`add`](SummarySink::add).
     fn add_text(&mut self, tag: &str, markdown: &str, step: Step) -> Result<()> {
         self.add(tag, Summary::text(markdown), step)
+    }
+
+    /// Takes a table, as Markdown.
+    ///
+    /// # Errors
+    /// As [`add`](SummarySink::add).
+    fn add_table(&mut self, tag: &str, table: &Table, step: Step) -> Result<()> {
+        self.add(tag, Summary::table(table), step)
+    }
+
+    /// Takes a clip of sound.
+    ///
+    /// # Errors
+    /// As [`add`](SummarySink::add).
+    fn add_audio(&mut self, tag: &str, clip: Audio, step: Step) -> Result<()> {
+        self.add(tag, Summary::audio(clip), step)
+    }
+
+    /// Takes a video, shown on the page Images.
+    ///
+    /// # Errors
+    /// As [`add`](SummarySink::add).
+    fn add_video(&mut self, tag: &str, video: Video, step: Step) -> Result<()> {
+        self.add(tag, Summary::video(video), step)
+    }
+
+    /// Takes an array for scripts that read the file.
+    ///
+    /// # Errors
+    /// As [`add`](SummarySink::add).
+    fn add_tensor(&mut self, tag: &str, tensor: Tensor, step: Step) -> Result<()> {
+        self.add(tag, Summary::tensor(TENSOR_PLUGIN, Vec::new(), tensor)?, step)
     }
 }
 

@@ -1,0 +1,224 @@
+//! Boxes with labels on a picture, such as a detector's.
+
+use super::{
+    canvas::{Canvas, Rect, Rgb},
+    colormap::contrast,
+    text::{self, Font},
+};
+use crate::{
+    error::{Error, Result},
+    summary::Image,
+};
+
+/// A rectangle on a picture, in its pixels: 0 is the left or upper edge of the picture, its width or height the other.
+/// So `(0, 0, width, height)` is all of it, and the pixel at the upper left is `(0, 0, 1, 1)`.
+///
+/// ```
+/// use convscope::render::BoundingBox;
+///
+/// let cat = BoundingBox::new(3.0, 4.5, 20.0, 17.0).label("cat 0.97").class(2);
+/// assert_eq!(cat.label.as_deref(), Some("cat 0.97"));
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundingBox {
+    /// Left edge.
+    pub x_min: f64,
+    /// Upper edge.
+    pub y_min: f64,
+    /// Right edge, not left of `x_min`.
+    pub x_max: f64,
+    /// Lower edge, not above `y_min`.
+    pub y_max: f64,
+    /// What is written at the box. Latin-1 characters can be shown, others become `?`; long ones lose their middle.
+    pub label: Option<String>,
+    /// The colour.
+    pub color: BoxColor,
+}
+
+/// The colour of a [`BoundingBox`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BoxColor {
+    /// One of ten colours that are easy to tell apart: that of the number modulo 10.
+    Class(usize),
+    /// Red, green, blue.
+    Rgb([u8; 3]),
+}
+
+impl BoundingBox {
+    /// A box without a label, in the colour of class 0.
+    pub fn new(x_min: f64, y_min: f64, x_max: f64, y_max: f64) -> BoundingBox {
+        BoundingBox { x_min, y_min, x_max, y_max, label: None, color: BoxColor::Class(0) }
+    }
+
+    /// The box with this label.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> BoundingBox {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// The box in the colour of a class.
+    #[must_use]
+    pub fn class(mut self, class: usize) -> BoundingBox {
+        self.color = BoxColor::Class(class);
+        self
+    }
+
+    /// The box in a colour: red, green, blue.
+    #[must_use]
+    pub fn rgb(mut self, color: [u8; 3]) -> BoundingBox {
+        self.color = BoxColor::Rgb(color);
+        self
+    }
+
+    fn check(&self, number: usize) -> Result<()> {
+        let BoundingBox { x_min, y_min, x_max, y_max, .. } = *self;
+        let refuse = |why: &str| {
+            let what = format!("box {number}");
+            Err(Error::invalid(what, format!("x {x_min} to {x_max}, y {y_min} to {y_max}: {why}")))
+        };
+        if [x_min, y_min, x_max, y_max].iter().any(|edge| !edge.is_finite()) {
+            return refuse("an edge is not a number of pixels");
+        }
+        if x_min > x_max || y_min > y_max {
+            return refuse("the minimum lies behind the maximum; boxes are x_min, y_min, x_max, y_max");
+        }
+        Ok(())
+    }
+
+    fn ink(&self) -> Rgb {
+        match self.color {
+            BoxColor::Class(class) => {
+                let colors = colorous::TABLEAU10;
+                colors[class % colors.len()].as_array()
+            }
+            BoxColor::Rgb(color) => color,
+        }
+    }
+}
+
+/// Pictures that are narrower are enlarged by a whole factor: letters need room, and TensorBoard does not.
+const LEAST_WIDTH: usize = 320;
+/// Width of a picture over the height of its letters: a card of TensorBoard shows wide pictures smaller.
+const LETTERS: usize = 36;
+
+/// Draws boxes on a picture, the first at the back. Each has a line that is seen on any ground and, where it has a
+/// label, a plate with it: above the box where there is room and no other plate, else below or inside.
+///
+/// Pictures less than 320 pixels wide are enlarged by a whole factor, so that the labels can be read; lines and letters
+/// grow with wider ones. What lies outside of the picture is cut off there; of a box that lies wholly outside, a line at
+/// the edge remains.
+///
+/// # Errors
+/// An edge that is not finite and a minimum that is larger than its maximum, with the number of the box, from 0.
+///
+/// ```
+/// use convscope::{Image, render::{BoundingBox, draw_boxes}};
+///
+/// let image = Image::gray(400, 300, vec![128; 400 * 300])?;
+/// let drawn = draw_boxes(&image, &[BoundingBox::new(50.0, 80.0, 150.0, 200.0).label("cat").rgb([255, 0, 0])])?;
+/// assert_eq!((drawn.width(), drawn.height(), drawn.channels()), (400, 300, 3));
+///
+/// let error = draw_boxes(&image, &[BoundingBox::new(50.0, 80.0, 40.0, 200.0)]).unwrap_err();
+/// assert!(error.to_string().starts_with("box 0: x 50 to 40, y 80 to 200: "));
+/// # Ok::<(), convscope::Error>(())
+/// ```
+pub fn draw_boxes(image: &Image, boxes: &[BoundingBox]) -> Result<Image> {
+    boxes.iter().enumerate().try_for_each(|(number, item)| item.check(number))?;
+    let zoom = LEAST_WIDTH.div_ceil(image.width() as usize);
+    let mut canvas = Canvas::from_image(image, zoom)?;
+    let (width, height) = canvas.sides();
+    let pen = Pen::for_width(width);
+    let rects: Vec<Rect> = boxes.iter().map(|item| on_canvas(item, zoom as f64, (width, height))).collect();
+    for (item, rect) in boxes.iter().zip(&rects) {
+        pen.frame(&mut canvas, *rect, item.ink());
+    }
+    // Plates come last: no line crosses a label.
+    let mut plates = Vec::new();
+    for (item, rect) in boxes.iter().zip(&rects) {
+        if let Some(label) = item.label.as_deref().filter(|label| !label.is_empty()) {
+            let plate = pen.plate(label, item.ink(), width)?;
+            let (plate_width, plate_height) = plate.sides();
+            let place =
+                place((plate_width * pen.scale, plate_height * pen.scale), *rect, (width, height), &plates);
+            canvas.paste(&plate, (place.x, place.y), pen.scale);
+            plates.push(place);
+        }
+    }
+    canvas.into_image()
+}
+
+/// Edges in whole pixels of the canvas, inside of it.
+fn on_canvas(item: &BoundingBox, zoom: f64, (width, height): (usize, usize)) -> Rect {
+    let pixel = |edge: f64, side: usize| (edge * zoom).round().clamp(0.0, side as f64) as usize;
+    let (left, right) = (pixel(item.x_min, width), pixel(item.x_max, width));
+    let (top, bottom) = (pixel(item.y_min, height), pixel(item.y_max, height));
+    Rect::new(left, top, right - left, bottom - top)
+}
+
+/// How thick lines are and how large letters.
+struct Pen {
+    line: usize,
+    font: Font,
+    /// Pixels of the canvas per pixel of a letter.
+    scale: usize,
+}
+
+impl Pen {
+    fn for_width(width: usize) -> Pen {
+        let letters = width / LETTERS;
+        let largest = Font::Large.height();
+        let fits = |font: &Font| font.height() <= letters.max(Font::Small.height());
+        let font = Font::ALL.into_iter().rev().find(fits).unwrap_or(Font::Small);
+        Pen { line: (width / 300).max(2), font, scale: (letters / largest).max(1) }
+    }
+
+    /// Lines of the box's colour between two thin ones that stand out from it. The box's edge is the outer side, where
+    /// there is room inside.
+    fn frame(&self, canvas: &mut Canvas, rect: Rect, color: Rgb) {
+        let rim = (self.line / 2).max(1);
+        for inset in 0..self.line + 2 * rim {
+            let is_rim = inset < rim || inset >= rim + self.line;
+            let ring = shrink(rect, inset);
+            canvas.frame(ring, if is_rim { contrast(color) } else { color });
+        }
+    }
+
+    /// The label on the box's colour, in pixels of letters.
+    fn plate(&self, label: &str, color: Rgb, width: usize) -> Result<Canvas> {
+        let room = (width / self.scale).saturating_sub(2 * PAD) / self.font.advance();
+        let label = text::shorten(label, room.max(1));
+        let size = (self.font.measure(&label) + 2 * PAD, self.font.height() + 2);
+        let mut plate = Canvas::new(size.0, size.1, color)?;
+        text::draw(&mut plate, (PAD, 1), &label, self.font, true, contrast(color));
+        Ok(plate)
+    }
+}
+
+/// Free pixels left and right of a label.
+const PAD: usize = 3;
+
+/// The rectangle without `inset` pixels on each side; a line where it is too small for that.
+fn shrink(rect: Rect, inset: usize) -> Rect {
+    let (x, y) = (inset.min(rect.width / 2), inset.min(rect.height / 2));
+    Rect::new(rect.x + x, rect.y + y, (rect.width - 2 * x).max(1), (rect.height - 2 * y).max(1))
+}
+
+/// Above the box, below it, inside at its top or its foot: the first place that is inside of the picture and free, else
+/// the first inside.
+fn place((width, height): (usize, usize), rect: Rect, picture: (usize, usize), taken: &[Rect]) -> Rect {
+    let x = rect.x.min(picture.0.saturating_sub(width));
+    let at = |y: usize| Rect::new(x, y, width, height);
+    let foot = rect.y + rect.height;
+    let above = rect.y.checked_sub(height);
+    let below = Some(foot).filter(|y| y + height <= picture.1);
+    let top = Some(rect.y).filter(|y| y + height <= picture.1);
+    let bottom = foot.checked_sub(height);
+    let places: Vec<Rect> = [above, below, top, bottom].into_iter().flatten().map(at).collect();
+    let free = places.iter().find(|place| !taken.iter().any(|other| overlap(place, other)));
+    free.or(places.first()).copied().unwrap_or_else(|| at(0))
+}
+
+fn overlap(a: &Rect, b: &Rect) -> bool {
+    a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height
+}

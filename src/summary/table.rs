@@ -1,0 +1,144 @@
+//! Rows and columns of text, for the page Text and for the terminal.
+
+use std::fmt::Write as _;
+
+/// A head and rows of cells. Cells are plain text: what Markdown or HTML would take for a mark is shown as it is
+/// written. Columns that hold numbers alone are aligned on the right. Shorter rows end in empty cells.
+///
+/// ```
+/// use convscope::summary::Table;
+///
+/// let mut table = Table::new(["layer", "shape", "mean"]);
+/// table.row(["conv1", "[6, 1, 5, 5]", "-0.012"]);
+/// table.row(["a|b", "*any*", "3.5e-7"]);
+/// assert_eq!(table.to_text(), "  layer  shape           mean\n  conv1  [6, 1, 5, 5]  -0.012\n  a|b    *any*         3.5e-7\n");
+/// assert!(table.to_markdown().ends_with("| a\\|b | \\*any\\* | 3.5e-7 |\n"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table with this head and no rows yet.
+    pub fn new<S: Into<String>>(head: impl IntoIterator<Item = S>) -> Table {
+        let mut table = Table { rows: Vec::new() };
+        table.row(head);
+        table
+    }
+
+    /// Adds a row below the others.
+    pub fn row<S: Into<String>>(&mut self, cells: impl IntoIterator<Item = S>) -> &mut Table {
+        self.rows.push(cells.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// The table in Markdown, as TensorBoard and many others understand it. A line break in a cell stays one.
+    pub fn to_markdown(&self) -> String {
+        let columns = self.columns();
+        let mut text = String::new();
+        for (i, row) in self.rows.iter().enumerate() {
+            let cell = |column: usize| row.get(column).map_or_else(String::new, |cell| escape(cell));
+            let cells: Vec<String> = (0..columns).map(cell).collect();
+            writeln!(text, "| {} |", cells.join(" | ")).ok();
+            if i == 0 {
+                let rule = |column| if self.is_numeric(column) { "--:" } else { "---" };
+                let rules: Vec<&str> = (0..columns).map(rule).collect();
+                writeln!(text, "|{}|", rules.join("|")).ok();
+            }
+        }
+        text
+    }
+
+    /// The table in columns of one width, each line indented by two spaces. Control characters become spaces.
+    pub fn to_text(&self) -> String {
+        let widths: Vec<usize> = (0..self.columns()).map(|column| self.width(column)).collect();
+        let mut text = String::new();
+        for row in &self.rows {
+            let mut line = String::new();
+            for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
+                let cell: String = cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+                if self.is_numeric(column) {
+                    write!(line, "  {cell:>width$}").ok();
+                } else {
+                    write!(line, "  {cell:<width$}").ok();
+                }
+            }
+            writeln!(text, "{}", line.trim_end()).ok();
+        }
+        text
+    }
+
+    fn columns(&self) -> usize {
+        self.rows.iter().map(Vec::len).max().unwrap_or(0)
+    }
+
+    fn width(&self, column: usize) -> usize {
+        self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    }
+
+    /// Whether all cells below the head hold a number or nothing.
+    fn is_numeric(&self, column: usize) -> bool {
+        self.rows.iter().skip(1).filter_map(|row| row.get(column)).all(|cell| is_number(cell))
+    }
+}
+
+/// `-1.5e-3` is one, and so is `1,234`.
+fn is_number(cell: &str) -> bool {
+    cell.is_empty() || cell.replace(',', "").parse::<f64>().is_ok()
+}
+
+/// A cell that Markdown shows as it is written.
+fn escape(cell: &str) -> String {
+    let mut text = String::with_capacity(cell.len());
+    let mut before = ' ';
+    let mut chars = cell.chars().peekable();
+    while let Some(char) = chars.next() {
+        match char {
+            '\\' | '`' | '*' | '[' | ']' | '|' => text.extend(['\\', char]),
+            // Between letters it is none of Markdown's marks: names of settings stay readable in the file.
+            '_' if !(before.is_alphanumeric() && chars.peek().is_some_and(|c| c.is_alphanumeric())) => {
+                text.push_str("\\_");
+            }
+            '&' => text.push_str("&amp;"),
+            '<' => text.push_str("&lt;"),
+            '>' => text.push_str("&gt;"),
+            '\r' if chars.peek() == Some(&'\n') => {}
+            '\r' | '\n' => text.push_str("<br>"),
+            char if char.is_control() => text.push(' '),
+            char => text.push(char),
+        }
+        before = char;
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_stand_at_the_right() {
+        let mut table = Table::new(["layer", "parameters"]);
+        table.row(["a|b", "1,234"]);
+        table.row(["total", ""]);
+        assert_eq!(table.to_text(), "  layer  parameters\n  a|b         1,234\n  total\n");
+        assert_eq!(
+            table.to_markdown(),
+            "| layer | parameters |\n|---|--:|\n| a\\|b | 1,234 |\n| total |  |\n"
+        );
+    }
+
+    #[test]
+    fn cells_stay_cells() {
+        let mut table = Table::new(["a"]);
+        table.row(["one\ntwo\r\nthree", "more"]);
+        table.row(["batch_size _x_ Vec<f32> & `code`"]);
+        assert_eq!(
+            table.to_markdown(),
+            "| a |  |\n|---|---|\n| one<br>two<br>three | more |\n\
+             | batch_size \\_x\\_ Vec&lt;f32&gt; &amp; \\`code\\` |  |\n"
+        );
+        assert_eq!(table.to_text().lines().count(), 3);
+    }
+}
