@@ -77,6 +77,17 @@ pub enum ErrorKind {
         /// What is wrong with it.
         source: prost::DecodeError,
     },
+    /// An event file that cannot be read to its end, so that its run cannot be resumed. Nothing was changed: mend the
+    /// file, or move it out of the run's folder.
+    #[error(
+        "cannot resume: {source}. Mend the file with `convscope logs repair`, or move it out of the folder"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What stands in the way.
+        source: Error,
+    },
     /// An argument that cannot be used. Nothing was done.
     #[error("{what}: {why}")]
     Invalid {

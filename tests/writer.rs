@@ -266,7 +266,7 @@ fn a_resumed_run_says_from_which_step() {
     }
     // Beyond every step: TensorBoard forgets nothing unless it is told to.
     assert_eq!(starts(logs.path()), [0, i64::MAX]);
-    SummaryWriter::builder().resume_at(9).open(logs.path()).unwrap().close().unwrap();
+    SummaryWriter::resume(logs.path(), 9).unwrap().close().unwrap();
     assert_eq!(starts(logs.path()), [0, i64::MAX, 9]);
     assert_eq!(event_files(logs.path()).len(), 3);
 }

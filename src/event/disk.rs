@@ -21,6 +21,10 @@ pub(crate) trait Disk: Send + Sync {
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
     /// Gives a file another name, in place of what has it.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Cuts a file that nobody has open to `len` bytes, on the device too.
+    fn cut(&self, path: &Path, len: u64) -> io::Result<()>;
+    /// Waits until the names in a folder are on the device.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 }
 
 /// An event file that is being written.
@@ -69,8 +73,19 @@ impl Disk for RealDisk {
         Ok(bytes)
     }
 
+    fn cut(&self, path: &Path, len: u64) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(path)?;
+        file.set_len(len)?;
+        file.sync_all()
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        // Other systems cannot open a folder, and need not.
+        if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
     }
 }
 
@@ -176,8 +191,16 @@ pub(crate) mod testing {
             RealDisk.read(path, limit)
         }
 
+        fn cut(&self, path: &Path, len: u64) -> io::Result<()> {
+            RealDisk.cut(path, len)
+        }
+
         fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
             RealDisk.rename(from, to)
+        }
+
+        fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+            RealDisk.sync_dir(dir)
         }
     }
 

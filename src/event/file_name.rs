@@ -20,6 +20,11 @@ pub(crate) fn is_event_file(name: &OsStr) -> bool {
     name.to_string_lossy().contains(INFIX)
 }
 
+/// An event file's name, changed so that TensorBoard does not take it for one.
+pub(super) fn without_infix(name: &str) -> String {
+    name.replace(INFIX, "tf-events")
+}
+
 /// A new name `events.out.tfevents.{secs}.{host}.{pid}.{uid}{suffix}` that sorts after the event files `existing`, as
 /// TensorBoard reads the files of a run in the order of their names.
 pub(super) fn next_file_name(now_secs: u64, existing: &[OsString], suffix: &str) -> String {

@@ -4,6 +4,7 @@ mod disk;
 mod file_name;
 mod projector;
 mod reader;
+mod rewrite;
 mod sample;
 mod writer;
 
@@ -12,6 +13,7 @@ pub(crate) use self::disk::testing;
 pub(crate) use self::{
     disk::{Disk, RealDisk},
     file_name::{check_suffix, is_event_file, sanitized_host},
+    rewrite::{Filter, Rewrite, remove_unfinished},
     writer::Appended,
 };
 pub use self::{

@@ -39,7 +39,8 @@ pub struct EventFileOptions {
     /// End of the file's name. The default is none.
     pub suffix: String,
     /// First step of the session, where training resumes: TensorBoard's Python loader forgets what earlier files of
-    /// the folder say of this step and those after. Without it nothing is forgotten.
+    /// the folder say of this step and those after. Without it nothing is forgotten. The files stay as they are;
+    /// [`SummaryWriter::resume`](crate::SummaryWriter::resume) changes them.
     pub start: Option<Step>,
 }
 
@@ -281,7 +282,13 @@ fn create_file(disk: &dyn Disk, run: &Path, suffix: &str) -> Result<(PathBuf, Bo
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let path = run.join(next_file_name(now, &existing, suffix));
         match disk.create_new(&path) {
-            Ok(output) => return Ok((path, output, existing.iter().any(|name| is_event_file(name)))),
+            Ok(output) => {
+                // Asked again: of two writers that begin at once, one at least must see the other.
+                let others = disk.names(run).unwrap_or(existing);
+                let own = path.file_name();
+                let others = others.iter().any(|name| is_event_file(name) && Some(&**name) != own);
+                return Ok((path, output, others));
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(Error::io("create", path, error)),
         }

@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use super::{
     queue::QueueOptions,
+    resume::forget_from,
     run_folder::{check_run_folder, named_run, new_run},
     summary_writer::SummaryWriter,
 };
@@ -91,15 +92,6 @@ impl SummaryWriterBuilder {
         self
     }
 
-    /// First step of a resumed training: TensorBoard's Python loader forgets what the run's earlier files say of this
-    /// step and those after. Without it nothing is forgotten, and a training that goes on from a checkpoint shows the
-    /// steps after the checkpoint twice.
-    #[must_use]
-    pub fn resume_at(mut self, step: impl Into<Step>) -> Self {
-        self.file.start = Some(step.into());
-        self
-    }
-
     /// Most values that wait for being written, at least 1. The default is 16,384.
     #[must_use]
     pub fn max_queued_records(mut self, records: usize) -> Self {
@@ -155,6 +147,14 @@ impl SummaryWriterBuilder {
         self.open_on(Arc::new(RealDisk), run_dir.as_ref())
     }
 
+    /// A writer of the run in the folder `run_dir`, which goes on from `step`: see [`SummaryWriter::resume`].
+    ///
+    /// # Errors
+    /// As [`SummaryWriter::resume`] and [`open`](SummaryWriterBuilder::open).
+    pub fn resume(self, run_dir: impl AsRef<Path>, step: impl Into<Step>) -> Result<SummaryWriter> {
+        self.resume_on(Arc::new(RealDisk), run_dir.as_ref(), step.into())
+    }
+
     /// How long the last handle waits when it is dropped without `close`.
     #[cfg(test)]
     pub(super) fn patience(mut self, patience: Duration) -> Self {
@@ -172,14 +172,28 @@ impl SummaryWriterBuilder {
     }
 
     pub(super) fn open_on(self, disk: Arc<dyn Disk>, run_dir: &Path) -> Result<SummaryWriter> {
+        self.check_with(run_dir)?;
+        SummaryWriter::start(disk, run_dir, self.file, self.queue)
+    }
+
+    pub(super) fn resume_on(
+        mut self,
+        disk: Arc<dyn Disk>,
+        run_dir: &Path,
+        step: Step,
+    ) -> Result<SummaryWriter> {
+        self.check_with(run_dir)?;
+        forget_from(&*disk, run_dir, step)?;
+        self.file.start = Some(step);
+        SummaryWriter::start(disk, run_dir, self.file, self.queue)
+    }
+
+    fn check_with(&self, run_dir: &Path) -> Result<()> {
         self.check()?;
         check_run_folder(run_dir)?;
-        if let Some(name) = self.run_name {
-            let why =
-                format!("`{name}` given together with the run's folder; use `create` with the log folder");
-            return Err(Error::invalid("run name", why));
-        }
-        SummaryWriter::start(disk, run_dir, self.file, self.queue)
+        let Some(name) = &self.run_name else { return Ok(()) };
+        let why = format!("`{name}` given together with the run's folder; use `create` with the log folder");
+        Err(Error::invalid("run name", why))
     }
 
     fn check(&self) -> Result<()> {

@@ -14,6 +14,7 @@ use crate::{
     event::{EventFileReader, testing::FaultyDisk},
     proto::{event::What, summary::value::Value},
     record::RecordErrorKind,
+    summary::Step,
 };
 
 /// Long enough that only `flush` and a full queue cause writing.
@@ -82,7 +83,7 @@ fn expected(steps: std::ops::Range<i64>) -> Vec<(i64, f32)> {
 
 fn is_full(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Io { path, source, .. }
-        if source.raw_os_error() == Some(28) && path.to_string_lossy().contains("tfevents"))
+        if source.raw_os_error() == Some(28) && path.to_string_lossy().contains("events.out"))
 }
 
 #[test]
@@ -320,4 +321,24 @@ fn no_file_is_left_where_its_header_does_not_fit() {
     let error = SummaryWriter::builder().open_on(Arc::new(bench.disk.clone()), &bench.run()).unwrap_err();
     assert!(is_full(&error), "{error}");
     assert_eq!(fs::read_dir(bench.run()).unwrap().count(), 0);
+}
+
+#[test]
+fn resuming_on_a_full_disk_changes_nothing() {
+    let bench = Bench::new();
+    let writer = bench.open(quiet());
+    add(&writer, 0..50);
+    writer.close().unwrap();
+    let resume = || quiet().resume_on(Arc::new(bench.disk.clone()), &bench.run(), Step::new(20));
+    for room in (0..800).step_by(37) {
+        bench.room(room);
+        assert!(is_full(&resume().unwrap_err()), "{room}");
+        assert_eq!(read(&bench.run()), (expected(0..50), 0), "{room}");
+        assert_eq!(fs::read_dir(bench.run()).unwrap().count(), 1, "{room}: something was left");
+    }
+    bench.room(None);
+    let writer = resume().unwrap();
+    add(&writer, 20..30);
+    writer.close().unwrap();
+    assert_eq!(read(&bench.run()), (expected(0..30), 0));
 }

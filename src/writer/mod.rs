@@ -7,6 +7,7 @@ mod failure;
 #[cfg(test)]
 mod failure_tests;
 mod queue;
+mod resume;
 mod run_file;
 mod run_folder;
 mod runs;

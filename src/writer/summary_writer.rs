@@ -73,12 +73,55 @@ impl SummaryWriter {
     }
 
     /// A writer of the run in the folder `run_dir`, which is made if need be. In a folder with event files the run
-    /// goes on, in a new file.
+    /// goes on, in a new file, and nothing is forgotten: where training takes steps again that it took before, use
+    /// [`resume`](SummaryWriter::resume).
     ///
     /// # Errors
     /// A name with `tfevents` in it, and what the operating system refuses.
     pub fn open(run_dir: impl AsRef<Path>) -> Result<SummaryWriter> {
         SummaryWriter::builder().open(run_dir)
+    }
+
+    /// A writer of the run in the folder `run_dir`, which goes on from `step`, such as after the checkpoint that
+    /// training starts from again. TensorBoard then shows one curve, as if the run had never gone beyond.
+    ///
+    /// What the run and its sub-runs (the folders below) hold of `step` and later ones is **removed**, and so are a
+    /// torn record that a killed program left, and the end status of the hyperparameters' session. A file that needs it
+    /// is written anew and replaced in one step: whatever interrupts that, each file is the old one or the new one, and
+    /// resuming again does the rest. In a folder without event files the run begins, at `step`.
+    ///
+    /// Nobody else may write to the run meanwhile. A TensorBoard that is running may show removed values until it is
+    /// started again.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) for a file that cannot be read to its end; then nothing was
+    /// changed. A folder that has runs below it and no event file of its own, and those of
+    /// [`open`](SummaryWriter::open).
+    ///
+    /// ```
+    /// use convscope::{SummaryWriter, event::EventFileReader};
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let run = dir.path();
+    /// let writer = SummaryWriter::open(run)?;
+    /// for step in 0..10 {
+    ///     writer.add_scalar("loss", 1.0, step)?;
+    /// }
+    /// writer.close()?;
+    ///
+    /// let writer = SummaryWriter::resume(run, 7)?; // the last checkpoint was taken before step 7
+    /// writer.add_scalar("loss", 0.5, 7)?;
+    /// writer.close()?;
+    ///
+    /// let mut files: Vec<_> = std::fs::read_dir(run)?.map(|file| Ok(file?.path())).collect::<std::io::Result<_>>()?;
+    /// files.sort();
+    /// let steps = |file: &_| EventFileReader::open(file).unwrap().skip(2).map(|event| event.unwrap().step).collect();
+    /// let steps: Vec<Vec<i64>> = files.iter().map(steps).collect();
+    /// assert_eq!(steps, [vec![0, 1, 2, 3, 4, 5, 6], vec![7]]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn resume(run_dir: impl AsRef<Path>, step: impl Into<Step>) -> Result<SummaryWriter> {
+        SummaryWriter::builder().resume(run_dir, step)
     }
 
     /// Sets name, bounds and behaviour.
