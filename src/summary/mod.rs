@@ -1,8 +1,10 @@
 //! Floor 1: pure values and how they look on the wire, one file per dashboard of TensorBoard.
 
 mod audio;
+mod conceptual_graph;
 mod encoded;
 mod figure;
+mod graph;
 mod histogram;
 mod image;
 mod scalar;
@@ -19,10 +21,13 @@ mod wall_time;
 use std::fmt;
 
 pub(crate) use self::encoded::{EmbeddingFiles, Encoded};
+pub(crate) use self::graph::TAG as GRAPH_TAG;
 pub(crate) use self::tensor::{PLUGIN as TENSOR_PLUGIN, PluginTensor};
 pub use self::{
     audio::Audio,
+    conceptual_graph::{ConceptualGraph, ConceptualLayer},
     figure::Figure,
+    graph::{Attribute, Graph, GraphNode},
     histogram::{Bucket, Histogram},
     image::Image,
     step::Step,
@@ -53,6 +58,10 @@ pub enum Kind {
     Audio,
     /// An array for a dashboard that is a plugin.
     Tensor,
+    /// Operations and how they are connected.
+    Graph,
+    /// Layers and how they are connected.
+    ConceptualGraph,
 }
 
 impl fmt::Display for Kind {
@@ -64,6 +73,8 @@ impl fmt::Display for Kind {
             Kind::Text => "text",
             Kind::Audio => "audio",
             Kind::Tensor => "tensor",
+            Kind::Graph => "graph",
+            Kind::ConceptualGraph => "conceptual graph",
         })
     }
 }
@@ -78,6 +89,8 @@ pub(crate) enum Value {
     Audio(Vec<Audio>),
     Videos(Vec<Video>),
     Tensor(PluginTensor),
+    Graph(Graph),
+    ConceptualGraph(ConceptualGraph),
 }
 
 /// One value with what TensorBoard shows beside it.
@@ -244,6 +257,8 @@ impl Summary {
             Value::Text(_) => Kind::Text,
             Value::Audio(_) => Kind::Audio,
             Value::Tensor(_) => Kind::Tensor,
+            Value::Graph(_) => Kind::Graph,
+            Value::ConceptualGraph(_) => Kind::ConceptualGraph,
         }
     }
 
@@ -332,6 +347,10 @@ impl Summary {
             Value::Text(_) => (text::PLUGIN, VERSION_0, text::DATA_CLASS),
             Value::Audio(_) => (audio::PLUGIN, audio::content(), audio::DATA_CLASS),
             Value::Tensor(value) => (&value.plugin, value.content.clone(), tensor::DATA_CLASS),
+            Value::Graph(_) => (graph::PLUGIN, VERSION_0, graph::DATA_CLASS),
+            Value::ConceptualGraph(_) => {
+                (conceptual_graph::PLUGIN, conceptual_graph::CONTENT.to_vec(), conceptual_graph::DATA_CLASS)
+            }
         }
     }
 
@@ -349,6 +368,8 @@ impl Summary {
             Value::Audio(clips) => audio::encode(clips),
             Value::Videos(videos) => video::encode(videos)?,
             Value::Tensor(value) => value.encode(),
+            Value::Graph(graph) => return Ok(Encoded::GraphDef(graph::encode(graph))),
+            Value::ConceptualGraph(graph) => conceptual_graph::encode(graph),
         }))
     }
 
@@ -362,6 +383,8 @@ impl Summary {
             Value::Audio(clips) => clips.iter().map(Audio::size).sum(),
             Value::Videos(videos) => videos.iter().map(Video::size).sum(),
             Value::Tensor(value) => value.size(),
+            Value::Graph(graph) => graph.size(),
+            Value::ConceptualGraph(graph) => graph.size(),
         };
         size_of::<Summary>() + self.display_name.len() + self.description.len() + held
     }

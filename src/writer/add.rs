@@ -4,7 +4,10 @@ use super::{elements::Element, summary_writer::SummaryWriter};
 use crate::{
     error::Result,
     render::{self, BoundingBox},
-    summary::{Audio, Bucket, Figure, Histogram, Image, Step, Summary, TENSOR_PLUGIN, Table, Tensor, Video},
+    summary::{
+        Audio, Bucket, ConceptualGraph, Figure, GRAPH_TAG, Graph, Histogram, Image, Step, Summary,
+        TENSOR_PLUGIN, Table, Tensor, Video,
+    },
 };
 
 impl SummaryWriter {
@@ -118,5 +121,21 @@ impl SummaryWriter {
     /// As [`add`](SummaryWriter::add).
     pub fn add_tensor(&self, tag: &str, tensor: Tensor, step: impl Into<Step>) -> Result<()> {
         self.add(tag, Summary::tensor(TENSOR_PLUGIN, Vec::new(), tensor)?, step)
+    }
+
+    /// Adds the graph of the run, shown on the page Graphs. A run has one: the last one counts.
+    ///
+    /// # Errors
+    /// As [`add`](SummaryWriter::add).
+    pub fn add_graph(&self, graph: &Graph) -> Result<()> {
+        self.add(GRAPH_TAG, Summary::graph(graph), Step::default())
+    }
+
+    /// Adds the layers of a model, shown on the page Graphs under "Conceptual graph". Keras uses the tag `keras`.
+    ///
+    /// # Errors
+    /// As [`add`](SummaryWriter::add).
+    pub fn add_conceptual_graph(&self, tag: &str, graph: &ConceptualGraph) -> Result<()> {
+        self.add(tag, Summary::conceptual_graph(graph), Step::default())
     }
 }

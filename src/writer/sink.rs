@@ -2,7 +2,10 @@
 
 use crate::{
     error::Result,
-    summary::{Audio, Histogram, Image, Step, Summary, TENSOR_PLUGIN, Table, Tag, Tensor, Video, WallTime},
+    summary::{
+        Audio, ConceptualGraph, GRAPH_TAG, Graph, Histogram, Image, Step, Summary, TENSOR_PLUGIN, Table, Tag,
+        Tensor, Video, WallTime,
+    },
 };
 
 /// One value on its way to a file.
@@ -132,6 +135,22 @@ pub trait SummarySink {
     /// As [`add`](SummarySink::add).
     fn add_tensor(&mut self, tag: &str, tensor: Tensor, step: Step) -> Result<()> {
         self.add(tag, Summary::tensor(TENSOR_PLUGIN, Vec::new(), tensor)?, step)
+    }
+
+    /// Takes the graph of the run, shown on the page Graphs. A run has one: the last one counts.
+    ///
+    /// # Errors
+    /// As [`add`](SummarySink::add).
+    fn add_graph(&mut self, graph: &Graph) -> Result<()> {
+        self.add(GRAPH_TAG, Summary::graph(graph), Step::default())
+    }
+
+    /// Takes the layers of a model, shown on the page Graphs under "Conceptual graph". Keras uses the tag `keras`.
+    ///
+    /// # Errors
+    /// As [`add`](SummarySink::add).
+    fn add_conceptual_graph(&mut self, tag: &str, graph: &ConceptualGraph) -> Result<()> {
+        self.add(tag, Summary::conceptual_graph(graph), Step::default())
     }
 }
 
