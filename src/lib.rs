@@ -71,7 +71,8 @@ pub use crate::{
     arch::ModelSpec,
     error::{Error, ErrorKind, Result},
     summary::{
-        Audio, Bucket, Figure, Histogram, Image, Kind, Step, Summary, Table, Tag, Tensor, Video, WallTime,
+        Audio, Bucket, Figure, HParam, HParams, Histogram, Image, Kind, Mesh, PrCounter, PrCurve,
+        SessionStatus, Step, Summary, Table, Tag, Tensor, Video, WallTime,
     },
     writer::{Entry, MemorySink, SubRun, SummarySink, SummaryWriter},
 };

@@ -6,8 +6,14 @@ mod encoded;
 mod figure;
 mod graph;
 mod histogram;
+mod hparams;
 mod image;
+mod layout;
+mod mesh;
+mod pr_counter;
+mod pr_curve;
 mod scalar;
+mod scene;
 mod step;
 mod table;
 mod tag;
@@ -20,16 +26,19 @@ mod wall_time;
 
 use std::fmt;
 
-pub(crate) use self::encoded::{EmbeddingFiles, Encoded};
-pub(crate) use self::graph::TAG as GRAPH_TAG;
-pub(crate) use self::tensor::{PLUGIN as TENSOR_PLUGIN, PluginTensor};
 pub use self::{
     audio::Audio,
     conceptual_graph::{ConceptualGraph, ConceptualLayer},
     figure::Figure,
     graph::{Attribute, Graph, GraphNode},
     histogram::{Bucket, Histogram},
+    hparams::{HParam, HParams, SessionStatus},
     image::Image,
+    layout::{Category, Chart, Layout},
+    mesh::Mesh,
+    pr_counter::PrCounter,
+    pr_curve::{PrCurve, PrRows},
+    scene::Scene,
     step::Step,
     table::Table,
     tag::Tag,
@@ -37,6 +46,14 @@ pub use self::{
     video::Video,
     wall_time::WallTime,
 };
+pub(crate) use self::{
+    encoded::{EmbeddingFiles, Encoded},
+    graph::TAG as GRAPH_TAG,
+    hparams::{END_TAG as HPARAMS_END_TAG, START_TAG as HPARAMS_START_TAG},
+    layout::TAG as LAYOUT_TAG,
+    tensor::{PLUGIN as TENSOR_PLUGIN, PluginTensor},
+};
+use self::{hparams::SessionInfo, mesh::MeshPart};
 use crate::{
     error::{Error, Result},
     proto::{self, DataClass, summary_metadata::PluginData},
@@ -62,6 +79,14 @@ pub enum Kind {
     Graph,
     /// Layers and how they are connected.
     ConceptualGraph,
+    /// Precision and recall over thresholds.
+    PrCurve,
+    /// The arrangement of the page Custom Scalars.
+    CustomScalars,
+    /// Points, colours or triangles in space.
+    Mesh,
+    /// Hyperparameters of a training, or how it ended.
+    HParams,
 }
 
 impl fmt::Display for Kind {
@@ -75,6 +100,10 @@ impl fmt::Display for Kind {
             Kind::Tensor => "tensor",
             Kind::Graph => "graph",
             Kind::ConceptualGraph => "conceptual graph",
+            Kind::PrCurve => "PR curve",
+            Kind::CustomScalars => "custom scalars layout",
+            Kind::Mesh => "mesh",
+            Kind::HParams => "hyperparameter",
         })
     }
 }
@@ -91,6 +120,10 @@ pub(crate) enum Value {
     Tensor(PluginTensor),
     Graph(Graph),
     ConceptualGraph(ConceptualGraph),
+    PrCurve(PrCurve),
+    Layout(Layout),
+    Mesh(MeshPart),
+    HParams(SessionInfo),
 }
 
 /// One value with what TensorBoard shows beside it.
@@ -234,6 +267,38 @@ impl Summary {
         Ok(Summary::new(Value::Tensor(PluginTensor::new(plugin, content, tensor)?)))
     }
 
+    /// Precision and recall of a yes-or-no decision.
+    pub fn pr_curve(curve: PrCurve) -> Summary {
+        Summary::new(Value::PrCurve(curve))
+    }
+
+    /// The arrangement of the page Custom Scalars, for the tag `custom_scalars__config__`: TensorBoard looks for it
+    /// nowhere else.
+    pub fn custom_scalars(layout: &Layout) -> Summary {
+        Summary::new(Value::Layout(layout.clone()))
+    }
+
+    /// A mesh as TensorBoard takes it: a tag each for points, faces and colours (`<tag>_VERTEX` and the like), and the
+    /// value that belongs to it. All go to one step.
+    pub fn mesh(tag: &str, mesh: &Mesh) -> Vec<(String, Summary)> {
+        let summary = |(tag, part)| (tag, Summary::new(Value::Mesh(part)));
+        mesh.parts(tag).into_iter().map(summary).collect()
+    }
+
+    /// Hyperparameters of a training that starts, for the tag `_hparams_/session_start_info`: TensorBoard looks for
+    /// them nowhere else.
+    ///
+    /// # Errors
+    /// No hyperparameter; an empty name, or one that was given twice.
+    pub fn hparams(hparams: &HParams) -> Result<Summary> {
+        Ok(Summary::new(Value::HParams(SessionInfo::start(hparams)?)))
+    }
+
+    /// How and when a training ended, for the tag `_hparams_/session_end_info`: TensorBoard looks for it nowhere else.
+    pub fn hparams_end(status: SessionStatus, time: WallTime) -> Summary {
+        Summary::new(Value::HParams(SessionInfo::end(status, time)))
+    }
+
     /// The name that TensorBoard shows in place of the tag. Only the first of a tag counts.
     #[must_use]
     pub fn with_display_name(mut self, name: impl Into<String>) -> Summary {
@@ -259,6 +324,10 @@ impl Summary {
             Value::Tensor(_) => Kind::Tensor,
             Value::Graph(_) => Kind::Graph,
             Value::ConceptualGraph(_) => Kind::ConceptualGraph,
+            Value::PrCurve(_) => Kind::PrCurve,
+            Value::Layout(_) => Kind::CustomScalars,
+            Value::Mesh(_) => Kind::Mesh,
+            Value::HParams(_) => Kind::HParams,
         }
     }
 
@@ -309,10 +378,26 @@ impl Summary {
         }
     }
 
+    /// The curve, where it is one.
+    pub fn as_pr_curve(&self) -> Option<&PrCurve> {
+        match &self.value {
+            Value::PrCurve(curve) => Some(curve),
+            _ => None,
+        }
+    }
+
     /// The videos, where it holds some.
     pub fn as_videos(&self) -> Option<&[Video]> {
         match &self.value {
             Value::Videos(videos) => Some(videos),
+            _ => None,
+        }
+    }
+
+    /// The layout, where it is one.
+    pub fn as_layout(&self) -> Option<&Layout> {
+        match &self.value {
+            Value::Layout(layout) => Some(layout),
             _ => None,
         }
     }
@@ -322,6 +407,24 @@ impl Summary {
         match &self.value {
             Value::Tensor(value) => Some(&value.tensor),
             _ => None,
+        }
+    }
+
+    /// The whole mesh, where it is a part of one.
+    pub fn as_mesh(&self) -> Option<&Mesh> {
+        match &self.value {
+            Value::Mesh(part) => Some(part.mesh()),
+            _ => None,
+        }
+    }
+
+    /// What no later value of the tag may change, because readers keep it of the first value alone. Empty where there
+    /// is no such thing.
+    pub(crate) fn fixed(&self) -> Vec<u8> {
+        match &self.value {
+            Value::Mesh(part) => part.fixed(),
+            Value::HParams(session) => session.content(),
+            _ => Vec::new(),
         }
     }
 
@@ -351,6 +454,10 @@ impl Summary {
             Value::ConceptualGraph(_) => {
                 (conceptual_graph::PLUGIN, conceptual_graph::CONTENT.to_vec(), conceptual_graph::DATA_CLASS)
             }
+            Value::PrCurve(curve) => (pr_curve::PLUGIN, curve.content(), pr_curve::DATA_CLASS),
+            Value::Layout(_) => (layout::PLUGIN, VERSION_0, layout::DATA_CLASS),
+            Value::Mesh(part) => (mesh::PLUGIN, part.content(), mesh::DATA_CLASS),
+            Value::HParams(session) => (hparams::PLUGIN, session.content(), hparams::DATA_CLASS),
         }
     }
 
@@ -370,6 +477,10 @@ impl Summary {
             Value::Tensor(value) => value.encode(),
             Value::Graph(graph) => return Ok(Encoded::GraphDef(graph::encode(graph))),
             Value::ConceptualGraph(graph) => conceptual_graph::encode(graph),
+            Value::PrCurve(curve) => curve.encode(),
+            Value::Layout(layout) => layout.encode(),
+            Value::Mesh(part) => part.encode(),
+            Value::HParams(_) => hparams::encode(),
         }))
     }
 
@@ -385,6 +496,10 @@ impl Summary {
             Value::Tensor(value) => value.size(),
             Value::Graph(graph) => graph.size(),
             Value::ConceptualGraph(graph) => graph.size(),
+            Value::PrCurve(curve) => curve.size(),
+            Value::Layout(layout) => layout.size(),
+            Value::Mesh(part) => part.size(),
+            Value::HParams(session) => session.size(),
         };
         size_of::<Summary>() + self.display_name.len() + self.description.len() + held
     }

@@ -1,12 +1,17 @@
 //! One method per kind of value.
 
-use super::{elements::Element, summary_writer::SummaryWriter};
+use super::{
+    elements::Element,
+    scalars::{first_error, scalars_run},
+    summary_writer::SummaryWriter,
+};
 use crate::{
     error::Result,
     render::{self, BoundingBox},
     summary::{
-        Audio, Bucket, ConceptualGraph, Figure, GRAPH_TAG, Graph, Histogram, Image, Step, Summary,
-        TENSOR_PLUGIN, Table, Tensor, Video,
+        Audio, Bucket, ConceptualGraph, Figure, GRAPH_TAG, Graph, HPARAMS_END_TAG, HPARAMS_START_TAG,
+        HParams, Histogram, Image, LAYOUT_TAG, Layout, Mesh, PrCurve, PrRows, SessionStatus, Step, Summary,
+        TENSOR_PLUGIN, Table, Tensor, Video, WallTime,
     },
 };
 
@@ -137,5 +142,99 @@ impl SummaryWriter {
     /// As [`add`](SummaryWriter::add).
     pub fn add_conceptual_graph(&self, tag: &str, graph: &ConceptualGraph) -> Result<()> {
         self.add(tag, Summary::conceptual_graph(graph), Step::default())
+    }
+
+    /// Adds several numbers that belong together, such as the losses of training and validation: one chart with a curve
+    /// for each.
+    ///
+    /// TensorBoard draws one curve per run, so each goes to a sub-run of its own, `<main_tag>_<key>` with `_` in place
+    /// of the main tag's `/`, under the tag `main_tag`. PyTorch's writer has the same folders. Each has one live file.
+    ///
+    /// # Errors
+    /// An empty key, or one that makes no name of a [sub-run](SummaryWriter::sub_run): then no number is added. And as
+    /// [`add`](SummaryWriter::add).
+    ///
+    /// ```
+    /// use convscope::SummaryWriter;
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// let writer = SummaryWriter::open(dir.path())?;
+    /// writer.add_scalars("loss/total", &[("train", 0.25), ("validation", 0.5)], 100)?;
+    /// let path = writer.path().join("loss_total_validation");
+    /// writer.close()?;
+    /// assert_eq!(std::fs::read_dir(path)?.count(), 1); // an event file
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn add_scalars(&self, main_tag: &str, values: &[(&str, f64)], step: impl Into<Step>) -> Result<()> {
+        let step = step.into();
+        let run = |(key, _): &(&str, f64)| self.sub_run(&scalars_run(main_tag, key)?);
+        let runs = values.iter().map(run).collect::<Result<Vec<_>>>()?;
+        let added = runs.iter().zip(values).map(|(run, (_, value))| run.add_scalar(main_tag, *value, step));
+        first_error(added)
+    }
+
+    /// Adds precision and recall of a yes-or-no decision.
+    ///
+    /// # Errors
+    /// As [`add`](SummaryWriter::add).
+    ///
+    /// ```
+    /// use convscope::{PrCurve, SummaryWriter};
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// let writer = SummaryWriter::open(dir.path())?;
+    /// let (is_dog, probability) = ([true, false, true], [0.9, 0.2, 0.6]);
+    /// writer.add_pr_curve("dog", PrCurve::new(&is_dog, &probability, 201)?, 100)?;
+    /// # writer.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn add_pr_curve(&self, tag: &str, curve: PrCurve, step: impl Into<Step>) -> Result<()> {
+        self.add(tag, Summary::pr_curve(curve), step)
+    }
+
+    /// Adds precision and recall that were computed elsewhere.
+    ///
+    /// # Errors
+    /// As [`PrCurve::raw`] and [`add`](SummaryWriter::add).
+    pub fn add_pr_curve_raw(&self, tag: &str, rows: &PrRows<'_>, step: impl Into<Step>) -> Result<()> {
+        self.add_pr_curve(tag, PrCurve::raw(rows)?, step)
+    }
+
+    /// Adds points in space, and the triangles between them, under the tags `<tag>_VERTEX`, `<tag>_FACE` and
+    /// `<tag>_COLOR`.
+    ///
+    /// # Errors
+    /// A mesh that differs from the first of the tag in what cannot change: see [`Mesh`]. And as
+    /// [`add`](SummaryWriter::add).
+    pub fn add_mesh(&self, tag: &str, mesh: &Mesh, step: impl Into<Step>) -> Result<()> {
+        let step = step.into();
+        let parts = Summary::mesh(tag, mesh).into_iter();
+        first_error(parts.map(|(tag, summary)| self.add(&tag, summary, step)))
+    }
+
+    /// Arranges the page Custom Scalars. Of one run the last layout counts.
+    ///
+    /// # Errors
+    /// As [`add`](SummaryWriter::add).
+    pub fn add_custom_scalars(&self, layout: &Layout) -> Result<()> {
+        self.add(LAYOUT_TAG, Summary::custom_scalars(layout), 0)
+    }
+
+    /// Writes the hyperparameters of the training that starts, as a row of the page HParams. Once for each run.
+    ///
+    /// # Errors
+    /// Hyperparameters without names or values; a second call for one run, unless it says the same; and as
+    /// [`add`](SummaryWriter::add).
+    pub fn add_hparams(&self, hparams: &HParams) -> Result<()> {
+        self.add(HPARAMS_START_TAG, Summary::hparams(hparams)?, 0)
+    }
+
+    /// Writes how and when the training ended. Without it, TensorBoard does not know. Once for each run, at its very end:
+    /// TensorBoard keeps the first.
+    ///
+    /// # Errors
+    /// A second call for one run; and as [`add`](SummaryWriter::add).
+    pub fn finish_hparams(&self, status: SessionStatus) -> Result<()> {
+        self.add(HPARAMS_END_TAG, Summary::hparams_end(status, WallTime::now()), 0)
     }
 }

@@ -11,6 +11,7 @@ mod resume;
 mod run_file;
 mod run_folder;
 mod runs;
+mod scalars;
 mod sink;
 mod summary_writer;
 #[cfg(feature = "tensorboard-rs")]

@@ -133,7 +133,6 @@ impl Queue {
         wall_time: Option<WallTime>,
         summary: Summary,
     ) -> Result<()> {
-        let kind = summary.kind();
         let bytes = cost(&summary);
         let wall_time = wall_time.unwrap_or_else(WallTime::now);
         let mut state = self.lock();
@@ -142,7 +141,7 @@ impl Queue {
             if state.phase != Phase::Open {
                 return Err(Error::new(ErrorKind::Closed { path: self.path.clone() }));
             }
-            let tag = state.runs.check(run, tag, kind)?;
+            let tag = state.runs.check(run, tag, &summary)?;
             if self.has_room(&state, bytes) {
                 break tag;
             }
@@ -152,7 +151,7 @@ impl Queue {
             };
         };
         let sample = Sample { tag, step, wall_time, summary };
-        let again = state.runs.note(run, &sample.tag, kind, step);
+        let again = state.runs.note(run, &sample.tag, &sample.summary, step);
         let warning = again.map(|before| (state.runs.name(run).clone(), sample.tag.clone(), before));
         state.waiting.push((run, sample));
         state.waiting_bytes += bytes;

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use crate::{
     error::{Error, ErrorKind, Result},
     event::check_run_name,
-    summary::{Kind, Step, Tag},
+    summary::{Kind, Step, Summary, Tag},
 };
 
 /// Number of a run of one writer. 0 is the run itself, the others are sub-runs.
@@ -22,9 +22,10 @@ struct Run {
     tags: HashMap<Tag, Seen>,
 }
 
-#[derive(Clone, Copy)]
 struct Seen {
     kind: Kind,
+    /// What no later value may change: see [`Summary::fixed`].
+    fixed: Box<[u8]>,
     last: Step,
     warned: bool,
 }
@@ -66,21 +67,27 @@ impl Runs {
         self.runs.iter().skip(from).map(|run| run.name.clone()).collect()
     }
 
-    /// The tag, if a value of this kind may be added to it. Allocates for new tags only.
-    pub(super) fn check(&self, id: RunId, tag: &str, kind: Kind) -> Result<Tag> {
+    /// The tag, if this value may be added to it. Allocates for new tags and large values only.
+    pub(super) fn check(&self, id: RunId, tag: &str, summary: &Summary) -> Result<Tag> {
         let run = &self.runs[id];
         let Some((tag, seen)) = run.tags.get_key_value(tag) else { return Tag::new(tag) };
-        if seen.kind == kind {
-            return Ok(tag.clone());
+        let kind = summary.kind();
+        if seen.kind != kind {
+            let (run, tag) = (run.name.to_string(), tag.to_string());
+            return Err(Error::new(ErrorKind::TagKind { run, tag, first: seen.kind, second: kind }));
         }
-        let (run, tag) = (run.name.to_string(), tag.to_string());
-        Err(Error::new(ErrorKind::TagKind { run, tag, first: seen.kind, second: kind }))
+        if *seen.fixed != *summary.fixed() {
+            return Err(Error::invalid(format!("tag `{tag}` of run `{}`", run.name), fixed_by_first(kind)));
+        }
+        Ok(tag.clone())
     }
 
     /// Notes a value that was taken. Returns the step before it if that is no smaller, the first time of each tag.
-    pub(super) fn note(&mut self, id: RunId, tag: &Tag, kind: Kind, step: Step) -> Option<Step> {
+    pub(super) fn note(&mut self, id: RunId, tag: &Tag, summary: &Summary, step: Step) -> Option<Step> {
         let Some(seen) = self.runs[id].tags.get_mut(tag.as_str()) else {
-            self.runs[id].tags.insert(tag.clone(), Seen { kind, last: step, warned: false });
+            let fixed = summary.fixed().into_boxed_slice();
+            let seen = Seen { kind: summary.kind(), fixed, last: step, warned: false };
+            self.runs[id].tags.insert(tag.clone(), seen);
             return None;
         };
         let before = seen.last;
@@ -88,6 +95,20 @@ impl Runs {
         let warn = step <= before && !seen.warned;
         seen.warned |= warn;
         warn.then_some(before)
+    }
+}
+
+/// Why a value is refused that differs from the first of its tag in what readers keep of that one alone.
+fn fixed_by_first(kind: Kind) -> &'static str {
+    match kind {
+        Kind::HParams => {
+            "it was written before, and TensorBoard keeps the first of a run alone. Use a new run for other \
+             hyperparameters"
+        }
+        _ => {
+            "it differs from the first value in samples, in whether there are colours or faces, or in the scene. \
+             TensorBoard keeps these of the first value alone: use another tag"
+        }
     }
 }
 

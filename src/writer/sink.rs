@@ -1,9 +1,11 @@
 //! Where summaries go: the seam between those who compute and those who write.
 
+use super::scalars::{first_error, scalars_run};
 use crate::{
     error::Result,
     summary::{
-        Audio, ConceptualGraph, GRAPH_TAG, Graph, Histogram, Image, Step, Summary, TENSOR_PLUGIN, Table, Tag,
+        Audio, ConceptualGraph, GRAPH_TAG, Graph, HPARAMS_END_TAG, HPARAMS_START_TAG, HParams, Histogram,
+        Image, LAYOUT_TAG, Layout, Mesh, PrCurve, SessionStatus, Step, Summary, TENSOR_PLUGIN, Table, Tag,
         Tensor, Video, WallTime,
     },
 };
@@ -151,6 +153,66 @@ pub trait SummarySink {
     /// As [`add`](SummarySink::add).
     fn add_conceptual_graph(&mut self, tag: &str, graph: &ConceptualGraph) -> Result<()> {
         self.add(tag, Summary::conceptual_graph(graph), Step::default())
+    }
+
+    /// Takes several numbers that belong together, each for a sub-run of its own.
+    ///
+    /// # Errors
+    /// An empty key or main tag, and as [`add`](SummarySink::add).
+    fn add_scalars(&mut self, main_tag: &str, values: &[(&str, f64)], step: Step) -> Result<()> {
+        let tag = Tag::new(main_tag)?;
+        let run = |(key, _): &(&str, f64)| scalars_run(main_tag, key);
+        let runs = values.iter().map(run).collect::<Result<Vec<_>>>()?;
+        first_error(runs.into_iter().zip(values).map(|(run, (_, value))| {
+            self.write(Entry {
+                run,
+                tag: tag.clone(),
+                step,
+                wall_time: None,
+                summary: Summary::scalar(*value),
+            })
+        }))
+    }
+
+    /// Takes precision and recall of a yes-or-no decision.
+    ///
+    /// # Errors
+    /// As [`add`](SummarySink::add).
+    fn add_pr_curve(&mut self, tag: &str, curve: PrCurve, step: Step) -> Result<()> {
+        self.add(tag, Summary::pr_curve(curve), step)
+    }
+
+    /// Takes points in space, and the triangles between them.
+    ///
+    /// # Errors
+    /// As [`add`](SummarySink::add).
+    fn add_mesh(&mut self, tag: &str, mesh: &Mesh, step: Step) -> Result<()> {
+        let parts = Summary::mesh(tag, mesh).into_iter();
+        first_error(parts.map(|(tag, summary)| self.add(&tag, summary, step)))
+    }
+
+    /// Takes an arrangement of the page Custom Scalars.
+    ///
+    /// # Errors
+    /// As [`add`](SummarySink::add).
+    fn add_custom_scalars(&mut self, layout: &Layout) -> Result<()> {
+        self.add(LAYOUT_TAG, Summary::custom_scalars(layout), Step::default())
+    }
+
+    /// Takes the hyperparameters of the training that starts.
+    ///
+    /// # Errors
+    /// Hyperparameters without names or values, and as [`add`](SummarySink::add).
+    fn add_hparams(&mut self, hparams: &HParams) -> Result<()> {
+        self.add(HPARAMS_START_TAG, Summary::hparams(hparams)?, Step::default())
+    }
+
+    /// Takes how the training ended, which it did now.
+    ///
+    /// # Errors
+    /// As [`add`](SummarySink::add).
+    fn finish_hparams(&mut self, status: SessionStatus) -> Result<()> {
+        self.add(HPARAMS_END_TAG, Summary::hparams_end(status, WallTime::now()), Step::default())
     }
 }
 
