@@ -43,6 +43,7 @@ pub mod proto;
 
 pub mod arch;
 pub mod event;
+pub mod logdir;
 pub mod record;
 pub mod render;
 pub mod summary;

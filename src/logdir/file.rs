@@ -1,0 +1,430 @@
+//! One event file, indexed and followed.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Read as _, Seek as _, SeekFrom},
+    path::{Path, PathBuf},
+};
+
+use prost::Message as _;
+
+use super::{
+    budget::Budget,
+    column::{Cell, Column, Row},
+    identity::Identity,
+    log_dir::Refreshed,
+    problem::{Problem, ProblemKind},
+    skim::{self, Form, Skimmed, What},
+};
+use crate::{
+    proto::{DataClass, SummaryMetadata},
+    record::{self, RecordErrorKind, RecordReader},
+    summary::WallTime,
+};
+
+/// Most problems of a file that are told one by one.
+const MAX_PROBLEMS: usize = 100;
+/// Most session starts of a file that are heeded.
+const MAX_STARTS: usize = 1_000_000;
+/// Tag of the graph of a run, which has none in the file.
+pub(super) const GRAPH_TAG: &str = "__run_graph__";
+/// Longest name of a writer, as TensorBoard takes it.
+const MAX_WRITER: usize = 128;
+
+/// One event file of a run: what was read of it, and what is wrong with it.
+#[derive(Debug, Clone)]
+pub struct LogFile {
+    path: PathBuf,
+    identity: Identity,
+    /// Bytes that the file had when it was read.
+    len: u64,
+    /// Where the next record begins.
+    offset: u64,
+    events: u64,
+    writer: Option<String>,
+    problems: Vec<Problem>,
+    more_problems: u64,
+    /// What stands in the way of the next record; looked at again in each refresh.
+    obstacle: Option<Problem>,
+    /// A limit was reached: nothing more is read of this file.
+    sealed: bool,
+    pub(super) columns: BTreeMap<String, Column>,
+    /// Steps of the session starts.
+    pub(super) starts: Vec<i64>,
+    /// Whether the file told version 2, the first with session starts.
+    pub(super) versioned: bool,
+    /// Step of the first and last event with values.
+    pub(super) first_step: Option<i64>,
+    pub(super) last_step: Option<i64>,
+    /// Smallest wall time.
+    pub(super) start_time: Option<WallTime>,
+    /// What the file takes of the limits.
+    values: usize,
+    metadata_bytes: usize,
+}
+
+/// Whether to go on with the next record.
+enum Go {
+    On,
+    Stop(Problem),
+}
+
+impl LogFile {
+    pub(super) fn new(path: PathBuf) -> LogFile {
+        LogFile {
+            path,
+            identity: Identity::default(),
+            len: 0,
+            offset: 0,
+            events: 0,
+            writer: None,
+            problems: Vec::new(),
+            more_problems: 0,
+            obstacle: None,
+            sealed: false,
+            columns: BTreeMap::new(),
+            starts: Vec::new(),
+            versioned: false,
+            first_step: None,
+            last_step: None,
+            start_time: None,
+            values: 0,
+            metadata_bytes: 0,
+        }
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes in the file, when it was read last.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether the file had no bytes when it was read last.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Events that were read, of every sort.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Values that were read, those included that a restart made obsolete.
+    pub fn values(&self) -> usize {
+        self.values
+    }
+
+    /// Which program wrote the file, where it says so.
+    pub fn writer(&self) -> Option<&str> {
+        self.writer.as_deref()
+    }
+
+    /// What is wrong with the file, the first hundred of it, and what stands in the way of reading on.
+    pub fn problems(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter().chain(&self.obstacle)
+    }
+
+    /// Problems beyond those that are told.
+    pub fn more_problems(&self) -> u64 {
+        self.more_problems
+    }
+
+    pub(super) fn metadata_bytes(&self) -> usize {
+        self.metadata_bytes
+    }
+
+    /// Reads what is new; everything, where the file is not the one of before.
+    pub(super) fn refresh(&mut self, budget: &mut Budget, refreshed: &mut Refreshed) {
+        if let Err(error) = self.try_refresh(budget, refreshed) {
+            self.obstacle =
+                Some(self.problem(None, ProblemKind::Unreadable, format!("cannot read it: {error}")));
+        }
+    }
+
+    fn try_refresh(&mut self, budget: &mut Budget, refreshed: &mut Refreshed) -> io::Result<()> {
+        let metadata = fs::metadata(&self.path)?;
+        if self.identity.unchanged(&metadata) {
+            return Ok(());
+        }
+        let mut file = File::open(&self.path)?;
+        // Of the open file, so that one which takes its place in this moment is another one.
+        let metadata = file.metadata()?;
+        if !self.identity.continues(&metadata, &mut file, self.offset)? {
+            refreshed.files_replaced += 1;
+            budget.give_back(self.values, self.metadata_bytes);
+            *self = LogFile::new(std::mem::take(&mut self.path));
+        }
+        self.len = metadata.len();
+        if !self.sealed {
+            let before = self.events;
+            file.seek(SeekFrom::Start(self.offset))?;
+            self.read(&file, budget);
+            refreshed.events += self.events - before;
+        }
+        self.identity.remember(&metadata, &mut file, self.offset)
+    }
+
+    /// Reads records from `offset` on to the end of what is there.
+    fn read(&mut self, file: &File, budget: &mut Budget) {
+        let base = self.offset;
+        let limits = record::Limits { max_record_bytes: budget.limits.max_record_bytes };
+        let mut records = RecordReader::with_limits(file, limits);
+        self.obstacle = loop {
+            let offset = base + records.offset();
+            match records.read_record() {
+                Ok(Some(data)) => {
+                    if let Go::Stop(problem) = self.take(offset, data, budget) {
+                        self.sealed = true;
+                        self.offset = offset;
+                        break Some(problem);
+                    }
+                }
+                Ok(None) => {
+                    self.offset = base + records.offset();
+                    break None;
+                }
+                Err(error) => {
+                    let at = base + error.offset;
+                    let kind = match error.kind {
+                        RecordErrorKind::DataChecksum { .. } => ProblemKind::Damaged,
+                        RecordErrorKind::OverLimit { .. } => ProblemKind::Limit,
+                        RecordErrorKind::Truncated { .. } => ProblemKind::TornTail,
+                        RecordErrorKind::LengthChecksum { .. } => ProblemKind::Damaged,
+                        RecordErrorKind::Io(_) => ProblemKind::Unreadable,
+                    };
+                    let problem = self.problem(Some(at), kind, error.kind.to_string());
+                    if !matches!(
+                        error.kind,
+                        RecordErrorKind::DataChecksum { .. } | RecordErrorKind::OverLimit { .. }
+                    ) {
+                        self.offset = at;
+                        break Some(problem);
+                    }
+                    self.note(problem);
+                }
+            }
+        };
+    }
+
+    fn problem(&self, offset: Option<u64>, kind: ProblemKind, message: String) -> Problem {
+        Problem { path: self.path.clone(), offset, kind, message }
+    }
+
+    /// Keeps a problem. The same place is told once, though it may be looked at again.
+    fn note(&mut self, problem: Problem) {
+        if self.problems.iter().any(|known| known.offset == problem.offset && known.kind == problem.kind) {
+            return;
+        }
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(problem);
+        } else {
+            self.more_problems += 1;
+        }
+    }
+
+    /// Takes in the record at `offset`.
+    fn take(&mut self, offset: u64, data: &[u8], budget: &mut Budget) -> Go {
+        let event = match skim::event(data) {
+            Ok(event) => event,
+            Err(error) => {
+                self.note(self.problem(
+                    Some(offset),
+                    ProblemKind::NotAnEvent,
+                    format!("it is no event: {error}"),
+                ));
+                return Go::On;
+            }
+        };
+        let Ok(wall_time) = WallTime::new(event.wall_time) else {
+            let message = format!("its wall time is {}; the event is left out", event.wall_time);
+            self.note(self.problem(Some(offset), ProblemKind::WallTime, message));
+            return Go::On;
+        };
+        let go = self.take_event(offset, &event, wall_time, budget);
+        if matches!(go, Go::On) {
+            self.events += 1;
+            if self.start_time.is_none_or(|start| wall_time < start) {
+                self.start_time = Some(wall_time);
+            }
+            if let (None, Some(writer)) = (&self.writer, event.writer) {
+                self.writer = Some(String::from_utf8_lossy(writer).chars().take(MAX_WRITER).collect());
+            }
+        }
+        go
+    }
+
+    fn take_event(
+        &mut self,
+        offset: u64,
+        event: &Skimmed<'_>,
+        wall_time: WallTime,
+        budget: &mut Budget,
+    ) -> Go {
+        let row = Row { step: event.step, wall_time, cell: Cell::Stored { offset, index: 0 } };
+        match event.what {
+            What::Nothing => Go::On,
+            What::FileVersion(version) => {
+                self.versioned |= is_version_2(version);
+                Go::On
+            }
+            What::Start => {
+                if self.starts.len() < MAX_STARTS {
+                    self.starts.push(event.step);
+                }
+                Go::On
+            }
+            What::Graph => self.add(offset, GRAPH_TAG.as_bytes(), Form::Graph, None, row, budget),
+            What::RunMetadata(tag) => self.add(offset, tag, Form::RunMetadata, None, row, budget),
+            What::Summary(summary) => self.take_summary(offset, row, summary, budget),
+        }
+    }
+
+    fn take_summary(&mut self, offset: u64, event: Row, summary: &[u8], budget: &mut Budget) -> Go {
+        for (index, value) in skim::values(summary).enumerate() {
+            let value = match value.and_then(skim::value) {
+                Ok(value) => value,
+                Err(error) => {
+                    let message = format!("value {index} of it cannot be understood: {error}");
+                    self.note(self.problem(Some(offset), ProblemKind::NotAnEvent, message));
+                    continue;
+                }
+            };
+            let cell = match value.number {
+                Some(number)
+                    if value.form == Form::SimpleValue || self.is_scalar(value.tag, value.metadata) =>
+                {
+                    Cell::Number(number)
+                }
+                _ => Cell::Stored { offset, index: u32::try_from(index).unwrap_or(u32::MAX) },
+            };
+            let row = Row { cell, ..event };
+            if let Go::Stop(problem) = self.add(offset, value.tag, value.form, value.metadata, row, budget) {
+                return Go::Stop(problem);
+            }
+        }
+        self.first_step.get_or_insert(event.step);
+        self.last_step = Some(event.step);
+        Go::On
+    }
+
+    /// Whether a tensor of this tag is one of the numbers of a curve.
+    fn is_scalar(&self, tag: &[u8], metadata: Option<&[u8]>) -> bool {
+        let known = str::from_utf8(tag).ok().and_then(|tag| self.columns.get(tag));
+        match (known, metadata) {
+            (Some(column), _) => {
+                column.form == Form::SimpleValue || column.metadata.as_deref().is_some_and(scalar_metadata)
+            }
+            (None, Some(metadata)) => {
+                SummaryMetadata::decode(metadata).is_ok_and(|metadata| scalar_metadata(&metadata))
+            }
+            (None, None) => false,
+        }
+    }
+
+    /// Adds a value to its column.
+    fn add(
+        &mut self,
+        offset: u64,
+        tag: &[u8],
+        form: Form,
+        metadata: Option<&[u8]>,
+        row: Row,
+        budget: &mut Budget,
+    ) -> Go {
+        let Ok(tag) = str::from_utf8(tag) else {
+            self.note(self.problem(
+                Some(offset),
+                ProblemKind::NotAnEvent,
+                "a tag of it is no UTF-8 text".to_owned(),
+            ));
+            return Go::On;
+        };
+        if tag.len() > budget.limits.max_tag_bytes {
+            let message =
+                format!("a tag has {} bytes, at most {} are allowed", tag.len(), budget.limits.max_tag_bytes);
+            self.note(self.problem(Some(offset), ProblemKind::Limit, message));
+            return Go::On;
+        }
+        let known = self.columns.get(tag);
+        let wanted = if known.is_none_or(|column| column.metadata.is_none()) { metadata } else { None };
+        let bytes = known.map_or(tag.len() + size_of::<Column>(), |_| 0) + wanted.map_or(0, <[u8]>::len);
+        let tags = self.columns.len() + usize::from(known.is_none());
+        if let Err(message) = budget.take(tags, 1, bytes) {
+            return Go::Stop(self.problem(Some(offset), ProblemKind::Limit, message));
+        }
+        self.values += 1;
+        self.metadata_bytes += bytes;
+        let metadata = wanted.and_then(|bytes| match SummaryMetadata::decode(bytes) {
+            Ok(metadata) => Some(Box::new(metadata)),
+            Err(error) => {
+                let message = format!("the metadata of tag `{tag}` cannot be understood: {error}");
+                self.note(self.problem(Some(offset), ProblemKind::NotAnEvent, message));
+                None
+            }
+        });
+        let starts = u32::try_from(self.starts.len()).unwrap_or(u32::MAX);
+        let backward = !self.versioned && self.last_step.is_some_and(|last| row.step < last);
+        let column = match self.columns.get_mut(tag) {
+            Some(column) => column,
+            None => {
+                self.columns.entry(tag.to_owned()).or_insert_with(|| Column { form, ..Column::default() })
+            }
+        };
+        if column.metadata.is_none() {
+            column.metadata = metadata;
+        }
+        if backward {
+            column.backward.push(column.rows.len());
+        }
+        column.push(row, starts);
+        Go::On
+    }
+}
+
+fn scalar_metadata(metadata: &SummaryMetadata) -> bool {
+    match metadata.data_class() {
+        DataClass::Scalar => true,
+        DataClass::Unknown => {
+            metadata.plugin_data.as_ref().is_some_and(|plugin| plugin.plugin_name == super::tag_info::SCALARS)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a file says that it is of version 2 or later, as in "brain.Event:2".
+fn is_version_2(version: &[u8]) -> bool {
+    let version = String::from_utf8_lossy(version);
+    let number = version.rsplit("brain.Event:").next().unwrap_or_default();
+    number.trim().parse::<f64>().is_ok_and(|number| number >= 2.0)
+}
+
+/// The data of the record that begins at `offset`.
+pub(super) fn record_at(
+    path: &Path,
+    file: &mut File,
+    offset: u64,
+    max: u64,
+) -> crate::error::Result<Vec<u8>> {
+    let io = |error| crate::Error::io("read", path, error);
+    file.seek(SeekFrom::Start(offset)).map_err(io)?;
+    let mut records =
+        RecordReader::with_limits(file.take(u64::MAX), record::Limits { max_record_bytes: max });
+    let named = |error: record::RecordError| {
+        crate::Error::from(record::RecordError { path: Some(path.to_owned()), offset, ..error })
+    };
+    match records.read_record() {
+        Ok(Some(data)) => Ok(data.to_vec()),
+        Ok(None) => Err(crate::Error::invalid(
+            path.display().to_string(),
+            format!(
+                "it ends before byte {offset}, where a value was: the file changed. Refresh the log folder"
+            ),
+        )),
+        Err(error) => Err(named(error)),
+    }
+}

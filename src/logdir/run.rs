@@ -1,0 +1,195 @@
+//! A run: a folder with event files.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    budget::Budget,
+    column::{Cell, Row},
+    file::LogFile,
+    log_dir::Refreshed,
+    options::LogDirOptions,
+    point::Point,
+    problem::Problem,
+    restarts::surviving,
+    tag_info::{SeriesKind, TagInfo, metadata},
+};
+use crate::{
+    error::{Error, Result},
+    summary::{Step, WallTime},
+};
+
+/// How many tags an error names.
+const NAMED_TAGS: usize = 8;
+
+/// One run: a folder with event files, and what they say.
+#[derive(Debug, Clone)]
+pub struct Run {
+    name: String,
+    path: PathBuf,
+    pub(super) files: Vec<LogFile>,
+    tags: Vec<TagInfo>,
+    /// Whether `tags` tells of files that are gone.
+    stale: bool,
+    options: LogDirOptions,
+}
+
+impl Run {
+    pub(super) fn new(name: String, path: PathBuf, options: LogDirOptions) -> Run {
+        Run { name, path, files: Vec::new(), tags: Vec::new(), stale: false, options }
+    }
+
+    /// Path of the folder relative to the log folder, with `/` between folders; `.` for the log folder itself.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its event files, in the order of their names, in which they are read.
+    pub fn files(&self) -> &[LogFile] {
+        &self.files
+    }
+
+    /// Its tags, sorted by name.
+    pub fn tags(&self) -> &[TagInfo] {
+        &self.tags
+    }
+
+    /// Time of the first event. TensorBoard sorts runs by it.
+    pub fn start_time(&self) -> Option<WallTime> {
+        self.files.iter().filter_map(|file| file.start_time).min_by(|a, b| a.secs().total_cmp(&b.secs()))
+    }
+
+    /// What is wrong with its files.
+    pub fn problems(&self) -> impl Iterator<Item = &Problem> {
+        self.files.iter().flat_map(LogFile::problems)
+    }
+
+    /// What is known of a tag.
+    ///
+    /// # Errors
+    /// There is no such tag.
+    pub fn tag(&self, tag: &str) -> Result<&TagInfo> {
+        match self.tags.binary_search_by(|info| info.tag.as_str().cmp(tag)) {
+            Ok(index) => Ok(&self.tags[index]),
+            Err(_) => Err(self.no_tag(tag)),
+        }
+    }
+
+    /// The curve of a tag: its numbers in their order.
+    ///
+    /// Numbers of 32 bits, which all writers use, are exact; tensors of 64-bit floats and of integers are taken too,
+    /// though TensorBoard's data server shows none of those. Values of the tag that are no numbers are left out, as
+    /// TensorBoard does.
+    ///
+    /// # Errors
+    /// No such tag, or one of another kind. A file that cannot be read again or changed meanwhile.
+    pub fn scalars(&self, tag: &str) -> Result<Vec<Point<f64>>> {
+        self.of_kind(tag, SeriesKind::Scalar)?;
+        let mut points = Vec::new();
+        for (_file, row) in self.rows(tag) {
+            if let Cell::Number(number) = row.cell {
+                points.push(row.point(number));
+            }
+        }
+        Ok(points)
+    }
+
+    /// The tag, where it is of this kind.
+    fn of_kind(&self, tag: &str, kind: SeriesKind) -> Result<&TagInfo> {
+        let info = self.tag(tag)?;
+        if info.kind == kind {
+            return Ok(info);
+        }
+        Err(Error::invalid(
+            "tag",
+            format!("`{tag}` of run `{}` is of kind {}, not {kind}", self.name, info.kind),
+        ))
+    }
+
+    /// Values of a tag that are not obsolete, with the number of their file.
+    fn rows(&self, tag: &str) -> Vec<(usize, &Row)> {
+        surviving(&self.files, tag, self.options.restarts)
+    }
+
+    /// Reads what is new in these files, which are all that the folder has, sorted.
+    pub(super) fn refresh(&mut self, paths: Vec<PathBuf>, budget: &mut Budget, refreshed: &mut Refreshed) {
+        let before = *refreshed;
+        let mut known: BTreeMap<PathBuf, LogFile> =
+            mem::take(&mut self.files).into_iter().map(|file| (file.path().to_owned(), file)).collect();
+        for path in paths {
+            let mut file = known.remove(&path).unwrap_or_else(|| {
+                refreshed.files_added += 1;
+                LogFile::new(path)
+            });
+            file.refresh(budget, refreshed);
+            self.files.push(file);
+        }
+        if *refreshed != before || self.stale {
+            self.index();
+        }
+    }
+
+    /// Forgets files that are not among these.
+    pub(super) fn retain(&mut self, paths: &[PathBuf], budget: &mut Budget, refreshed: &mut Refreshed) {
+        self.files.retain(|file| {
+            let there = paths.binary_search_by(|path| path.as_path().cmp(file.path())).is_ok();
+            if !there {
+                budget.give_back(file.values(), file.metadata_bytes());
+                refreshed.files_removed += 1;
+                self.stale = true;
+            }
+            there
+        });
+    }
+
+    /// Takes stock after files were read.
+    fn index(&mut self) {
+        self.stale = false;
+        let tags: BTreeSet<&str> =
+            self.files.iter().flat_map(|file| file.columns.keys()).map(String::as_str).collect();
+        self.tags = tags.into_iter().map(|tag| self.describe(tag)).collect();
+    }
+
+    fn describe(&self, tag: &str) -> TagInfo {
+        let metadata = metadata(self.files.iter().filter_map(|file| file.columns.get(tag)));
+        let data_class = metadata.data_class();
+        let plugin = metadata.plugin_data.unwrap_or_default();
+        let rows = self.rows(tag);
+        let step = |row: &(usize, &Row)| Step::new(row.1.step);
+        TagInfo {
+            tag: tag.to_owned(),
+            kind: SeriesKind::of_plugin(&plugin.plugin_name),
+            plugin: plugin.plugin_name,
+            content: plugin.content,
+            data_class,
+            display_name: metadata.display_name,
+            description: metadata.summary_description,
+            values: rows.len(),
+            first_step: rows.iter().map(step).min(),
+            last_step: rows.iter().map(step).max(),
+            last_wall_time: rows
+                .iter()
+                .map(|(_, row)| row.wall_time)
+                .max_by(|a, b| a.secs().total_cmp(&b.secs())),
+        }
+    }
+
+    fn no_tag(&self, tag: &str) -> Error {
+        let mut names: Vec<String> =
+            self.tags.iter().take(NAMED_TAGS).map(|info| format!("`{}`", info.tag)).collect();
+        if self.tags.len() > NAMED_TAGS {
+            names.push(format!("and {} more", self.tags.len() - NAMED_TAGS));
+        }
+        let has =
+            if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) };
+        Error::invalid("tag", format!("run `{}` has no tag `{tag}`; {has}", self.name))
+    }
+}
