@@ -12,8 +12,6 @@ use std::{
 const EXAMPLES: &[(&str, &[&str])] = &[
     #[cfg(feature = "tch")]
     ("custom_loop", &["{logs}", "1"]),
-    ("embedding", &["{logs}"]),
-    ("graph", &["{logs}"]),
     ("writer_only", &["{logs}"]),
 ];
 

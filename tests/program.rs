@@ -1,5 +1,5 @@
 //! Floor 8: the program as its user meets it, run as a process.
-#![cfg(feature = "cli")]
+#![cfg(all(feature = "cli", feature = "tch"))]
 #![allow(clippy::unwrap_used)]
 
 use std::{

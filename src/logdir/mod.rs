@@ -2,7 +2,8 @@
 //!
 //! [`LogDir`] finds the event files of all runs, indexes them in one pass, and follows them while they grow. `discover`
 //! looks for files, `file` indexes one with the help of `skim` and `wire`, which look into events without unpacking them,
-//! `restarts` holds the rules for values that were logged again.
+//! `restarts` holds the rules for values that were logged again. [`lint`] finds what is wrong with files, and [`repair`] saves
+//! what is whole of them.
 
 mod budget;
 mod column;
@@ -10,10 +11,12 @@ mod discover;
 mod file;
 mod identity;
 mod limits;
+pub mod lint;
 mod log_dir;
 mod options;
 mod point;
 mod problem;
+pub mod repair;
 mod restarts;
 mod run;
 mod skim;

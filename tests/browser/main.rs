@@ -7,7 +7,7 @@
 //!
 //! `tests/browser/pages.py LOGDIR --screenshots FOLDER` takes pictures of the same pages.
 
-#![cfg(feature = "cli")]
+#![cfg(all(feature = "cli", feature = "tch"))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 #[path = "../support/python.rs"]

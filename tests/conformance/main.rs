@@ -6,14 +6,14 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-#[cfg(feature = "cli")]
+#[cfg(all(feature = "cli", feature = "tch"))]
 mod own_reader;
-#[cfg(feature = "cli")]
+#[cfg(all(feature = "cli", feature = "tch"))]
 mod program;
 #[path = "../support/python.rs"]
 mod python;
 mod series;
-#[cfg(feature = "cli")]
+#[cfg(all(feature = "cli", feature = "tch"))]
 #[path = "../support/small_run.rs"]
 mod small_run;
 mod synthetic;

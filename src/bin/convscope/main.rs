@@ -1,11 +1,10 @@
 //! The `convscope` program. `convscope --help` lists its commands.
 
-mod describe;
-mod run_folder;
+mod logs;
 mod table;
 mod terminal;
+#[cfg(feature = "tch")]
 mod train;
-mod values;
 
 use std::process::ExitCode;
 
@@ -23,16 +22,20 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    #[cfg(feature = "tch")]
     Train(train::Args),
+    Logs(logs::Args),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse(); // wrong usage ends here, with exit code 2
     let result = match &cli.command {
+        #[cfg(feature = "tch")]
         Command::Train(args) => train::run(args),
+        Command::Logs(args) => logs::run(args),
     };
     result.unwrap_or_else(|error| {
-        terminal::complain(&format!("error: {error:#}"));
+        terminal::complain(&format!("error: {}", terminal::with_causes(&error)));
         ExitCode::FAILURE
     })
 }

@@ -9,7 +9,7 @@ use convscope::{
 };
 use toml::{Table as Toml, Value};
 
-use super::table::{Table, thousands};
+use crate::table::{Table, thousands};
 
 /// Layers with their types, output shapes and parameter counts; with their inputs where the model is no plain chain.
 pub fn layers(spec: &ModelSpec) -> anyhow::Result<Table> {

@@ -1,5 +1,11 @@
 //! `convscope train`.
 
+mod describe;
+mod interrupt;
+mod run_folder;
+mod shell;
+mod values;
+
 use std::{
     path::PathBuf,
     process::ExitCode,
@@ -17,11 +23,13 @@ use convscope::{
 };
 use tch::{Device, nn};
 
-use super::{
-    describe, run_folder,
+use self::{
+    shell::quoted,
+    values::{DataSource, DeviceName, ModelSource, OnWriteError, OptimizerName, UpdateFreq, shape},
+};
+use crate::{
     table::{Table, thousands},
-    terminal::{self, complain, quoted, say},
-    values::{self, DataSource, DeviceName, ModelSource, OnWriteError, OptimizerName, UpdateFreq, shape},
+    terminal::{self, complain, say},
 };
 
 /// How many validation images are drawn with their feature maps.
@@ -101,7 +109,8 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let progress = (!args.quiet).then(|| Progress::new().epochs(args.epochs));
     let console = progress.as_ref().map(Progress::console).unwrap_or_default();
-    terminal::show_warnings(console.clone());
+    let warnings = console.clone();
+    terminal::show_warnings(move || warnings.clone());
     run_folder::check_free(&args.logdir, args.run.as_deref())?;
     let device = args.device.find()?;
     let data = args.data.load()?;
@@ -114,7 +123,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut optimizer = args.optimizer.build(&store, args.lr)?;
     let mut callbacks = diagnostics(args, &data, &normalization, device)?;
 
-    let interrupter = terminal::interrupter(console)?;
+    let interrupter = interrupt::interrupter(console)?;
     let writer = open_run(args)?;
     let checkpoints = run_folder::checkpoints(&writer);
     let layers = describe::layers(&spec)?;

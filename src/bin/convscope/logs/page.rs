@@ -1,0 +1,115 @@
+//! The standard output.
+
+use std::{
+    env,
+    io::{self, BufWriter, IsTerminal as _, Stdout, Write},
+};
+
+/// Width that text is broken at.
+const WIDTH: usize = 80;
+
+/// The standard output of a command. A reader who has seen enough (`| head`) closes it: then everything else is left
+/// out, and that is no error.
+pub struct Page {
+    output: BufWriter<Stdout>,
+    closed: bool,
+    colourful: bool,
+}
+
+/// Colours of the terminal's own palette.
+#[derive(Debug, Clone, Copy)]
+pub enum Colour {
+    Red = 31,
+    Yellow = 33,
+    Blue = 34,
+}
+
+impl Page {
+    pub fn new() -> Page {
+        let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()); // no-color.org
+        let colourful = io::stdout().is_terminal() && !no_color;
+        Page { output: BufWriter::new(io::stdout()), closed: false, colourful }
+    }
+
+    /// Whether nobody reads any more.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Writes a line.
+    pub fn line(&mut self, text: &str) -> io::Result<()> {
+        self.write(format_args!("{text}\n"))
+    }
+
+    /// Writes text as it is.
+    pub fn text(&mut self, text: &str) -> io::Result<()> {
+        self.write(format_args!("{text}"))
+    }
+
+    /// Writes words in lines of [`WIDTH`] characters, all but the first indented.
+    pub fn paragraph(&mut self, first: &str, indent: usize, words: &str) -> io::Result<()> {
+        let blank = " ".repeat(indent);
+        let mut line = first.to_owned();
+        let mut is_empty = true;
+        for word in words.split(' ') {
+            if !is_empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
+                self.line(&line)?;
+                line.clone_from(&blank);
+                is_empty = true;
+            }
+            if !is_empty {
+                line.push(' ');
+            }
+            line.push_str(word);
+            is_empty = false;
+        }
+        self.line(&line)
+    }
+
+    /// Writes a value as JSON, in one line.
+    pub fn json(&mut self, value: &serde_json::Value) -> io::Result<()> {
+        self.write(format_args!("{value}\n"))
+    }
+
+    /// `text` in a colour, where colours are wanted.
+    pub fn paint(&self, colour: Colour, text: &str) -> String {
+        if self.colourful { format!("\x1b[{}m{text}\x1b[0m", colour as u8) } else { text.to_owned() }
+    }
+
+    /// Sends what was written on its way.
+    pub fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.output.flush();
+        self.unless_closed(flushed)
+    }
+
+    fn write(&mut self, text: std::fmt::Arguments<'_>) -> io::Result<()> {
+        if self.closed {
+            return Ok(());
+        }
+        let written = self.output.write_fmt(text);
+        self.unless_closed(written)
+    }
+
+    fn unless_closed(&mut self, result: io::Result<()>) -> io::Result<()> {
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.closed = true;
+                Ok(())
+            }
+            result => result,
+        }
+    }
+}
+
+/// A number as JSON: those that JSON has no form for are strings, as TensorBoard sends them.
+pub fn number(value: f64) -> serde_json::Value {
+    if value.is_finite() {
+        value.into()
+    } else if value.is_nan() {
+        "NaN".into()
+    } else if value > 0.0 {
+        "Infinity".into()
+    } else {
+        "-Infinity".into()
+    }
+}

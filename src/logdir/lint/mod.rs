@@ -1,0 +1,26 @@
+//! Looks for everything that keeps TensorBoard from showing what was logged: [`verify`].
+//!
+//! | file | concept |
+//! |---|---|
+//! | `rule` | [`Rule`]: what can be wrong, how bad it is, what to do |
+//! | `finding` | [`Finding`], [`Report`]: what is wrong, and where |
+//! | `tree` | event files of a log folder, run by run |
+//! | `verify` | [`verify`]: all files of all runs |
+//! | `run` | one run: its files and sessions |
+//! | `series` | one tag: kind, metadata, order of its steps |
+//! | `values` | what the values hold, one file per dashboard |
+
+mod finding;
+mod rule;
+mod run;
+mod series;
+mod tree;
+mod values;
+mod verify;
+
+pub use self::{
+    finding::{Finding, Report},
+    rule::{Rule, Severity},
+    tree::{EventFile, event_files},
+    verify::{MAX_RECORD_BYTES, verify, verify_with},
+};

@@ -1,0 +1,106 @@
+//! What an event needs to be taken by both loaders.
+
+use prost::{
+    Message as _,
+    encoding::{DecodeContext, WireType, decode_key, skip_field},
+};
+
+use crate::proto::{self, event::What};
+
+/// Number of the field `wall_time` of an event.
+const WALL_TIME: u32 = 1;
+
+/// Events of one file, one after the other.
+#[derive(Debug)]
+pub(super) struct Mender {
+    /// The last time that made sense.
+    last_time: f64,
+}
+
+/// What became of an event.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Mended {
+    /// It is as it was.
+    Whole,
+    /// Its time was replaced.
+    WallTime,
+    /// It is no event.
+    NoEvent(String),
+}
+
+impl Mender {
+    /// `wall_time` is for events without any, before the first that has one.
+    pub fn new(wall_time: f64) -> Mender {
+        Mender { last_time: wall_time }
+    }
+
+    /// Changes as few bytes as need be, so that fields which nobody knows yet stay.
+    pub fn mend(&mut self, data: &mut [u8]) -> Mended {
+        let event = match proto::Event::decode(&*data) {
+            Ok(event) => event,
+            Err(error) => return Mended::NoEvent(format!("a sound record that is no event: {error}")),
+        };
+        if event.wall_time.is_finite() {
+            self.last_time = event.wall_time;
+            return Mended::Whole;
+        }
+        set_wall_time(data, self.last_time);
+        Mended::WallTime
+    }
+
+    /// A file version, for a file that does not begin with one.
+    pub fn file_version(&self, first: &proto::Event) -> Vec<u8> {
+        let wall_time = if first.wall_time.is_finite() { first.wall_time } else { self.last_time };
+        let what = Some(What::FileVersion("brain.Event:2".to_owned()));
+        proto::Event { wall_time, what, ..Default::default() }.encode_to_vec()
+    }
+}
+
+/// Overwrites every field `wall_time` of an event.
+fn set_wall_time(data: &mut [u8], wall_time: f64) {
+    let mut at = 0;
+    while at < data.len() {
+        let mut rest = &data[at..];
+        let before = rest.len();
+        let Ok((number, wire_type)) = decode_key(&mut rest) else { return };
+        let value = at + (before - rest.len());
+        if skip_field(wire_type, number, &mut rest, DecodeContext::default()).is_err() {
+            return;
+        }
+        let end = at + (before - rest.len());
+        if number == WALL_TIME && wire_type == WireType::SixtyFourBit {
+            data[value..end].copy_from_slice(&wall_time.to_le_bytes());
+        }
+        at = end;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_time_changes() {
+        let event = |wall_time| proto::Event {
+            wall_time,
+            step: 7,
+            what: Some(What::GraphDef(vec![1, 2, 3])),
+            ..Default::default()
+        };
+        let mut mender = Mender::new(0.0);
+        let mut good = event(5.0).encode_to_vec();
+        assert_eq!(mender.mend(&mut good), Mended::Whole);
+        let mut bad = event(f64::NAN).encode_to_vec();
+        bad.extend_from_slice(&[0xf8, 0x3f, 0x05]); // field 1023, which nobody knows
+        let length = bad.len();
+        assert_eq!(mender.mend(&mut bad), Mended::WallTime);
+        assert_eq!(bad.len(), length);
+        assert_eq!(bad[length - 3..], [0xf8, 0x3f, 0x05]);
+        assert_eq!(proto::Event::decode(&bad[..]).unwrap(), event(5.0));
+    }
+
+    #[test]
+    fn garbage_is_no_event() {
+        assert!(matches!(Mender::new(0.0).mend(&mut [0xff; 3]), Mended::NoEvent(_)));
+    }
+}

@@ -1,0 +1,22 @@
+//! Saves what is whole of damaged event files, into new files: [`repair`].
+//!
+//! | file | concept |
+//! |---|---|
+//! | `salvage` | the whole records of a damaged file |
+//! | `resync` | where the next whole record begins, after damage |
+//! | `mend` | what an event needs to be taken by both loaders |
+//! | `output` | files that are there only when they are complete |
+//! | `repair` | [`repair`]: a file, or all below a folder |
+
+mod mend;
+mod output;
+#[expect(clippy::module_inception, reason = "the function has the module's name")]
+mod repair;
+mod resync;
+mod salvage;
+
+pub(crate) use self::output::NewFile;
+pub use self::{
+    repair::{Repaired, repair, repair_with},
+    salvage::Damage,
+};

@@ -1,0 +1,200 @@
+//! A file, or all below a folder.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::UNIX_EPOCH,
+};
+
+use prost::Message as _;
+
+use super::{
+    NewFile,
+    mend::{Mended, Mender},
+    salvage::{Damage, Salvage},
+};
+use crate::{
+    error::{Error, Result},
+    logdir::lint::{MAX_RECORD_BYTES, event_files},
+    proto::{self, event::What},
+    record::{Limits, RecordEncoder},
+};
+
+/// What became of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Repaired {
+    /// The file that was read.
+    pub source: PathBuf,
+    /// The file that was written.
+    pub target: PathBuf,
+    /// Events that were saved.
+    pub events: u64,
+    /// Of these, events whose wall time was not finite: they have that of the event before now.
+    pub mended_times: u64,
+    /// Whether a file version was put first, because there was none.
+    pub added_version: bool,
+    /// What was left out, in the order of its place.
+    pub damage: Vec<Damage>,
+}
+
+impl Repaired {
+    /// Bytes that were left out.
+    pub fn lost_bytes(&self) -> u64 {
+        self.damage.iter().map(|damage| damage.bytes).sum()
+    }
+
+    /// Whether the new file is the same as the old.
+    pub fn is_unchanged(&self) -> bool {
+        self.damage.is_empty() && self.mended_times == 0 && !self.added_version
+    }
+}
+
+/// Saves what is whole of an event file, or of all event files below a folder, into new files.
+///
+/// `target` must not be there: a file for a file, a folder with the same sub-folders and names for a folder. The source
+/// is not touched. Other files, such as those of the projector, are not copied.
+///
+/// * Records are copied as they are, byte by byte, except that a wall time which is not finite is replaced by that of
+///   the event before (the data server would stop there), and that a file version is put first where there is none.
+/// * A record with damaged data is left out. After a damaged length, or where records were overwritten or torn and
+///   others appended, the next place with two right checksums is looked for, byte by byte. Should the damaged part hold
+///   another event file as data, events of that could be taken for the file's own.
+/// * Records that hold no event are left out, and so are those of more than 256 MiB.
+///
+/// ```
+/// use convscope::{SummaryWriter, event::EventFileReader, logdir::repair::repair};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let run = dir.path().join("run");
+/// let writer = SummaryWriter::open(&run)?;
+/// writer.add_scalar("loss", 0.5, 1)?;
+/// writer.add_scalar("loss", 0.25, 2)?;
+/// writer.close()?;
+/// let file = std::fs::read_dir(&run)?.next().unwrap()?.path();
+/// let mut bytes = std::fs::read(&file)?;
+/// let length = bytes.len();
+/// bytes.truncate(length - 1);
+/// std::fs::write(&file, bytes)?; // the last record is torn
+///
+/// let target = dir.path().join("repaired.tfevents");
+/// let repaired = repair(&file, &target)?;
+/// assert_eq!((repaired[0].events, repaired[0].damage.len()), (3, 1)); // version, start, the first loss
+/// assert!(EventFileReader::open(&target)?.all(|event| event.is_ok()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// A source that is not there or has no event files, a target that is there or lies in the source, and what the
+/// operating system refuses. Files that were written before are left.
+pub fn repair(source: impl AsRef<Path>, target: impl AsRef<Path>) -> Result<Vec<Repaired>> {
+    let limits = Limits { max_record_bytes: MAX_RECORD_BYTES };
+    repair_with(source, target, limits, &mut |_| Ok(()))
+}
+
+/// [`repair`] with other limits for a record, telling `on_progress` how many bytes of all files were read so far. An
+/// error that it returns ends the work; the file in work is removed.
+///
+/// # Errors
+/// As [`repair`], and those of `on_progress`.
+pub fn repair_with(
+    source: impl AsRef<Path>,
+    target: impl AsRef<Path>,
+    limits: Limits,
+    on_progress: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<Vec<Repaired>> {
+    let (source, target) = (source.as_ref(), target.as_ref());
+    let files = event_files(source)?;
+    if files.is_empty() {
+        return Err(Error::invalid(source.display().to_string(), "no event file there or below"));
+    }
+    if source.is_dir() {
+        check_target(source, target)?;
+    }
+    let mut before = 0;
+    let mut all = Vec::new();
+    for file in files {
+        let relative = file.path.strip_prefix(source).unwrap_or(Path::new(""));
+        let target = if relative.as_os_str().is_empty() { target.to_owned() } else { target.join(relative) };
+        all.push(repair_file(&file.path, &target, limits, &mut |bytes| on_progress(before + bytes))?);
+        before += file.bytes;
+        on_progress(before)?;
+    }
+    Ok(all)
+}
+
+/// A folder that is new, and not below the one that is read.
+fn check_target(source: &Path, target: &Path) -> Result<()> {
+    let refuse = |why: &str| Err(Error::invalid(target.display().to_string(), why));
+    match fs::read_dir(target).map(|mut entries| entries.next().is_none()) {
+        Ok(true) => {}
+        Ok(false) => {
+            return refuse("there is something in it, and nothing is overwritten: give a new folder");
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(Error::io("look into", target, error)),
+    }
+    let real = |path: &Path| path.canonicalize().map_err(|error| Error::io("look at", path, error));
+    let source = real(source)?;
+    let above = std::path::absolute(target).map_err(|error| Error::io("look at", target, error))?;
+    let there = above.ancestors().find(|folder| folder.exists()).map_or(Ok(above.clone()), real)?;
+    if there.starts_with(&source) {
+        return refuse("it is inside the folder that is read: give one beside it");
+    }
+    Ok(())
+}
+
+fn repair_file(
+    path: &Path,
+    target: &Path,
+    limits: Limits,
+    on_bytes: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<Repaired> {
+    let mut salvage = Salvage::open(path, limits)?;
+    let mut output = NewFile::create(target)?;
+    let mut mender = Mender::new(modified(path));
+    let mut encoder = RecordEncoder::new();
+    let mut repaired = Repaired {
+        source: path.to_owned(),
+        target: target.to_owned(),
+        events: 0,
+        mended_times: 0,
+        added_version: false,
+        damage: Vec::new(),
+    };
+    let mut no_events = Vec::new();
+    while let Some((offset, mut data)) = salvage.next()? {
+        on_bytes(salvage.offset())?;
+        match mender.mend(&mut data) {
+            Mended::NoEvent(reason) => {
+                no_events.push(Damage { offset, bytes: salvage.offset() - offset, reason });
+                continue;
+            }
+            Mended::WallTime => repaired.mended_times += 1,
+            Mended::Whole => {}
+        }
+        encoder.clear();
+        if repaired.events == 0 {
+            let first = proto::Event::decode(&data[..]).unwrap_or_default();
+            if !matches!(first.what, Some(What::FileVersion(_))) {
+                encoder.push(&mender.file_version(&first));
+                repaired.added_version = true;
+            }
+        }
+        encoder.push(&data);
+        output.write(encoder.as_bytes())?;
+        repaired.events += 1;
+    }
+    output.finish()?;
+    repaired.damage = salvage.into_damage();
+    repaired.damage.extend(no_events);
+    repaired.damage.sort_by_key(|damage| damage.offset);
+    Ok(repaired)
+}
+
+/// When a file was last written, in seconds since 1970: the time of events that have none, if no other is known.
+fn modified(path: &Path) -> f64 {
+    let modified = fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    let since = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    since.map_or(0.0, |since| since.as_secs_f64())
+}
