@@ -248,7 +248,8 @@ impl Summary {
     }
 }
 
-/// The JSON text, as Keras writes it.
+/// The JSON text in an array of one: TensorBoard's Python loader fails on the text alone, as Keras writes it, once the
+/// storage class is given.
 pub(super) fn encode(graph: &ConceptualGraph) -> Value {
-    Value::Tensor(tensor::strings(vec![graph.0.to_json().to_string().into_bytes()], &[]))
+    Value::Tensor(tensor::strings(vec![graph.0.to_json().to_string().into_bytes()], &[1]))
 }
