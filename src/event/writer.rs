@@ -26,8 +26,8 @@ use crate::{
 const FILE_VERSION: &str = "brain.Event:2";
 /// Who wrote it.
 const WRITER: &str = concat!("convscope ", env!("CARGO_PKG_VERSION"));
-/// Memory that is kept for the next batch.
-const KEPT_BUFFER: usize = 1 << 20;
+/// Bytes that are written at a time, or one record if that is longer.
+const CHUNK: usize = 1 << 20;
 /// The session's start in a folder with earlier event files: beyond every value, so that none is forgotten.
 const FORGET_NOTHING: Step = Step::new(i64::MAX);
 /// How often another name is tried when somebody else takes the one that was free.
@@ -46,8 +46,8 @@ pub struct EventFileOptions {
 
 /// Writes one event file.
 ///
-/// Each [`append`](EventFileWriter::append) is one write of whole records to the operating system: nothing is held
-/// back, and a reader sees it at once. What TensorBoard must know of a tag is sent with its first sample.
+/// Each [`append`](EventFileWriter::append) writes whole records to the operating system, about a MiB at a time: nothing
+/// is held back, and a reader sees it at once. What TensorBoard must know of a tag is sent with its first sample.
 ///
 /// ```
 /// use convscope::{Step, Summary, Tag, WallTime};
@@ -151,6 +151,11 @@ impl EventFileWriter {
         &self.path
     }
 
+    /// Bytes in the file.
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
     /// Appends samples.
     ///
     /// # Errors
@@ -174,13 +179,25 @@ impl EventFileWriter {
 
     /// Appends as many samples as it can; embeddings become files on `disk`, beside this one.
     pub(crate) fn append_some(&mut self, disk: &dyn Disk, samples: &[Sample]) -> Appended {
-        let (mut unencodable, stopped) = self.encode(disk, samples);
+        let mut all = Appended::default();
+        while all.done < samples.len() && all.failure.is_none() {
+            let chunk = self.append_chunk(disk, &samples[all.done..]);
+            all.done += chunk.done;
+            all.unencodable.extend(chunk.unencodable);
+            all.failure = chunk.failure;
+        }
+        all
+    }
+
+    /// Appends the first samples, at least one if nothing fails: as many as are written at a time.
+    fn append_chunk(&mut self, disk: &dyn Disk, samples: &[Sample]) -> Appended {
+        let mut unencodable = Vec::new();
+        let (end, stopped) = self.encode(disk, samples, &mut unencodable);
         let written = self.write_out();
         // What is left in `self.encoded` did not get into the file.
         for lost in self.encoded.iter().filter(|lost| lost.first_of_tag) {
             self.sent.remove(&samples[lost.index].tag);
         }
-        let (end, stopped) = stopped.map_or((samples.len(), None), |(index, error)| (index, Some(error)));
         let done = self.encoded.first().map_or(end, |first| first.index);
         unencodable.retain(|(index, _)| *index < done);
         let unencodable = unencodable.into_iter().map(|(_, error)| error).collect();
@@ -209,16 +226,16 @@ impl EventFileWriter {
         self.write_out()
     }
 
-    /// Frames the samples in `self.encoder` and writes the files of embeddings. Returns which could not be encoded and
-    /// why, and where it stopped because a file could not be written.
+    /// Frames the first samples in `self.encoder` and writes the files of embeddings; notes which cannot be encoded and
+    /// why. Returns how far it came, and whether that is because a file could not be written.
     fn encode(
         &mut self,
         disk: &dyn Disk,
         samples: &[Sample],
-    ) -> (Vec<(usize, Error)>, Option<(usize, Error)>) {
+        unencodable: &mut Vec<(usize, Error)>,
+    ) -> (usize, Option<Error>) {
         self.encoder.clear();
         self.encoded.clear();
-        let mut unencodable = Vec::new();
         for (index, sample) in samples.iter().enumerate() {
             let pushed = match sample.summary.encode() {
                 Ok(encoded) => self.push(disk, index, sample, encoded),
@@ -226,11 +243,14 @@ impl EventFileWriter {
             };
             match pushed {
                 Ok(()) => {}
-                Err(error) if error.is_io() => return (unencodable, Some((index, error))),
+                Err(error) if error.is_io() => return (index, Some(error)),
                 Err(error) => unencodable.push((index, error)),
             }
+            if self.encoder.len() >= CHUNK {
+                return (index + 1, None);
+            }
         }
-        (unencodable, None)
+        (samples.len(), None)
     }
 
     fn push(&mut self, disk: &dyn Disk, index: usize, sample: &Sample, encoded: Encoded) -> Result<()> {
@@ -263,7 +283,7 @@ impl EventFileWriter {
             self.len += written as u64;
             self.encoded.clear();
             self.encoder.clear();
-            self.encoder.shrink_to(KEPT_BUFFER);
+            self.encoder.shrink_to(CHUNK);
             return Ok(());
         };
         let whole = self.encoded.iter().take_while(|sample| sample.end <= written).count();

@@ -60,7 +60,7 @@ use crate::{
 };
 
 /// Which dashboard of TensorBoard a value is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Kind {
     /// A number.

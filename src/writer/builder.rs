@@ -37,6 +37,13 @@ pub enum OnError {
 
 /// Sets up a [`SummaryWriter`].
 ///
+/// # Memory
+/// What waits to be written is bounded by [`max_queued_bytes`](SummaryWriterBuilder::max_queued_bytes) and
+/// [`max_queued_records`](SummaryWriterBuilder::max_queued_records), whatever the disk does. Around that a writer takes
+/// 1 KiB for each of `max_queued_records` and 4 MiB at most, and three times the size of the value that it is just
+/// packing; with the defaults that makes less than 150 MiB. Of every tag it remembers the name and some 200 bytes for as
+/// long as it lives.
+///
 /// ```
 /// use std::time::Duration;
 /// use convscope::writer::{BackPressure, OnError, SummaryWriter};
@@ -71,6 +78,7 @@ impl Default for SummaryWriterBuilder {
                 back_pressure: BackPressure::default(),
                 on_error: OnError::default(),
                 patience: Duration::from_secs(5),
+                log_stats: None,
             },
         }
     }
@@ -92,7 +100,7 @@ impl SummaryWriterBuilder {
         self
     }
 
-    /// Most values that wait for being written, at least 1. The default is 16,384.
+    /// Most values that wait for being written, those of all sub-runs together, at least 1. The default is 16,384.
     #[must_use]
     pub fn max_queued_records(mut self, records: usize) -> Self {
         self.queue.max_records = records;
@@ -128,6 +136,28 @@ impl SummaryWriterBuilder {
     #[must_use]
     pub fn on_error(mut self, on_error: OnError) -> Self {
         self.queue.on_error = on_error;
+        self
+    }
+
+    /// Writes the writer's own accounts ([`WriterStats`](super::WriterStats)) to the run, as scalars `logger/...` at the
+    /// step of the newest value: every `interval` while there are new steps, and on `close`. The default is not to.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use convscope::{Kind, SummaryWriter};
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let run = dir.path();
+    /// let writer = SummaryWriter::builder().log_stats(Duration::from_secs(60)).open(run)?;
+    /// writer.add_scalar("loss", 1.0, 1)?;
+    /// // The tags are taken.
+    /// assert!(writer.add_text("logger/records", "mine", 1).is_err());
+    /// writer.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn log_stats(mut self, interval: Duration) -> Self {
+        self.queue.log_stats = Some(interval);
         self
     }
 

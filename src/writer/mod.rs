@@ -13,6 +13,7 @@ mod run_folder;
 mod runs;
 mod scalars;
 mod sink;
+mod stats;
 mod summary_writer;
 #[cfg(feature = "tensorboard-rs")]
 mod tensorboard_rs;
@@ -22,5 +23,6 @@ pub use self::{
     builder::{BackPressure, OnError, SummaryWriterBuilder},
     elements::Element,
     sink::{Entry, MemorySink, SubRun, SummarySink},
+    stats::WriterStats,
     summary_writer::SummaryWriter,
 };

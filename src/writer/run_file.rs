@@ -25,6 +25,8 @@ pub(super) struct RunFile {
     backlog: Vec<Sample>,
     /// Samples in `file`.
     in_file: u64,
+    /// Bytes of `file` that were told of.
+    told: u64,
     /// Set while writing fails.
     retry: Option<Retry>,
     /// Greatest step in the files of this session.
@@ -52,13 +54,18 @@ pub(super) struct Written {
     pub vanished_records: u64,
     /// Why the rest still waits.
     pub failure: Option<Error>,
+    /// Bytes that were added to files.
+    pub file_bytes: u64,
+    /// Files that were made.
+    pub new_files: u64,
     /// Why it is unknown whether the file is on the device.
     pub unsynced: Option<Error>,
 }
 
 impl RunFile {
     pub(super) fn new(dir: PathBuf, options: EventFileOptions, file: Option<EventFileWriter>) -> RunFile {
-        RunFile { dir, options, file, backlog: Vec::new(), in_file: 0, retry: None, last: None }
+        let told = file.as_ref().map_or(0, EventFileWriter::len);
+        RunFile { dir, options, file, backlog: Vec::new(), in_file: 0, told, retry: None, last: None }
     }
 
     pub(super) fn push(&mut self, sample: Sample) {
@@ -92,10 +99,10 @@ impl RunFile {
         if self.backlog.is_empty() {
             return Ok(());
         }
-        let mut appended = self.append(disk)?;
+        let mut appended = self.append(disk, written)?;
         // A file that was removed meanwhile took the samples and lost them: once more, to a new one.
         if appended.failure.is_none() && self.give_up_lost_file(written) {
-            appended = self.append(disk)?;
+            appended = self.append(disk, written)?;
         }
         for sample in self.backlog.drain(..appended.done) {
             written.records += 1;
@@ -114,12 +121,20 @@ impl RunFile {
     }
 
     /// Appends to the live file; to a new one where there is none.
-    fn append(&mut self, disk: &dyn Disk) -> Result<Appended> {
+    fn append(&mut self, disk: &dyn Disk, written: &mut Written) -> Result<Appended> {
         let file = match &mut self.file {
             Some(file) => file,
-            none => none.insert(EventFileWriter::create_on(disk, &self.dir, &self.options)?),
+            none => {
+                let file = none.insert(EventFileWriter::create_on(disk, &self.dir, &self.options)?);
+                written.new_files += 1;
+                self.told = 0;
+                file
+            }
         };
-        Ok(file.append_some(disk, &self.backlog))
+        let appended = file.append_some(disk, &self.backlog);
+        written.file_bytes += file.len() - self.told;
+        self.told = file.len();
+        Ok(appended)
     }
 
     /// Forgets a file that cannot be written on, so that the next sample gets a new one. Returns whether it is no longer

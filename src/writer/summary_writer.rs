@@ -12,6 +12,7 @@ use super::{
     queue::{Queue, QueueOptions},
     runs::RunId,
     sink::{Entry, SummarySink},
+    stats::WriterStats,
     worker::Worker,
 };
 use crate::{
@@ -29,6 +30,9 @@ use crate::{
 ///
 /// A value that cannot be written waits in the queue and is tried again, so that nothing is lost while there is room.
 /// The call after a failure returns its error, once; the value of that call is taken all the same.
+///
+/// A run has one writer at a time: TensorBoard's Python loader reads only the newest file of a folder that grows. Two
+/// writers on one folder, in two processes too, damage nothing: each has a file of its own.
 ///
 /// ```
 /// use convscope::SummaryWriter;
@@ -137,6 +141,7 @@ impl SummaryWriter {
     ) -> Result<SummaryWriter> {
         let own = EventFileWriter::create_on(&*disk, run, &file)?;
         let queue = Arc::new(Queue::new(run.to_owned(), queue));
+        queue.note_file(own.len());
         let thread = Worker::new(queue.clone(), disk, file, own)
             .spawn()
             .map_err(|error| Error::io("start the background thread for", run, error))?;
@@ -156,7 +161,15 @@ impl SummaryWriter {
 
     /// Values that were dropped because the queue was full.
     pub fn dropped(&self) -> u64 {
-        self.shared.queue.dropped()
+        self.shared.queue.stats().dropped_records()
+    }
+
+    /// The writer's accounts up to now, all its sub-runs together: what was written, how full the queue was, what was
+    /// dropped, and what it cost. After [`flush`](SummaryWriter::flush) everything that was added is in them.
+    ///
+    /// [`log_stats`](SummaryWriterBuilder::log_stats) writes them to the run.
+    pub fn stats(&self) -> WriterStats {
+        self.shared.queue.stats()
     }
 
     /// A handle on the run one folder down, such as `train` or `fold_1/train`. Its file is made with its first value.
@@ -190,7 +203,8 @@ impl SummaryWriter {
     ///
     /// # Errors
     /// The first error that was not yet returned, or why values still wait; with
-    /// [`OnError::Warn`](super::OnError::Warn) neither, they are logged. And always, if the background thread failed.
+    /// [`OnError::Warn`](super::OnError::Warn) neither, they are logged. And always, if the background thread failed,
+    /// and on the background thread itself (in a `tracing` subscriber that logs to a run), which cannot wait for itself.
     pub fn flush(&self) -> Result<()> {
         self.shared.queue.flush()
     }
@@ -199,9 +213,10 @@ impl SummaryWriter {
     /// no use then: [`ErrorKind::Closed`](crate::ErrorKind::Closed). Closing again does nothing.
     ///
     /// # Errors
-    /// The first error that was not yet returned; how many values were lost and why.
+    /// The first error that was not yet returned; how many values were lost and why. On the background thread itself
+    /// (in a `tracing` subscriber that logs to a run), where it does not wait.
     pub fn close(self) -> Result<()> {
-        self.shared.queue.close();
+        self.shared.queue.close()?;
         self.shared.join();
         self.shared.queue.verdict()
     }

@@ -4,12 +4,14 @@ use std::{
     io,
     sync::Arc,
     thread::{self, JoinHandle},
+    time::Instant,
 };
 
 use super::{
-    queue::Queue,
+    queue::{Queue, this_is_a_writer_thread},
     run_file::{RunFile, Written},
     runs::RunId,
+    stats::StatsLog,
 };
 use crate::event::{Disk, EventFileOptions, EventFileWriter, Sample};
 
@@ -41,14 +43,20 @@ impl Worker {
     fn run(mut self) {
         // However this thread ends, nobody waits for it any longer.
         let _last = Last(self.queue.clone());
+        this_is_a_writer_thread();
+        let mut stats_log = self.queue.log_stats().map(StatsLog::new);
         let mut spare = Vec::new();
         loop {
             let mut round = self.queue.next_round(self.files.len(), spare);
+            let begin = Instant::now();
             for name in &round.new_runs {
                 let dir = self.queue.path().join(&**name);
                 self.files.push(RunFile::new(dir, self.options.clone(), None));
             }
             self.sort(&mut round.batch);
+            if let Some(step) = stats_log.as_mut().and_then(|log| log.due(round.last_step, round.closing)) {
+                self.queue.own_samples(step).into_iter().for_each(|sample| self.files[0].push(sample));
+            }
             let mut written: Vec<Written> =
                 self.files.iter_mut().map(|file| file.write(&*self.disk, round.urgent)).collect();
             if round.closing {
@@ -56,7 +64,7 @@ impl Worker {
                     written.unsynced = file.sync().err();
                 }
             }
-            self.queue.finish_round(&round, written);
+            self.queue.finish_round(&round, written, begin.elapsed());
             if round.closing {
                 return;
             }

@@ -1,0 +1,117 @@
+//! What training hands over to the background thread: a queue with bounds, and what came back.
+
+mod handle;
+mod state;
+mod thread;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use self::state::{Phase, State};
+pub(super) use self::thread::this_is_a_writer_thread;
+use super::{
+    builder::{BackPressure, OnError},
+    runs::RunId,
+    stats::WriterStats,
+};
+use crate::error::{Error, ErrorKind, Result};
+
+/// How a queue behaves.
+#[derive(Debug, Clone)]
+pub(super) struct QueueOptions {
+    pub max_records: usize,
+    pub max_bytes: usize,
+    pub flush_interval: Duration,
+    pub back_pressure: BackPressure,
+    pub on_error: OnError,
+    /// How long the last handle waits when it is dropped without `close`.
+    pub patience: Duration,
+    /// How often the writer's own accounts are written, if at all.
+    pub log_stats: Option<Duration>,
+}
+
+/// The meeting point of the handles and the background thread.
+pub(super) struct Queue {
+    /// The run's folder, for messages.
+    path: PathBuf,
+    options: QueueOptions,
+    state: Mutex<State>,
+    /// There is something to do for the background thread.
+    work: Condvar,
+    /// The background thread finished a round.
+    done: Condvar,
+}
+
+impl Queue {
+    pub(super) fn new(path: PathBuf, options: QueueOptions) -> Queue {
+        let state = Mutex::new(State::new(options.log_stats.is_some()));
+        Queue { path, options, state, work: Condvar::new(), done: Condvar::new() }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Counts a file that was made beside the queue, of so many bytes.
+    pub(super) fn note_file(&self, bytes: u64) {
+        let mut state = self.lock();
+        state.stats.files += 1;
+        state.stats.bytes += bytes;
+    }
+
+    /// How often the accounts are written, if at all.
+    pub(super) fn log_stats(&self) -> Option<Duration> {
+        self.options.log_stats
+    }
+
+    /// The number of a run, and its name.
+    pub(super) fn run(&self, name: &str) -> Result<(RunId, Arc<str>)> {
+        let mut state = self.lock();
+        let id = state.runs.id(name)?;
+        Ok((id, state.runs.name(id).clone()))
+    }
+
+    /// The accounts up to now.
+    pub(super) fn stats(&self) -> WriterStats {
+        let state = self.lock();
+        WriterStats { queued_records: state.records, queued_bytes: state.bytes, ..state.stats.clone() }
+    }
+
+    /// Whether the background thread should not wait any longer.
+    fn is_due(&self, state: &State) -> bool {
+        state.waiting.len() * 2 >= self.options.max_records
+            || state.waiting_bytes * 2 >= self.options.max_bytes
+            || state.flush_wanted > state.flush_done
+            || state.pressed
+            || state.phase != Phase::Open
+            || self.options.flush_interval.is_zero() && !state.waiting.is_empty()
+    }
+
+    /// Keeps the first error for whoever calls next, or gives it back to be logged without the lock.
+    fn report(&self, state: &mut State, error: Error, is_failing: bool) -> Option<Error> {
+        if self.options.on_error == OnError::Warn {
+            return Some(error);
+        }
+        if state.unreported.is_none() {
+            state.unreported = Some(error);
+            state.unreported_is_failing = is_failing;
+        }
+        None
+    }
+
+    fn thread_failed(&self, lost: u64) -> Error {
+        self.gave_up(lost, "the background thread failed".to_owned())
+    }
+
+    fn gave_up(&self, count: u64, cause: String) -> Error {
+        Error::new(ErrorKind::Dropped { path: self.path.clone(), count, cause })
+    }
+
+    /// Nobody panics while holding the lock; if it happens, the state is still sound.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,87 @@
+//! What the handles and the background thread share, behind one lock.
+
+use crate::{
+    error::Error,
+    event::Sample,
+    summary::{Kind, Step, Summary},
+    writer::{
+        failure::Failure,
+        runs::{RunId, Runs},
+        stats::{self, WriterStats},
+    },
+};
+
+#[derive(Default)]
+pub(super) struct State {
+    pub runs: Runs,
+    /// Not yet taken by the background thread, and the memory that it takes.
+    pub waiting: Vec<(RunId, Sample)>,
+    pub waiting_bytes: usize,
+    /// What is not yet written, with or before the background thread.
+    pub records: usize,
+    pub bytes: usize,
+    /// Greatest step of all values.
+    pub last_step: Option<Step>,
+    /// Rounds that were asked for by `flush` and are done. A handle waits until its number is done.
+    pub flush_wanted: u64,
+    pub flush_done: u64,
+    /// Somebody waits for room.
+    pub pressed: bool,
+    pub phase: Phase,
+    /// Why the last write failed.
+    pub failing: Option<Failure>,
+    /// First error that nobody was told of.
+    pub unreported: Option<Error>,
+    /// It is also why writing fails.
+    pub unreported_is_failing: bool,
+    /// Why it is unknown whether everything is on the device.
+    pub unsynced: Option<Error>,
+    /// The background thread panicked, and so many values were lost with it or before.
+    pub broken: Option<u64>,
+    /// Values that were refused for lack of room, because the user wanted it so, and that `close` did not yet tell of.
+    pub dropped_by_choice: u64,
+    /// Values that will never be written, because something failed, and that `close` did not yet tell of.
+    pub lost: u64,
+    pub warned_of_drop: bool,
+    pub stats: WriterStats,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Phase {
+    #[default]
+    Open,
+    Closing,
+    Closed,
+}
+
+impl State {
+    /// An empty queue; where the writer's own accounts are written, their tags are taken.
+    pub(super) fn new(logs_stats: bool) -> State {
+        let mut state = State::default();
+        if logs_stats {
+            for tag in stats::tags() {
+                state.runs.note(0, &tag, &Summary::scalar(0.0), Step::new(i64::MIN));
+            }
+        }
+        state
+    }
+
+    /// Counts values that are now on their way.
+    pub(super) fn admit(&mut self, records: usize, bytes: usize) {
+        self.records += records;
+        self.bytes += bytes;
+        self.stats.most_queued_records = self.stats.most_queued_records.max(self.records);
+        self.stats.most_queued_bytes = self.stats.most_queued_bytes.max(self.bytes);
+    }
+
+    /// Counts a value that was refused for lack of room.
+    pub(super) fn drop_one(&mut self, kind: Kind) {
+        *self.stats.dropped.entry(kind).or_default() += 1;
+    }
+
+    /// Counts values that were taken and will never be written.
+    pub(super) fn lose(&mut self, count: u64) {
+        self.lost += count;
+        self.stats.lost += count;
+    }
+}

@@ -1,0 +1,151 @@
+//! The background thread's side of the queue.
+
+use std::{
+    cell::Cell,
+    mem,
+    sync::{Arc, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{Phase, Queue};
+use crate::{
+    event::Sample,
+    summary::Step,
+    writer::{
+        builder::BackPressure,
+        failure::Failure,
+        run_file::{Written, cost},
+        runs::RunId,
+        stats,
+    },
+};
+
+thread_local! {
+    static WRITES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// To be said once by each background thread.
+pub(in crate::writer) fn this_is_a_writer_thread() {
+    WRITES.set(true);
+}
+
+/// Whether this is a background thread, of whatever writer: none of them may wait for another, since the other could
+/// wait for it.
+pub(super) fn on_a_writer_thread() -> bool {
+    WRITES.get()
+}
+
+/// A round of the background thread.
+pub(in crate::writer) struct Round {
+    pub batch: Vec<(RunId, Sample)>,
+    /// Names of runs that it does not know yet.
+    pub new_runs: Vec<Arc<str>>,
+    pub closing: bool,
+    /// Somebody waits for it to be in the files.
+    pub urgent: bool,
+    /// Greatest step of all values up to now.
+    pub last_step: Option<Step>,
+    flush: u64,
+}
+
+impl Queue {
+    /// Waits until there is something to do, or the flush interval is over, and takes it.
+    pub(in crate::writer) fn next_round(&self, known_runs: usize, spare: Vec<(RunId, Sample)>) -> Round {
+        let mut state = self.lock();
+        // None: an interval beyond the end of time.
+        let deadline = Instant::now().checked_add(self.options.flush_interval.max(Duration::from_millis(10)));
+        while !self.is_due(&state) {
+            state = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                Some(Duration::ZERO) => break,
+                Some(left) => self.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.work.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+        state.pressed = false;
+        state.waiting_bytes = 0;
+        Round {
+            batch: mem::replace(&mut state.waiting, spare),
+            new_runs: state.runs.names_from(known_runs),
+            closing: state.phase != Phase::Open,
+            urgent: state.phase != Phase::Open || state.flush_wanted > state.flush_done,
+            last_step: state.last_step,
+            flush: state.flush_wanted,
+        }
+    }
+
+    /// The accounts up to now as values of the run itself, counted like those of others.
+    pub(in crate::writer) fn own_samples(&self, step: Step) -> Vec<Sample> {
+        let mut state = self.lock();
+        let mut samples = stats::samples(&state.stats, step);
+        samples.retain(|sample| state.runs.check(0, sample.tag.as_str(), &sample.summary).is_ok());
+        for sample in &samples {
+            state.runs.note(0, &sample.tag, &sample.summary, step);
+        }
+        state.admit(samples.len(), samples.iter().map(|sample| cost(&sample.summary)).sum());
+        samples
+    }
+
+    /// Tells what became of a round, which took the thread `busy`.
+    pub(in crate::writer) fn finish_round(&self, round: &Round, written: Vec<Written>, busy: Duration) {
+        let mut state = self.lock();
+        state.stats.time_writing += busy;
+        let was_failing = state.failing.take().is_some();
+        let mut warnings = Vec::new();
+        for file in written {
+            let unencodable = file.unencodable.len() as u64;
+            state.records -= file.records;
+            state.bytes -= file.bytes;
+            state.stats.records += file.records as u64 - unencodable;
+            state.stats.bytes += file.file_bytes;
+            state.stats.files += file.new_files;
+            state.lose(unencodable + file.vanished_records);
+            for error in file.vanished.into_iter().chain(file.unencodable) {
+                warnings.extend(self.report(&mut state, error, false));
+            }
+            if let Some(error) = file.unsynced {
+                state.unsynced.get_or_insert(error);
+            }
+            if let Some(error) = file.failure {
+                state.failing.get_or_insert(Failure::new(&error));
+                if !was_failing {
+                    warnings.extend(self.report(&mut state, error, true));
+                }
+            }
+        }
+        if state.failing.is_none() {
+            state.warned_of_drop &= self.options.back_pressure == BackPressure::DropNewest;
+        }
+        let recovered = was_failing && state.failing.is_none();
+        state.flush_done = round.flush;
+        self.done.notify_all();
+        // Without the lock: what takes the messages may be slow, or write to this very queue.
+        drop(state);
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        if recovered {
+            tracing::info!("{}: writing works again", self.path.display());
+        }
+    }
+
+    /// For the thread's end, in whatever way.
+    pub(in crate::writer) fn finish(&self) {
+        let mut state = self.lock();
+        let left = state.records as u64;
+        state.lose(left);
+        state.records = 0;
+        state.bytes = 0;
+        state.waiting.clear();
+        if thread::panicking() {
+            state.broken = Some(state.lost);
+        }
+        let warning = state.broken.and_then(|lost| self.report(&mut state, self.thread_failed(lost), false));
+        state.phase = Phase::Closed;
+        self.done.notify_all();
+        drop(state);
+        if let Some(warning) = warning {
+            tracing::warn!("{warning}");
+        }
+    }
+}
