@@ -1,6 +1,7 @@
 //! A disk that is full, slow, gone or broken: what is lost is told, the rest is written.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -14,7 +15,7 @@ use crate::{
     event::{EventFileReader, testing::FaultyDisk},
     proto::{event::What, summary::value::Value},
     record::RecordErrorKind,
-    summary::Step,
+    summary::{Kind, Step},
 };
 
 /// Long enough that only `flush` and a full queue cause writing.
@@ -242,7 +243,12 @@ fn drop_newest_never_waits_and_counts() {
     let writer = bench.open(quiet().max_queued_records(10).back_pressure(BackPressure::DropNewest));
     bench.disk.set(|faults| faults.stalled = true);
     add(&writer, 0..25);
-    assert_eq!(writer.dropped(), 15);
+    writer.add_text("note", "no room", 1).unwrap();
+    assert_eq!(writer.dropped(), 16);
+    let stats = writer.stats();
+    assert_eq!(stats.dropped, BTreeMap::from([(Kind::Scalar, 15), (Kind::Text, 1)]));
+    assert_eq!((stats.queued_records, stats.most_queued_records, stats.records), (10, 10, 0));
+    assert_eq!(stats.queued_bytes, stats.most_queued_bytes);
     bench.disk.set(|faults| faults.stalled = false);
     writer.flush().unwrap();
     add(&writer, 25..26);
