@@ -30,8 +30,13 @@ pub(super) struct Column {
     /// Where the values of a new epoch begin: the number of session starts before them in the file, and the first row.
     /// Only epochs with values are listed; rows before the first entry are of epoch 0.
     pub epochs: Vec<(u32, usize)>,
-    /// Rows whose event went back behind the event before it, in a file that had not told its version by then.
+    /// Rows whose event went back behind the event before it, in a file that had not told its version by then. Of several
+    /// rows of one event the first.
     pub backward: Vec<usize>,
+    /// Whether the first row belongs to the first event with values of a file that had not told its version by then.
+    pub leads: bool,
+    /// Number of the event of the last row, in its file.
+    last_event: u64,
     /// How the first value stands in the file.
     pub form: Form,
     /// The first metadata of the file.
@@ -39,11 +44,20 @@ pub(super) struct Column {
 }
 
 impl Column {
-    /// Adds a value after the `starts`-th session start of the file.
-    pub fn push(&mut self, row: Row, starts: u32) {
+    /// An empty one, whose first value will stand in this form.
+    pub fn of(form: Form) -> Column {
+        Column { form, ..Column::default() }
+    }
+
+    /// Adds a value of the `event`-th event of the file, after its `starts`-th session start.
+    pub fn push(&mut self, row: Row, event: u64, starts: u32, backward: bool) {
         if starts != self.epochs.last().map_or(0, |&(epoch, _)| epoch) {
             self.epochs.push((starts, self.rows.len()));
         }
+        if backward && (self.rows.is_empty() || self.last_event != event) {
+            self.backward.push(self.rows.len());
+        }
+        self.last_event = event;
         self.rows.push(row);
     }
 }

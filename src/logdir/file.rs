@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::{self, Read as _, Seek as _, SeekFrom},
+    io::{self, Seek as _, SeekFrom},
     path::{Path, PathBuf},
 };
 
@@ -52,6 +52,8 @@ pub struct LogFile {
     pub(super) columns: BTreeMap<String, Column>,
     /// Steps of the session starts.
     pub(super) starts: Vec<i64>,
+    /// How many of them came before the version, and mean nothing where no earlier file told it.
+    pub(super) unheeded_starts: usize,
     /// Whether the file told version 2, the first with session starts.
     pub(super) versioned: bool,
     /// Step of the first and last event with values.
@@ -85,6 +87,7 @@ impl LogFile {
             sealed: false,
             columns: BTreeMap::new(),
             starts: Vec::new(),
+            unheeded_starts: 0,
             versioned: false,
             first_step: None,
             last_step: None,
@@ -275,6 +278,7 @@ impl LogFile {
             What::Start => {
                 if self.starts.len() < MAX_STARTS {
                     self.starts.push(event.step);
+                    self.unheeded_starts += usize::from(!self.versioned);
                 }
                 Go::On
             }
@@ -371,17 +375,13 @@ impl LogFile {
         let backward = !self.versioned && self.last_step.is_some_and(|last| row.step < last);
         let column = match self.columns.get_mut(tag) {
             Some(column) => column,
-            None => {
-                self.columns.entry(tag.to_owned()).or_insert_with(|| Column { form, ..Column::default() })
-            }
+            None => self.columns.entry(tag.to_owned()).or_insert_with(|| Column::of(form)),
         };
         if column.metadata.is_none() {
             column.metadata = metadata;
         }
-        if backward {
-            column.backward.push(column.rows.len());
-        }
-        column.push(row, starts);
+        column.leads |= column.rows.is_empty() && !self.versioned && self.first_step.is_none();
+        column.push(row, self.events, starts, backward);
         Go::On
     }
 }
@@ -401,30 +401,4 @@ fn is_version_2(version: &[u8]) -> bool {
     let version = String::from_utf8_lossy(version);
     let number = version.rsplit("brain.Event:").next().unwrap_or_default();
     number.trim().parse::<f64>().is_ok_and(|number| number >= 2.0)
-}
-
-/// The data of the record that begins at `offset`.
-pub(super) fn record_at(
-    path: &Path,
-    file: &mut File,
-    offset: u64,
-    max: u64,
-) -> crate::error::Result<Vec<u8>> {
-    let io = |error| crate::Error::io("read", path, error);
-    file.seek(SeekFrom::Start(offset)).map_err(io)?;
-    let mut records =
-        RecordReader::with_limits(file.take(u64::MAX), record::Limits { max_record_bytes: max });
-    let named = |error: record::RecordError| {
-        crate::Error::from(record::RecordError { path: Some(path.to_owned()), offset, ..error })
-    };
-    match records.read_record() {
-        Ok(Some(data)) => Ok(data.to_vec()),
-        Ok(None) => Err(crate::Error::invalid(
-            path.display().to_string(),
-            format!(
-                "it ends before byte {offset}, where a value was: the file changed. Refresh the log folder"
-            ),
-        )),
-        Err(error) => Err(named(error)),
-    }
 }

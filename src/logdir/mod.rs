@@ -2,8 +2,8 @@
 //!
 //! [`LogDir`] finds the event files of all runs, indexes them in one pass, and follows them while they grow. `discover`
 //! looks for files, `file` indexes one with the help of `skim` and `wire`, which look into events without unpacking them,
-//! `restarts` holds the rules for values that were logged again. [`lint`] finds what is wrong with files, and [`repair`] saves
-//! what is whole of them.
+//! `restarts` holds the rules for values that were logged again, `stored` reads a value that somebody asks for, and `value`
+//! makes of it what its kind is. [`lint`] finds what is wrong with files, and [`repair`] saves what is whole of them.
 
 mod budget;
 mod column;
@@ -16,11 +16,15 @@ mod log_dir;
 mod options;
 mod point;
 mod problem;
+mod readers;
 pub mod repair;
 mod restarts;
 mod run;
+mod series;
 mod skim;
+mod stored;
 mod tag_info;
+mod value;
 mod wire;
 
 pub use self::{
@@ -30,7 +34,10 @@ pub use self::{
     options::LogDirOptions,
     point::Point,
     problem::{Problem, ProblemKind},
+    readers::LoggedHParams,
     restarts::Restarts,
     run::Run,
+    series::Series,
     tag_info::{SeriesKind, TagInfo},
+    value::{LoggedBucket, LoggedImages, LoggedPrCurve, LoggedText},
 };

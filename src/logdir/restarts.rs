@@ -31,14 +31,25 @@ pub enum Restarts {
 /// A value is obsolete where a later event of the run purges its step, whether that event's own values are obsolete or
 /// not. So one pass from the last value to the first suffices: what is at or after the smallest purging step is out.
 pub(super) fn surviving<'a>(files: &'a [LogFile], tag: &str, restarts: Restarts) -> Vec<(usize, &'a Row)> {
-    let mut rows = match restarts {
-        Restarts::KeepAll => Pass::new(files, tag, |_, _, _| None),
-        Restarts::DataServer => Pass::new(files, tag, |_, _, row| Some(row.step)),
-        Restarts::Python => return python(files, tag),
+    match restarts {
+        Restarts::KeepAll => simple(files, tag, |_| None),
+        Restarts::DataServer => simple(files, tag, |row| Some(row.step)),
+        Restarts::Python => python(files, tag),
     }
-    .kept;
-    rows.reverse();
-    rows
+}
+
+/// A rule by which each row purges by itself, or none does.
+fn simple<'a>(files: &'a [LogFile], tag: &str, purge: fn(&Row) -> Option<i64>) -> Vec<(usize, &'a Row)> {
+    let mut pass = Pass { barrier: None, kept: Vec::new() };
+    for (number, file) in files.iter().enumerate().rev() {
+        let Some(column) = file.columns.get(tag) else { continue };
+        for row in column.rows.iter().rev() {
+            pass.offer(number, row);
+            pass.lower(purge(row));
+        }
+    }
+    pass.kept.reverse();
+    pass.kept
 }
 
 /// A pass over the values of a tag from the last to the first.
@@ -49,19 +60,6 @@ struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    /// `purges` says from which step on a row purges what is before it.
-    fn new(files: &'a [LogFile], tag: &str, purges: impl Fn(usize, usize, &Row) -> Option<i64>) -> Pass<'a> {
-        let mut pass = Pass { barrier: None, kept: Vec::new() };
-        for (number, file) in files.iter().enumerate().rev() {
-            let Some(column) = file.columns.get(tag) else { continue };
-            for (index, row) in column.rows.iter().enumerate().rev() {
-                pass.offer(number, row);
-                pass.lower(purges(number, index, row));
-            }
-        }
-        pass
-    }
-
     fn offer(&mut self, file: usize, row: &'a Row) {
         if self.barrier.is_none_or(|barrier| row.step < barrier) {
             self.kept.push((file, row));
@@ -77,17 +75,15 @@ impl<'a> Pass<'a> {
 
 /// The Python loader's rules.
 fn python<'a>(files: &'a [LogFile], tag: &str) -> Vec<(usize, &'a Row)> {
-    // Starts count from the first file on that tells version 2; the very first of them is no restart.
-    let versioned = files.iter().position(|file| file.versioned).unwrap_or(files.len());
-    let first = (versioned..files.len()).find(|&number| !files[number].starts.is_empty());
+    let starts = Starts::of(files);
     let mut pass = Pass { barrier: None, kept: Vec::new() };
     for (number, file) in files.iter().enumerate().rev() {
-        let heeded = |index: usize| number >= versioned && (Some(number), index) != (first, 0);
-        let mut starts = file.starts.len();
+        // Session starts that are behind the row that is looked at.
+        let mut ahead = file.starts.len();
         let mut lower_to = |pass: &mut Pass<'a>, epoch: usize| {
-            while starts > epoch {
-                starts -= 1;
-                pass.lower(file.starts.get(starts).copied().filter(|_| heeded(starts)));
+            while ahead > epoch {
+                ahead -= 1;
+                pass.lower(starts.purge(number, ahead));
             }
         };
         if let Some(column) = file.columns.get(tag) {
@@ -100,7 +96,9 @@ fn python<'a>(files: &'a [LogFile], tag: &str) -> Vec<(usize, &'a Row)> {
                 let epoch = epochs.peek().map_or(0, |&&(epoch, _)| epoch);
                 lower_to(&mut pass, epoch as usize);
                 pass.offer(number, row);
-                if backward.next_if(|&&at| at == index).is_some() && number <= versioned {
+                let went_back = backward.next_if(|&&at| at == index).is_some()
+                    || (index == 0 && column.leads && starts.went_back(number));
+                if went_back && number <= starts.versioned {
                     pass.lower(Some(row.step));
                 }
             }
@@ -109,4 +107,42 @@ fn python<'a>(files: &'a [LogFile], tag: &str) -> Vec<(usize, &'a Row)> {
     }
     pass.kept.reverse();
     pass.kept
+}
+
+/// The session starts of a run.
+struct Starts<'a> {
+    files: &'a [LogFile],
+    /// The first file that tells version 2: starts count from there on, and order of steps does not any more.
+    versioned: usize,
+    /// File and number of the first start that counts. It is no restart.
+    first: Option<(usize, usize)>,
+}
+
+impl<'a> Starts<'a> {
+    fn of(files: &'a [LogFile]) -> Starts<'a> {
+        let versioned = files.iter().position(|file| file.versioned).unwrap_or(files.len());
+        let starts = Starts { files, versioned, first: None };
+        let first = (versioned..files.len()).find_map(|file| {
+            let number = starts.unheeded(file);
+            (number < files[file].starts.len()).then_some((file, number))
+        });
+        Starts { first, ..starts }
+    }
+
+    /// How many starts of a file mean nothing because no version was told before.
+    fn unheeded(&self, file: usize) -> usize {
+        if file > self.versioned { 0 } else { self.files[file].unheeded_starts }
+    }
+
+    /// The step from which on a start purges, where it does.
+    fn purge(&self, file: usize, number: usize) -> Option<i64> {
+        let heeded = file >= self.versioned && number >= self.unheeded(file);
+        (heeded && Some((file, number)) != self.first).then(|| self.files[file].starts[number])
+    }
+
+    /// Whether the first event with values of a file is behind the last one of the files before it.
+    fn went_back(&self, file: usize) -> bool {
+        let last = self.files[..file].iter().rev().find_map(|before| before.last_step);
+        self.files[file].first_step.zip(last).is_some_and(|(first, last)| first < last)
+    }
 }

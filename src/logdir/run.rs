@@ -8,17 +8,17 @@ use std::{
 
 use super::{
     budget::Budget,
-    column::{Cell, Row},
+    column::Row,
     file::LogFile,
     log_dir::Refreshed,
     options::LogDirOptions,
-    point::Point,
     problem::Problem,
-    restarts::surviving,
+    restarts::{Restarts, surviving},
     tag_info::{SeriesKind, TagInfo, metadata},
 };
 use crate::{
     error::{Error, Result},
+    proto::DataClass,
     summary::{Step, WallTime},
 };
 
@@ -83,40 +83,18 @@ impl Run {
         }
     }
 
-    /// The curve of a tag: its numbers in their order.
-    ///
-    /// Numbers of 32 bits, which all writers use, are exact; tensors of 64-bit floats and of integers are taken too,
-    /// though TensorBoard's data server shows none of those. Values of the tag that are no numbers are left out, as
-    /// TensorBoard does.
-    ///
-    /// # Errors
-    /// No such tag, or one of another kind. A file that cannot be read again or changed meanwhile.
-    pub fn scalars(&self, tag: &str) -> Result<Vec<Point<f64>>> {
-        self.of_kind(tag, SeriesKind::Scalar)?;
-        let mut points = Vec::new();
-        for (_file, row) in self.rows(tag) {
-            if let Cell::Number(number) = row.cell {
-                points.push(row.point(number));
-            }
-        }
-        Ok(points)
-    }
-
-    /// The tag, where it is of this kind.
-    fn of_kind(&self, tag: &str, kind: SeriesKind) -> Result<&TagInfo> {
-        let info = self.tag(tag)?;
-        if info.kind == kind {
-            return Ok(info);
-        }
-        Err(Error::invalid(
-            "tag",
-            format!("`{tag}` of run `{}` is of kind {}, not {kind}", self.name, info.kind),
-        ))
+    pub(super) fn options(&self) -> &LogDirOptions {
+        &self.options
     }
 
     /// Values of a tag that are not obsolete, with the number of their file.
-    fn rows(&self, tag: &str) -> Vec<(usize, &Row)> {
-        surviving(&self.files, tag, self.options.restarts)
+    pub(super) fn rows(&self, tag: &str, data_class: DataClass) -> Vec<(usize, &Row)> {
+        let mut rows = surviving(&self.files, tag, self.options.restarts);
+        if self.options.restarts == Restarts::Python && data_class == DataClass::BlobSequence {
+            rows.sort_by_key(|(_, row)| row.step);
+            rows.dedup_by_key(|(_, row)| row.step);
+        }
+        rows
     }
 
     /// Reads what is new in these files, which are all that the folder has, sorted.
@@ -162,7 +140,7 @@ impl Run {
         let metadata = metadata(self.files.iter().filter_map(|file| file.columns.get(tag)));
         let data_class = metadata.data_class();
         let plugin = metadata.plugin_data.unwrap_or_default();
-        let rows = self.rows(tag);
+        let rows = self.rows(tag, data_class);
         let step = |row: &(usize, &Row)| Step::new(row.1.step);
         TagInfo {
             tag: tag.to_owned(),
