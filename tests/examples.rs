@@ -12,6 +12,11 @@ use std::{
 const EXAMPLES: &[(&str, &[&str])] = &[
     #[cfg(feature = "tch")]
     ("custom_loop", &["{logs}", "1"]),
+    ("custom_scalars", &["{logs}"]),
+    ("hparams", &["{logs}"]),
+    ("mesh", &["{logs}"]),
+    ("pr_curve", &["{logs}"]),
+    ("scalars", &["{logs}"]),
     ("writer_only", &["{logs}"]),
 ];
 
