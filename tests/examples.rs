@@ -13,6 +13,8 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     #[cfg(feature = "tch")]
     ("custom_loop", &["{logs}", "1"]),
     ("custom_scalars", &["{logs}"]),
+    ("embedding", &["{logs}"]),
+    ("graph", &["{logs}"]),
     ("hparams", &["{logs}"]),
     ("mesh", &["{logs}"]),
     ("pr_curve", &["{logs}"]),
