@@ -212,7 +212,7 @@ impl Summary {
         Ok(Summary::new(Value::Images(images)))
     }
 
-    /// Markdown, shown on the page Text.
+    /// Markdown, shown on the page Text. That page shows neither display name nor description, which the file keeps.
     pub fn text(markdown: impl Into<String>) -> Summary {
         Summary::new(Value::Text(markdown.into()))
     }
