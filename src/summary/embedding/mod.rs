@@ -137,8 +137,9 @@ impl Embedding {
         Ok(self)
     }
 
-    /// Gives each point a small picture, all of one size. Together they are one picture of at most 8,192 x 8,192 pixels;
-    /// where they would take more, they are made smaller.
+    /// Gives each point a small picture, all of one size. The page draws them as squares, in the colour of the point: white
+    /// takes it on, black stays. Together they are one picture of at most 8,192 x 8,192 pixels; where they would take more,
+    /// they are made smaller.
     ///
     /// # Errors
     /// A number of pictures other than that of the points, or of different sizes.

@@ -26,13 +26,16 @@ pub(super) fn check(pictures: &[Image], points: usize) -> Result<()> {
 pub(super) fn encode(pictures: &[&Image]) -> Result<SpriteFile> {
     let Some(first) = pictures.first() else { return invalid("there are no sprites") };
     let from = [first.width() as usize, first.height() as usize];
-    let Some(size) = cell(from, pictures.len()) else {
+    // As many rows as columns, or the page takes the wrong ones: it divides by the number of rows to find the row.
+    let columns = (pictures.len() as f64).sqrt().ceil() as usize;
+    if columns > MAX_SIDE {
         return invalid(format!(
             "{} sprites; at most {} fit into a sheet",
             pictures.len(),
             MAX_SIDE * MAX_SIDE
         ));
-    };
+    }
+    let size = cell(from, columns);
     if size != from {
         tracing::info!(
             "embedding: {} sprites of {} x {} pixels are made {} x {}, so that the page can show them",
@@ -43,10 +46,9 @@ pub(super) fn encode(pictures: &[&Image]) -> Result<SpriteFile> {
             size[1]
         );
     }
-    let [columns, rows] = sheet(size, pictures.len());
     let channels = channels(pictures);
     let stride = columns * size[0] * channels;
-    let mut pixels = vec![0; rows * size[1] * stride];
+    let mut pixels = vec![0; columns * size[1] * stride];
     for (index, picture) in pictures.iter().enumerate() {
         let (row, column) = (index / columns, index % columns);
         for (y, line) in resized(picture, channels, size).chunks(size[0] * channels).enumerate() {
@@ -54,7 +56,7 @@ pub(super) fn encode(pictures: &[&Image]) -> Result<SpriteFile> {
             pixels[at..at + line.len()].copy_from_slice(line);
         }
     }
-    let (width, height) = ((columns * size[0]) as u32, (rows * size[1]) as u32);
+    let (width, height) = ((columns * size[0]) as u32, (columns * size[1]) as u32);
     let sheet = match channels {
         1 => Image::gray(width, height, pixels),
         3 => Image::rgb(width, height, pixels),
@@ -63,25 +65,12 @@ pub(super) fn encode(pictures: &[&Image]) -> Result<SpriteFile> {
     Ok(SpriteFile { png: sheet.to_png()?, size: size.map(|side| side as u32) })
 }
 
-/// The largest size of a cell, no larger than `from` and of its shape as near as pixels allow, of which so many fit into
-/// a sheet.
-fn cell(from: [usize; 2], count: usize) -> Option<[usize; 2]> {
+/// The size of a cell where there are so many in a row: that of the pictures, or a smaller one of the same shape, as near
+/// as whole pixels allow.
+fn cell(from: [usize; 2], columns: usize) -> [usize; 2] {
     let longer = from[0].max(from[1]);
-    let scaled = |side: usize, to: usize| ((side as f64 * to as f64 / longer as f64).round() as usize).max(1);
-    let sizes = (1..=longer.min(MAX_SIDE)).rev().map(|to| from.map(|side| scaled(side, to)));
-    sizes.into_iter().find(|[width, height]| (MAX_SIDE / width) * (MAX_SIDE / height) >= count)
-}
-
-/// Columns and rows of a sheet that is about a square.
-fn sheet([width, height]: [usize; 2], count: usize) -> [usize; 2] {
-    let square = (count as f64 * height as f64 / width as f64).sqrt().ceil() as usize;
-    let columns = square.clamp(1, MAX_SIDE / width);
-    let rows = count.div_ceil(columns);
-    if rows * height <= MAX_SIDE {
-        [columns, rows]
-    } else {
-        [MAX_SIDE / width, count.div_ceil(MAX_SIDE / width)]
-    }
+    let to = longer.min(MAX_SIDE / columns);
+    from.map(|side| ((side as f64 * to as f64 / longer as f64).round() as usize).max(1))
 }
 
 /// Channels that hold what all pictures hold.
