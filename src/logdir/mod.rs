@@ -3,7 +3,8 @@
 //! [`LogDir`] finds the event files of all runs, indexes them in one pass, and follows them while they grow. `discover`
 //! looks for files, `file` indexes one with the help of `skim` and `wire`, which look into events without unpacking them,
 //! `restarts` holds the rules for values that were logged again, `stored` reads a value that somebody asks for, and `value`
-//! makes of it what its kind is. [`lint`] finds what is wrong with files, and [`repair`] saves what is whole of them.
+//! makes of it what its kind is. [`lint`] finds what is wrong with files, [`repair`] saves what is whole of them, and
+//! [`merge`] makes one run of several.
 
 mod budget;
 mod column;
@@ -13,6 +14,7 @@ mod identity;
 mod limits;
 pub mod lint;
 mod log_dir;
+pub mod merge;
 mod options;
 mod point;
 mod problem;

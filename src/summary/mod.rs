@@ -2,7 +2,6 @@
 
 mod audio;
 mod conceptual_graph;
-mod embedding;
 mod encoded;
 mod figure;
 mod graph;
@@ -30,7 +29,6 @@ use std::fmt;
 pub use self::{
     audio::Audio,
     conceptual_graph::{ConceptualGraph, ConceptualLayer},
-    embedding::Embedding,
     figure::Figure,
     graph::{Attribute, Graph, GraphNode},
     histogram::{Bucket, Histogram},
@@ -81,8 +79,6 @@ pub enum Kind {
     Graph,
     /// Layers and how they are connected.
     ConceptualGraph,
-    /// Points in many dimensions.
-    Embedding,
     /// Precision and recall over thresholds.
     PrCurve,
     /// The arrangement of the page Custom Scalars.
@@ -104,7 +100,6 @@ impl fmt::Display for Kind {
             Kind::Tensor => "tensor",
             Kind::Graph => "graph",
             Kind::ConceptualGraph => "conceptual graph",
-            Kind::Embedding => "embedding",
             Kind::PrCurve => "PR curve",
             Kind::CustomScalars => "custom scalars layout",
             Kind::Mesh => "mesh",
@@ -125,7 +120,6 @@ pub(crate) enum Value {
     Tensor(PluginTensor),
     Graph(Graph),
     ConceptualGraph(ConceptualGraph),
-    Embedding(Embedding),
     PrCurve(PrCurve),
     Layout(Layout),
     Mesh(MeshPart),
@@ -212,7 +206,7 @@ impl Summary {
         Ok(Summary::new(Value::Images(images)))
     }
 
-    /// Markdown, shown on the page Text. That page shows neither display name nor description, which the file keeps.
+    /// Markdown, shown on the page Text.
     pub fn text(markdown: impl Into<String>) -> Summary {
         Summary::new(Value::Text(markdown.into()))
     }
@@ -330,7 +324,6 @@ impl Summary {
             Value::Tensor(_) => Kind::Tensor,
             Value::Graph(_) => Kind::Graph,
             Value::ConceptualGraph(_) => Kind::ConceptualGraph,
-            Value::Embedding(_) => Kind::Embedding,
             Value::PrCurve(_) => Kind::PrCurve,
             Value::Layout(_) => Kind::CustomScalars,
             Value::Mesh(_) => Kind::Mesh,
@@ -458,7 +451,6 @@ impl Summary {
             Value::Audio(_) => (audio::PLUGIN, audio::content(), audio::DATA_CLASS),
             Value::Tensor(value) => (&value.plugin, value.content.clone(), tensor::DATA_CLASS),
             Value::Graph(_) => (graph::PLUGIN, VERSION_0, graph::DATA_CLASS),
-            Value::Embedding(_) => (embedding::PLUGIN, VERSION_0, embedding::DATA_CLASS),
             Value::ConceptualGraph(_) => {
                 (conceptual_graph::PLUGIN, conceptual_graph::CONTENT.to_vec(), conceptual_graph::DATA_CLASS)
             }
@@ -485,7 +477,6 @@ impl Summary {
             Value::Tensor(value) => value.encode(),
             Value::Graph(graph) => return Ok(Encoded::GraphDef(graph::encode(graph))),
             Value::ConceptualGraph(graph) => conceptual_graph::encode(graph),
-            Value::Embedding(embedding) => return embedding::encode(embedding).map(Encoded::Embedding),
             Value::PrCurve(curve) => curve.encode(),
             Value::Layout(layout) => layout.encode(),
             Value::Mesh(part) => part.encode(),
@@ -505,7 +496,6 @@ impl Summary {
             Value::Tensor(value) => value.size(),
             Value::Graph(graph) => graph.size(),
             Value::ConceptualGraph(graph) => graph.size(),
-            Value::Embedding(embedding) => embedding.size(),
             Value::PrCurve(curve) => curve.size(),
             Value::Layout(layout) => layout.size(),
             Value::Mesh(part) => part.size(),

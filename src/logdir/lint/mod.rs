@@ -8,12 +8,14 @@
 //! | `verify` | [`verify`]: all files of all runs |
 //! | `run` | one run: its files and sessions |
 //! | `series` | one tag: kind, metadata, order of its steps |
+//! | `size` | [`series_bytes`]: how much each time series takes |
 //! | `values` | what the values hold, one file per dashboard |
 
 mod finding;
 mod rule;
 mod run;
 mod series;
+mod size;
 mod tree;
 mod values;
 mod verify;
@@ -21,6 +23,8 @@ mod verify;
 pub use self::{
     finding::{Finding, Report},
     rule::{Rule, Severity},
+    size::series_bytes,
     tree::{EventFile, event_files},
+    values::picture_extension,
     verify::{MAX_RECORD_BYTES, verify, verify_with},
 };

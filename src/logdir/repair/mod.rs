@@ -15,7 +15,7 @@ mod repair;
 mod resync;
 mod salvage;
 
-pub(crate) use self::output::NewFile;
+pub(crate) use self::{output::NewFile, repair::check_new_folder, salvage::Salvage};
 pub use self::{
     repair::{Repaired, repair, repair_with},
     salvage::Damage,

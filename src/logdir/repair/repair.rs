@@ -109,7 +109,7 @@ pub fn repair_with(
         return Err(Error::invalid(source.display().to_string(), "no event file there or below"));
     }
     if source.is_dir() {
-        check_target(source, target)?;
+        check_new_folder(source, target)?;
     }
     let mut before = 0;
     let mut all = Vec::new();
@@ -124,7 +124,7 @@ pub fn repair_with(
 }
 
 /// A folder that is new, and not below the one that is read.
-fn check_target(source: &Path, target: &Path) -> Result<()> {
+pub(crate) fn check_new_folder(source: &Path, target: &Path) -> Result<()> {
     let refuse = |why: &str| Err(Error::invalid(target.display().to_string(), why));
     match fs::read_dir(target).map(|mut entries| entries.next().is_none()) {
         Ok(true) => {}

@@ -16,7 +16,7 @@ use crate::{
 const FRAMING: u64 = 16;
 
 /// Reads the whole records of a file, whatever is between them.
-pub(super) struct Salvage {
+pub(crate) struct Salvage {
     path: PathBuf,
     limits: Limits,
     bytes: u64,

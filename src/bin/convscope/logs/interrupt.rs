@@ -26,6 +26,11 @@ pub fn is_pressed() -> bool {
     PRESSED.load(Ordering::Relaxed)
 }
 
+/// Refuses to go on once Ctrl-C was pressed.
+pub fn check() -> Result<(), Interrupted> {
+    if is_pressed() { Err(Interrupted) } else { Ok(()) }
+}
+
 /// The user gave the work up.
 #[derive(Debug)]
 pub struct Interrupted;

@@ -1,10 +1,15 @@
 //! `convscope logs`: what TensorBoard's files hold, without TensorBoard.
 
+mod export;
+mod filter;
+mod inspect;
 mod interrupt;
+mod merge;
 mod page;
 mod progress;
 mod repair;
 mod size;
+mod tail;
 mod verify;
 
 use std::{io, path::Path, process::ExitCode};
@@ -25,15 +30,23 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum Command {
+    Inspect(inspect::Args),
     Verify(verify::Args),
     Repair(repair::Args),
+    Export(export::Args),
+    Tail(tail::Args),
+    Merge(merge::Args),
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     terminal::show_warnings(io::stderr);
     let result = match &args.command {
+        Command::Inspect(args) => inspect::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Repair(args) => repair::run(args),
+        Command::Export(args) => export::run(args),
+        Command::Tail(args) => tail::run(args),
+        Command::Merge(args) => merge::run(args),
     };
     match result {
         Err(error) if error.is::<Interrupted>() => Ok(ExitCode::from(terminal::INTERRUPTED)),

@@ -1,5 +1,7 @@
 //! A bar for long work, on the standard error stream, where that is a terminal.
 
+use std::time::Duration;
+
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::interrupt::{self, Interrupted};
@@ -18,6 +20,14 @@ impl Progress {
         let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {eta}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_message(what);
+        Progress { bar }
+    }
+
+    /// Of work on so many bytes that does not say how far it is.
+    pub fn endless(what: &'static str, bytes: u64) -> Progress {
+        let bar = if bytes < LONG { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
+        bar.set_message(format!("{what} {}", super::size::bytes(bytes)));
+        bar.enable_steady_tick(Duration::from_millis(200));
         Progress { bar }
     }
 

@@ -81,7 +81,14 @@ fn picture(findings: &mut Findings, place: Place<'_>, file: &[u8]) {
 }
 
 /// What the name of a picture file ends with, if TensorBoard shows its type: `png`, `jpg`, `gif` or `bmp`.
-pub(crate) fn picture_extension(file: &[u8]) -> Option<&'static str> {
+///
+/// ```
+/// use convscope::logdir::lint::picture_extension;
+///
+/// assert_eq!(picture_extension(b"GIF89a..."), Some("gif"));
+/// assert_eq!(picture_extension(b"<svg>"), None);
+/// ```
+pub fn picture_extension(file: &[u8]) -> Option<&'static str> {
     const TYPES: [(&[u8], &str); 5] = [
         (b"\x89PNG\r\n\x1a\n", "png"),
         (b"\xff\xd8\xff", "jpg"),

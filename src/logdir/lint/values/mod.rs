@@ -11,6 +11,7 @@ mod text;
 
 use prost::Message as _;
 
+pub use self::image::picture_extension;
 use self::tensor::check_size;
 use super::{
     Rule,

@@ -1,0 +1,103 @@
+//! Curves.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::ValueEnum;
+use convscope::logdir::{Point, SeriesKind};
+use serde_json::json;
+
+use super::{
+    super::{
+        filter::{Filter, Rules},
+        interrupt,
+        page::number,
+    },
+    sink::Sink,
+};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Log folder, run folder or event file
+    path: PathBuf,
+
+    /// New file; `-` is the standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+
+    /// Form of the table
+    #[arg(long, value_enum, value_name = "FORM", default_value = "csv")]
+    format: Format,
+
+    #[command(flatten)]
+    filter: Filter,
+
+    #[command(flatten)]
+    rules: Rules,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+enum Format {
+    /// Comma-separated values with a head, as in RFC 4180
+    Csv,
+    /// A JSON object a line; NaN and infinities are strings
+    Jsonl,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let logdir = args.rules.open(&args.path)?;
+    let mut sink = Sink::open(&args.output)?;
+    if args.format == Format::Csv {
+        sink.text("run,tag,step,wall_time,value\n")?;
+    }
+    for (run, tag) in args.filter.series(&logdir).filter(|(_, tag)| tag.kind == SeriesKind::Scalar) {
+        interrupt::check()?;
+        for point in run.scalars(&tag.tag)? {
+            match args.format {
+                Format::Csv => sink.text(&csv(run.name(), &tag.tag, &point))?,
+                Format::Jsonl => sink.text(&format!("{}\n", point_json(run.name(), &tag.tag, &point)))?,
+            }
+        }
+        if sink.is_closed() {
+            break;
+        }
+    }
+    sink.finish()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A value as JSON.
+pub fn point_json(run: &str, tag: &str, point: &Point<f64>) -> serde_json::Value {
+    json!({
+        "run": run,
+        "tag": tag,
+        "step": point.step.get(),
+        "wall_time": number(point.wall_time.secs()),
+        "value": number(point.value),
+    })
+}
+
+fn csv(run: &str, tag: &str, point: &Point<f64>) -> String {
+    let (step, wall_time, value) = (point.step, point.wall_time.secs(), point.value);
+    format!("{},{},{step},{wall_time},{value}\n", quoted(run), quoted(tag))
+}
+
+/// A field, in quotes where it needs them.
+fn quoted(field: &str) -> String {
+    if field.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_quoted_where_they_need_it() {
+        assert_eq!(quoted("norm/a b"), "norm/a b");
+        assert_eq!(quoted("a,b"), "\"a,b\"");
+        assert_eq!(quoted("say \"x\"\n"), "\"say \"\"x\"\"\n\"");
+    }
+}

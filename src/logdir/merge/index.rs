@@ -1,0 +1,171 @@
+//! What the values of a run are, and where they stand.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use prost::Message as _;
+
+use super::sources::SourceFile;
+use crate::{
+    error::Result,
+    logdir::repair::Salvage,
+    proto::{self, SummaryMetadata, event::What, session_log::SessionStatus},
+    record::Limits,
+};
+
+/// A value, and where it stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ValueAt {
+    pub step: i64,
+    pub wall_time: f64,
+    /// Number in `Index::tags`.
+    pub tag: u32,
+    /// Number in `Index::files`.
+    pub file: u32,
+    /// Where its record begins, and how long the data of that is.
+    pub offset: u64,
+    pub length: u32,
+    /// Which value of its event.
+    pub index: u32,
+}
+
+/// A start of a session that makes values before it obsolete.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Restart {
+    /// Number of values that come before it.
+    pub before: usize,
+    /// The first of these that are of the same source.
+    pub from: usize,
+    pub step: i64,
+}
+
+/// All values of the files that become one run, in the order in which these are taken.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    pub values: Vec<ValueAt>,
+    pub restarts: Vec<Restart>,
+    pub files: Vec<PathBuf>,
+    /// First metadata of each tag.
+    pub tags: Vec<Option<SummaryMetadata>>,
+    pub damaged: u64,
+    numbers: BTreeMap<(Sort, String), u32>,
+}
+
+/// Values that are not of a summary have names of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Sort {
+    Summary,
+    Graph,
+    RunMetadata,
+    MetaGraph,
+}
+
+impl Index {
+    /// Reads all files.
+    pub fn read(
+        files: &[SourceFile],
+        limits: Limits,
+        on_bytes: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<Index> {
+        // Each source by itself, to see when it began.
+        let mut sources: BTreeMap<usize, Index> = BTreeMap::new();
+        let mut before = 0;
+        for file in files {
+            let index = sources.entry(file.source).or_default();
+            index.file(&file.file.path, limits, &mut |bytes| on_bytes(before + bytes))?;
+            before += file.bytes;
+        }
+        let mut sources: Vec<Index> = sources.into_values().collect();
+        for index in &mut sources {
+            index.restarts.drain(..index.restarts.len().min(1)); // the first start of a source is no restart
+        }
+        let begin = |index: &Index| index.values.first().map_or(f64::INFINITY, |value| value.wall_time);
+        sources.sort_by(|a, b| begin(a).total_cmp(&begin(b)));
+        let mut sources = sources.into_iter();
+        let mut all = sources.next().unwrap_or_default();
+        for index in sources {
+            all.append(index);
+        }
+        Ok(all)
+    }
+
+    fn file(
+        &mut self,
+        path: &PathBuf,
+        limits: Limits,
+        on_bytes: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<()> {
+        let file = self.files.len() as u32;
+        self.files.push(path.clone());
+        let mut salvage = Salvage::open(path, limits)?;
+        while let Some((offset, data)) = salvage.next()? {
+            on_bytes(salvage.offset())?;
+            match proto::Event::decode(&data[..]) {
+                Ok(event) => self.event(file, offset, data.len() as u32, event),
+                Err(_) => self.damaged += 1,
+            }
+        }
+        self.damaged += salvage.into_damage().len() as u64;
+        Ok(())
+    }
+
+    fn event(&mut self, file: u32, offset: u64, length: u32, event: proto::Event) {
+        // A time that is not finite would stop the data server; there is nothing better than that of the value before.
+        let before = self.values.last().map_or(0.0, |value| value.wall_time);
+        let wall_time = if event.wall_time.is_finite() { event.wall_time } else { before };
+        let at = ValueAt { step: event.step, wall_time, tag: 0, file, offset, length, index: 0 };
+        match event.what {
+            Some(What::Summary(summary)) => {
+                for (index, value) in summary.value.into_iter().enumerate() {
+                    let tag = self.tag(Sort::Summary, value.tag, value.metadata);
+                    self.values.push(ValueAt { tag, index: index as u32, ..at });
+                }
+            }
+            Some(What::GraphDef(_)) => self.other(at, Sort::Graph, String::new()),
+            Some(What::MetaGraphDef(_)) => self.other(at, Sort::MetaGraph, String::new()),
+            Some(What::TaggedRunMetadata(run)) => self.other(at, Sort::RunMetadata, run.tag),
+            Some(What::SessionLog(log)) if log.status() == SessionStatus::Start => {
+                self.restarts.push(Restart { before: self.values.len(), from: 0, step: event.step });
+            }
+            _ => {}
+        }
+    }
+
+    fn other(&mut self, at: ValueAt, sort: Sort, name: String) {
+        let tag = self.tag(sort, name, None);
+        self.values.push(ValueAt { tag, ..at });
+    }
+
+    fn tag(&mut self, sort: Sort, name: String, metadata: Option<SummaryMetadata>) -> u32 {
+        let next = self.tags.len() as u32;
+        let number = *self.numbers.entry((sort, name)).or_insert(next);
+        match self.tags.get_mut(number as usize) {
+            Some(known @ None) => *known = metadata,
+            Some(Some(_)) => {}
+            None => self.tags.push(metadata),
+        }
+        number
+    }
+
+    /// Takes the values of a source that began later.
+    fn append(&mut self, other: Index) {
+        let (files, values) = (self.files.len() as u32, self.values.len());
+        let mut tags = vec![0; other.tags.len()];
+        let mut metadata = other.tags;
+        for ((sort, name), number) in other.numbers {
+            let number = number as usize;
+            tags[number] = self.tag(sort, name, metadata[number].take());
+        }
+        self.values.extend(other.values.into_iter().map(|value| ValueAt {
+            tag: tags[value.tag as usize],
+            file: files + value.file,
+            ..value
+        }));
+        self.restarts.extend(other.restarts.into_iter().map(|restart| Restart {
+            before: values + restart.before,
+            from: values,
+            ..restart
+        }));
+        self.files.extend(other.files);
+        self.damaged += other.damaged;
+    }
+}
