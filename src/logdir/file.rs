@@ -20,15 +20,13 @@ use super::{
 use crate::{
     proto::{DataClass, SummaryMetadata},
     record::{self, RecordErrorKind, RecordReader},
-    summary::WallTime,
+    summary::{GRAPH_TAG, WallTime},
 };
 
 /// Most problems of a file that are told one by one.
 const MAX_PROBLEMS: usize = 100;
 /// Most session starts of a file that are heeded.
 const MAX_STARTS: usize = 1_000_000;
-/// Tag of the graph of a run, which has none in the file.
-pub(super) const GRAPH_TAG: &str = "__run_graph__";
 /// Longest name of a writer, as TensorBoard takes it.
 const MAX_WRITER: usize = 128;
 

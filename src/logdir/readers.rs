@@ -2,7 +2,6 @@
 
 use super::{
     column::Cell,
-    file::GRAPH_TAG,
     point::Point,
     run::Run,
     series::{Convert, Series},
@@ -18,14 +17,9 @@ use crate::{
         self, DataClass, HParamsPluginData, SessionEndInfo, SessionStartInfo, h_params_plugin_data::Data,
         summary::value::Value,
     },
-    summary::Tensor,
+    summary::{GRAPH_TAG, HPARAMS_END_TAG, HPARAMS_START_TAG, LAYOUT_TAG, Tensor},
 };
 
-/// Tag of the layout of the page Custom Scalars.
-const LAYOUT_TAG: &str = "custom_scalars__config__";
-/// Tags of hyperparameters and of the end of a training.
-const SESSION_START_TAG: &str = "_hparams_/session_start_info";
-const SESSION_END_TAG: &str = "_hparams_/session_end_info";
 /// Longest message that is unpacked at once where small parts of it can take much memory.
 const MAX_MESSAGE: usize = 16 << 20;
 
@@ -38,8 +32,28 @@ pub struct LoggedHParams {
     pub end: Option<SessionEndInfo>,
 }
 
-/// Values of a tag. All of these functions leave out what a restart made obsolete, and fail where there is no such tag
-/// or one of another kind. They read from the files, so that the iterators can fail at every value.
+/// Values of tags. All of these functions leave out what a restart made obsolete. Those that return a [`Series`] read from
+/// the files while it is iterated.
+///
+/// ```
+/// use convscope::{Image, SummaryWriter, logdir::LogDir};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path();
+/// let writer = SummaryWriter::open(path)?;
+/// writer.add_scalar("loss", 0.5, 1)?;
+/// writer.add_image("sample", Image::gray(2, 1, vec![0, 255])?, 1)?;
+/// writer.close()?;
+///
+/// let logs = LogDir::open(path)?;
+/// let run = logs.run(".")?;
+/// assert_eq!(run.scalars("loss")?[0].value, 0.5);
+/// let pictures = run.images("sample")?.next().unwrap()?.value;
+/// assert_eq!((pictures.width, pictures.height), (2, 1));
+/// assert_eq!(Image::from_png(pictures.samples[0].clone())?.pixels(), [0, 255]);
+/// assert!(run.scalars("sample").is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 impl Run {
     /// The curve of a tag: its numbers in their order.
     ///
@@ -184,7 +198,7 @@ impl Run {
     /// Bytes that are no hyperparameters, or more than 16 MiB of them.
     pub fn hparams(&self) -> Result<LoggedHParams> {
         let mut found = LoggedHParams::default();
-        for tag in [SESSION_START_TAG, SESSION_END_TAG] {
+        for tag in [HPARAMS_START_TAG, HPARAMS_END_TAG] {
             if !self.has(tag, SeriesKind::HParams) {
                 continue;
             }

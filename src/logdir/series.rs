@@ -17,6 +17,24 @@ pub(super) type Convert<T> = fn(Stored, Restarts) -> Option<T>;
 ///
 /// A value that does not fit its tag, such as a text among histograms, is left out with a warning; TensorBoard does not
 /// show it either. An error tells that a file cannot be read again or changed meanwhile; the iterator can go on after it.
+///
+/// ```
+/// use convscope::{SummaryWriter, logdir::LogDir};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path();
+/// let writer = SummaryWriter::open(path)?;
+/// writer.add_histogram("weights", &[0.0_f32, 1.0, 1.0], 7)?;
+/// writer.close()?;
+///
+/// let logs = LogDir::open(path)?;
+/// for point in logs.run(".")?.histograms("weights")? {
+///     let point = point?;
+///     assert_eq!(point.step.get(), 7);
+///     assert_eq!(point.value.iter().map(|bucket| bucket.count).sum::<f64>(), 3.0);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Series<'a, T> {
     rows: vec::IntoIter<(usize, &'a Row)>,
