@@ -16,7 +16,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     proto::{self, event::What},
     record::{Limits, RecordEncoder, RecordErrorKind, RecordReader},
-    summary::Step,
+    summary::{HPARAMS_END_TAG, Step},
 };
 
 /// End of the names of files that are being made.
@@ -25,8 +25,6 @@ const UNFINISHED: &str = ".convscope-resume";
 const CHUNK: usize = 1 << 20;
 /// Longest record that is taken over: what a message can have at most.
 const LIMITS: Limits = Limits { max_record_bytes: i32::MAX as u64 };
-/// How a session ended. Readers keep the first of it, so that of the stopped session would stand for ever.
-const SESSION_END: &str = "_hparams_/session_end_info";
 
 /// What one event file needs so that a training can go on from a step.
 #[derive(Debug)]
@@ -81,7 +79,8 @@ impl Filter {
             Some(What::Summary(summary)) => {
                 let mut changed = false;
                 summary.value.retain_mut(|value| {
-                    let stays = !stale && value.tag != SESSION_END;
+                    // Readers keep the first end of a session: that of the stopped one would stand for ever.
+                    let stays = !stale && value.tag != HPARAMS_END_TAG;
                     changed |= if stays { self.give_metadata(value) } else { self.keep_metadata(value) };
                     stays
                 });
@@ -100,7 +99,7 @@ impl Filter {
 
     /// A value goes: its tag's metadata must not go with it.
     fn keep_metadata(&mut self, value: &mut proto::summary::Value) -> bool {
-        if let Some(metadata) = value.metadata.take().filter(|_| value.tag != SESSION_END) {
+        if let Some(metadata) = value.metadata.take().filter(|_| value.tag != HPARAMS_END_TAG) {
             self.metadata.entry(value.tag.clone()).or_insert(Some(metadata));
         }
         true
