@@ -40,9 +40,9 @@ pub enum OnError {
 /// # Memory
 /// What waits to be written is bounded by [`max_queued_bytes`](SummaryWriterBuilder::max_queued_bytes) and
 /// [`max_queued_records`](SummaryWriterBuilder::max_queued_records), whatever the disk does. Around that a writer takes
-/// 1 KiB for each of `max_queued_records` and 4 MiB at most, and three times the size of the value that it is just
-/// packing; with the defaults that makes less than 150 MiB. Of every tag it remembers the name and some 200 bytes for as
-/// long as it lives.
+/// 1 KiB for each of `max_queued_records` and 4 MiB at most; with the defaults that makes less than 150 MiB. Packing a
+/// value takes six times its size meanwhile (a picture's, unpacked), one value at a time. Of every tag it remembers the
+/// name and some 200 bytes for as long as it lives.
 ///
 /// ```
 /// use std::time::Duration;
