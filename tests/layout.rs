@@ -33,7 +33,7 @@ fn written(layout: &Layout) -> CustomScalarLayout {
 fn categories_and_charts_stand_in_the_file() {
     let training = vec![
         Chart::multiline("losses", ["loss", r"penalty/\w+"]),
-        Chart::tags("exactly", ["loss", "a.b[0] (c)"]),
+        Chart::tags("exactly", ["loss", "a.b[0] c|d"]),
     ];
     let folds = vec![Chart::margin("folds", [("mean", "min", "max"), ("mean2", "min2", "max2")])];
     let layout =
@@ -51,7 +51,7 @@ fn categories_and_charts_stand_in_the_file() {
         other => panic!("{other:?}"),
     };
     assert_eq!(patterns(0), ["loss", r"penalty/\w+"]);
-    assert_eq!(patterns(1), ["loss$", r"a\.b\[0\] \(c\)$"]);
+    assert_eq!(patterns(1), ["loss$", r"a\.b\[0\] c\|d$"]);
     let Some(Content::Margin(margin)) = &folds.chart[0].content else { panic!("{folds:?}") };
     let series: Vec<_> = margin.series.iter().map(|s| [&*s.value, &*s.lower, &*s.upper]).collect();
     assert_eq!(series, [["mean", "min", "max"], ["mean2", "min2", "max2"]]);
@@ -77,8 +77,11 @@ fn what_the_page_could_not_show_is_refused() {
     let of_chart = |chart| message(vec![Category::new("A", vec![chart])]);
     assert_eq!(
         of_chart(Chart::margin("m", [("a", "", "c")])),
-        "chart `m` in category `A` of the layout: an empty tag in (\"a\", \"\", \"c\")"
+        "chart `m` in category `A` of the layout: a tag is empty; a band has a value, a lower and an upper edge"
     );
+    for chart in [Chart::tags("m", ["loss (raw)"]), Chart::margin("m", [("a", "b", "loss (raw)")])] {
+        assert!(of_chart(chart).ends_with("TensorBoard's page cannot draw tags with `(`; rename it"));
+    }
     for empty in [
         Chart::multiline("", ["loss"]),
         Chart::multiline("m", Vec::<String>::new()),
@@ -102,7 +105,8 @@ fn slips_in_regular_expressions_are_found() {
         "(?=loss)l",
         "[]*(]",
         "[^]]",
-        r"\(",
+        r"\)",
+        r"[\(]",
         r"a\\",
         "a{2,3}",
         "^loss$",

@@ -156,7 +156,7 @@ fn scenes_are_json_that_the_page_reads() {
         writer.close().unwrap();
         written(dir.path())["m_VERTEX"].0.json_config.clone()
     };
-    assert_eq!(json(Scene::new()), "", "nothing to set");
+    assert_eq!(json(Scene::new()), r#"{"material":{"size":0.025}}"#, "a hundredth of 2.5 from -2 to 0.5");
     let scene = Scene::new().camera_at([1.0, -2.5, 1e-7]).unwrap().look_at([0.0; 3]).unwrap();
     let scene = scene.point_size(0.25).unwrap().field_of_view(45.5).unwrap().two_sided().wireframe();
     let scene = scene.ambient_light([255, 128, 0], 0.5).unwrap();

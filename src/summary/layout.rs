@@ -26,7 +26,7 @@ pub(crate) const TAG: &str = "custom_scalars__config__";
 /// What the page Custom Scalars shows: charts of several tags each, in categories.
 ///
 /// TensorBoard joins the layouts of all runs: categories of one title become one, and equal charts are shown once. Of
-/// one run the last layout counts. Each chart shows all selected runs.
+/// one run the last layout counts. Each chart shows all selected runs. The page cannot draw tags with `(` in them.
 ///
 /// ```
 /// use convscope::{SummaryWriter, summary::{Category, Chart, Layout}};
@@ -84,7 +84,7 @@ impl Layout {
     ///
     /// # Errors
     /// No category; a category without title or with that of another, which TensorBoard would mix up; a category
-    /// without charts; a chart without title or tags; a pattern that cannot be a regular expression.
+    /// without charts; a chart without title or tags; a tag with `(`; a pattern that cannot be a regular expression.
     ///
     /// ```
     /// use convscope::summary::{Category, Chart, Layout};
@@ -211,14 +211,14 @@ impl Chart {
                 check_pattern(pattern).map_err(|why| format!("regular expression `{pattern}`: {why}"))
             }),
             ChartContent::Margin(series) if series.is_empty() => Err("it shows no tag".to_owned()),
-            ChartContent::Margin(series) => series.iter().try_for_each(|Margin { value, lower, upper }| {
-                let missing = [value, lower, upper].into_iter().any(String::is_empty);
-                if missing {
-                    Err(format!("an empty tag in ({value:?}, {lower:?}, {upper:?})"))
-                } else {
-                    Ok(())
-                }
-            }),
+            ChartContent::Margin(series) => {
+                let tags = series.iter().flat_map(|margin| [&margin.value, &margin.lower, &margin.upper]);
+                tags.map(String::as_str).try_for_each(|tag| match tag {
+                    "" => Err("a tag is empty; a band has a value, a lower and an upper edge".to_owned()),
+                    _ if tag.contains('(') => Err(format!("tag `{tag}`: {PARENTHESIS}")),
+                    _ => Ok(()),
+                })
+            }
         }
     }
 
@@ -250,6 +250,9 @@ fn exactly(tag: &str) -> String {
     pattern + "$"
 }
 
+/// The page looks for the name of the run behind the first `(` of "tag (run)", and stops drawing where it is not there.
+const PARENTHESIS: &str = "TensorBoard's page cannot draw tags with `(`; rename it";
+
 /// Finds the slips that make Python refuse a pattern; TensorBoard would show no curve. Not a full parser: what it lets
 /// pass may still be refused there.
 fn check_pattern(pattern: &str) -> Result<(), &'static str> {
@@ -260,10 +263,11 @@ fn check_pattern(pattern: &str) -> Result<(), &'static str> {
     }
     while let Some(c) = chars.next() {
         match c {
-            '\\' => {
-                chars.next().ok_or("it ends in a lone `\\`; write `\\\\` for the character")?;
-                atom = true;
-            }
+            '\\' => match chars.next() {
+                None => return Err("it ends in a lone `\\`; write `\\\\` for the character"),
+                Some('(') if !in_class => return Err(PARENTHESIS),
+                Some(_) => atom = true,
+            },
             ']' if in_class => (in_class, atom) = (false, true),
             _ if in_class => {}
             '[' => {
@@ -294,7 +298,7 @@ fn check_pattern(pattern: &str) -> Result<(), &'static str> {
     }
     match (in_class, open) {
         (true, _) => Err("`[` is not closed; write `\\[` for the character"),
-        (_, 1..) => Err("`(` is not closed; write `\\(` for the character"),
+        (_, 1..) => Err("`(` is not closed"),
         _ => Ok(()),
     }
 }

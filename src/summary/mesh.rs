@@ -160,6 +160,18 @@ impl Mesh {
         self.contents().into_iter().map(part).collect()
     }
 
+    /// Size at which the points of a cloud are seen, where none was asked for. The page's own 0.005 units are less than
+    /// a pixel for all but the smallest clouds.
+    fn point_size(&self) -> Option<f32> {
+        let extent = |axis: usize| {
+            let along = self.0.vertices.iter().map(|point| point[axis]);
+            along.clone().fold(f32::MIN, f32::max) - along.fold(f32::MAX, f32::min)
+        };
+        let largest = extent(0).max(extent(1)).max(extent(2));
+        let drawn = self.0.faces.is_none() && largest > 0.0 && largest.is_finite();
+        drawn.then_some(largest / 100.0)
+    }
+
     /// Bytes held in memory.
     fn size(&self) -> usize {
         let Inner { vertices, colors, faces, .. } = &*self.0;
@@ -225,7 +237,7 @@ impl MeshPart {
         MeshPluginData {
             name: self.tag.clone(),
             content_type: self.content.into(),
-            json_config: self.mesh.0.scene.to_json(),
+            json_config: self.mesh.0.scene.to_json(self.mesh.point_size()),
             shape: self.shape().iter().map(|&size| i32::try_from(size).unwrap_or(i32::MAX)).collect(),
             components: self.mesh.contents().iter().map(|&content| 1 << content as u32).sum(),
             ..Default::default()
@@ -236,6 +248,7 @@ impl MeshPart {
     pub(super) fn fixed(&self) -> Vec<u8> {
         let mut content = self.plugin_data();
         content.shape.truncate(1);
+        content.json_config = self.mesh.0.scene.to_json(None);
         content.encode_to_vec()
     }
 

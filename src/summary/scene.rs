@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use crate::error::{Error, Result};
 
 /// Camera, light and material of the page Mesh. What is not set is as the page has it: a camera with an angle of 75
-/// degrees that has everything in view, white light from all sides and some from the front, gray surfaces, and points
-/// of 0.005 units.
+/// degrees that has everything in view, white light from all sides and some from the front, gray surfaces. Points are
+/// a hundredth of the first cloud of the tag, so that they are seen.
 ///
 /// ```
 /// use convscope::{Mesh, summary::Scene};
@@ -130,14 +130,14 @@ impl Scene {
     }
 
     /// As the page reads it: classes and fields of the library THREE.js. Empty where everything is the page's own.
-    pub(super) fn to_json(&self) -> String {
+    pub(super) fn to_json(&self, default_point_size: Option<f32>) -> String {
         let camera = object([
             self.field_of_view.map(|degrees| format!(r#""fov":{degrees}"#)),
             self.position.map(|at| format!(r#""position":{}"#, array(at))),
             self.target.map(|at| format!(r#""lookAt":{}"#, array(at))),
         ]);
         let material = object([
-            self.point_size.map(|size| format!(r#""size":{size}"#)),
+            self.point_size.or(default_point_size).map(|size| format!(r#""size":{size}"#)),
             self.two_sided.then(|| r#""side":2"#.to_owned()),
             self.wireframe.then(|| r#""wireframe":true"#.to_owned()),
         ]);
