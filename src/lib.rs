@@ -42,6 +42,7 @@ pub mod prelude;
 pub mod proto;
 
 pub mod arch;
+pub mod data;
 pub mod event;
 pub mod logdir;
 pub mod record;
@@ -53,8 +54,6 @@ pub mod writer;
 pub mod callback;
 #[cfg(feature = "tch")]
 pub mod capture;
-#[cfg(feature = "tch")]
-pub mod data;
 #[cfg(feature = "tch")]
 pub mod network;
 #[cfg(feature = "tch")]

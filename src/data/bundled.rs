@@ -1,9 +1,6 @@
 //! The data set that is part of the crate.
 
-use super::{
-    dataset::Split,
-    idx::{Part, Source},
-};
+use super::{dataset::Split, idx::Part};
 use crate::error::Result;
 
 /// Names of Fashion-MNIST's classes, by label.
@@ -22,7 +19,7 @@ const CLASSES: [&str; 10] = [
 
 macro_rules! bundled {
     ($name:literal) => {
-        Source::bytes($name, include_bytes!(concat!("../../data/", $name)))
+        ($name, &include_bytes!(concat!("../../data/", $name))[..])
     };
 }
 
@@ -41,8 +38,9 @@ macro_rules! bundled {
 /// Too little memory.
 pub fn bundled() -> Result<Split> {
     let classes = CLASSES.map(str::to_owned);
-    let train = Part::read(bundled!("train-images-idx3-ubyte.gz"), bundled!("train-labels-idx1-ubyte.gz"))?;
+    let train =
+        Part::from_bytes(bundled!("train-images-idx3-ubyte.gz"), bundled!("train-labels-idx1-ubyte.gz"))?;
     let validation =
-        Part::read(bundled!("t10k-images-idx3-ubyte.gz"), bundled!("t10k-labels-idx1-ubyte.gz"))?;
+        Part::from_bytes(bundled!("t10k-images-idx3-ubyte.gz"), bundled!("t10k-labels-idx1-ubyte.gz"))?;
     Split::new(train.into_dataset(&classes)?, validation.into_dataset(&classes)?)
 }

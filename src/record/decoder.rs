@@ -55,9 +55,9 @@ impl RecordDecoder {
         self.buffer.extend_from_slice(&bytes[ignored as usize..]);
     }
 
-    /// Where the next record begins, in bytes from the start of the input.
+    /// Where the next record begins, in bytes from the start of the input. Nothing of it need be there yet.
     pub fn offset(&self) -> u64 {
-        if self.skip > 0 { self.skipped_from } else { self.offset }
+        self.offset.saturating_add(self.skip)
     }
 
     /// The data of the next record; `None` when more bytes are needed.
@@ -95,12 +95,13 @@ impl RecordDecoder {
 
     /// Whether the input, if it ended here, would end inside a record: the error to return then.
     pub(super) fn truncated(&self) -> Option<RecordError> {
-        let found = self.offset - self.offset() + (self.buffer.len() - self.start) as u64;
-        (found > 0).then(|| error(self.offset(), RecordErrorKind::Truncated { found }))
+        let from = if self.skip > 0 { self.skipped_from } else { self.offset };
+        let found = self.pushed() - from;
+        (found > 0).then(|| error(from, RecordErrorKind::Truncated { found }))
     }
 
-    /// Bytes that are held and not used up.
-    pub(super) fn pending(&self) -> u64 {
+    /// Bytes that were pushed so far.
+    pub(super) fn pushed(&self) -> u64 {
         self.offset + (self.buffer.len() - self.start) as u64
     }
 

@@ -113,7 +113,7 @@ impl<R: Read> RecordReader<R> {
 
     /// Bytes that were read so far.
     pub(crate) fn bytes_read(&self) -> u64 {
-        self.decoder.pending()
+        self.decoder.pushed()
     }
 
     /// Reads once; `false` at the end of the input.

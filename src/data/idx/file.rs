@@ -1,187 +1,121 @@
-//! One IDX file.
+//! A file of images and a file of labels.
 
-use std::{
-    fs::File,
-    io::{self, BufRead, BufReader, Read},
-    path::Path,
-};
+use std::{io::Read, path::Path};
 
-use flate2::bufread::MultiGzDecoder;
-
-use crate::error::{Error, Result};
+use super::source::Source;
+use crate::error::Result;
 
 const IMAGES_MAGIC: u32 = 0x0803;
 const LABELS_MAGIC: u32 = 0x0801;
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-/// No deflate stream can grow more than this when it is unpacked, so a header that promises more is forged.
-const MAX_GROWTH: u64 = 1032;
 
-/// Bytes to read an IDX file from, and what to call them in errors.
-pub(in crate::data) struct Source<'a> {
-    name: String,
-    bytes: Box<dyn BufRead + 'a>,
-    /// Bytes as stored, packed or not.
-    stored: u64,
+/// An IDX file of grey images, which may be packed with gzip.
+///
+/// ```
+/// use convscope::data::IdxImages;
+///
+/// let mut file = vec![0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3]; // one image, 2 x 3 pixels
+/// file.extend([0, 10, 20, 30, 40, 50]);
+/// let images = IdxImages::from_bytes("train-images-idx3-ubyte", &file)?;
+/// assert_eq!(images.size(), [1, 2, 3]);
+/// assert_eq!(images.pixels()[3..], [30, 40, 50]);
+/// # Ok::<(), convscope::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdxImages {
+    pub(super) name: String,
+    size: [u32; 3],
+    pixels: Vec<u8>,
 }
 
-impl<'a> Source<'a> {
-    pub(super) fn open(path: &Path) -> Result<Source<'static>> {
-        let cannot = |action: &'static str| move |error| Error::io(action, path, error);
-        let file = File::open(path).map_err(cannot("open"))?;
-        let stored = file.metadata().map_err(cannot("read"))?.len();
-        Ok(Source { name: path.display().to_string(), bytes: Box::new(BufReader::new(file)), stored })
-    }
-
-    pub(in crate::data) fn bytes(name: &str, bytes: &'a [u8]) -> Source<'a> {
-        Source { name: name.to_owned(), bytes: Box::new(bytes), stored: bytes.len() as u64 }
-    }
-
-    /// Reads header and values of a file with `N` dimensions.
-    fn read<const N: usize>(self, magic: u32, holds: &str) -> Result<(String, [u32; N], Vec<u8>)> {
-        let Source { name, mut bytes, stored } = self;
-        let packed =
-            bytes.fill_buf().map_err(|error| Error::io("read", &name, error))?.starts_with(&GZIP_MAGIC);
-        let (mut bytes, most): (Box<dyn Read + 'a>, u64) = if packed {
-            (Box::new(MultiGzDecoder::new(bytes)), stored.saturating_mul(MAX_GROWTH))
-        } else {
-            (Box::new(bytes), stored)
-        };
-        let mut reader = Reader { name: &name, bytes: &mut bytes };
-        let size = reader.header::<N>(magic, holds)?;
-        let values = reader.values(&size, most)?;
-        Ok((name, size, values))
-    }
-}
-
-struct Reader<'a> {
-    name: &'a str,
-    bytes: &'a mut dyn Read,
-}
-
-impl Reader<'_> {
-    fn header<const N: usize>(&mut self, magic: u32, holds: &str) -> Result<[u32; N]> {
-        let found = self.number()?;
-        if found != magic {
-            return Err(self.refuse(format!(
-                "magic number {found:#010x} found, {magic:#010x} expected: this is not an IDX file of {holds}"
-            )));
-        }
-        let mut size = [0; N];
-        for dimension in &mut size {
-            *dimension = self.number()?;
-        }
-        if size.contains(&0) {
-            return Err(self.refuse(format!("it declares the size {size:?}: there is nothing in it")));
-        }
-        Ok(size)
-    }
-
-    fn number(&mut self) -> Result<u32> {
-        let mut bytes = [0; 4];
-        self.bytes.read_exact(&mut bytes).map_err(|error| self.cannot_read(error))?;
-        Ok(u32::from_be_bytes(bytes))
-    }
-
-    /// The rest of the file, which must be what `size` says. `most` bounds what the file can hold.
+impl IdxImages {
+    /// Reads a file.
     ///
-    /// Memory grows with what is there, not with what the header declares.
-    fn values(&mut self, size: &[u32], most: u64) -> Result<Vec<u8>> {
-        let declared = size.iter().try_fold(1u64, |product, &n| product.checked_mul(n.into()));
-        let Some(declared) = declared.filter(|&declared| declared <= most) else {
-            return Err(self.refuse(format!(
-                "it declares the size {size:?}, more than the file can hold: it is cut short"
-            )));
-        };
-        let mut values = Vec::new();
-        // One byte more, to see whether the file goes on. It also makes gzip check its checksum.
-        self.bytes.take(declared + 1).read_to_end(&mut values).map_err(|error| self.cannot_read(error))?;
-        let found = values.len() as u64;
-        if found < declared {
-            return Err(self.refuse(format!(
-                "{found} bytes found after the header, {declared} expected for the size {size:?}: it is cut short"
-            )));
-        }
-        if found > declared {
-            return Err(self.refuse(format!(
-                "more than the {declared} bytes found that the size {size:?} in its header asks for"
-            )));
-        }
-        Ok(values)
+    /// # Errors
+    /// A file that cannot be read, is no IDX file of images, is shorter or longer than its header says, has a damaged
+    /// gzip stream, holds nothing, or holds more than 4 GiB. Each says which file, what was found and what was expected.
+    pub fn open(path: impl AsRef<Path>) -> Result<IdxImages> {
+        IdxImages::read(Source::open(path.as_ref())?)
     }
 
-    /// An error of the data or of the operating system.
-    fn cannot_read(&self, error: io::Error) -> Error {
-        match error.kind() {
-            io::ErrorKind::UnexpectedEof => self.refuse("it ends too early: it is cut short".to_owned()),
-            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
-                self.refuse(format!("its gzip stream is damaged: {error}"))
-            }
-            _ => Error::io("read", self.name, error),
-        }
+    /// The same for bytes in memory; `name` is what errors call them.
+    ///
+    /// # Errors
+    /// As [`open`](IdxImages::open).
+    pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<IdxImages> {
+        IdxImages::read(Source::bytes(name, bytes))
     }
 
-    fn refuse(&self, why: String) -> Error {
-        Error::invalid(self.name, why)
+    /// The same for anything that can be read. It buffers by itself.
+    ///
+    /// # Errors
+    /// As [`open`](IdxImages::open).
+    pub fn from_reader(name: &str, input: impl Read) -> Result<IdxImages> {
+        IdxImages::read(Source::reader(name, input))
+    }
+
+    fn read(source: Source<'_>) -> Result<IdxImages> {
+        let (name, size, pixels) = source.read(IMAGES_MAGIC, "images")?;
+        Ok(IdxImages { name, size, pixels })
+    }
+
+    /// Number of images, height, width. None is 0.
+    pub fn size(&self) -> [u32; 3] {
+        self.size
+    }
+
+    /// All pixels, image by image, row by row: 0 to 255.
+    pub fn pixels(&self) -> &[u8] {
+        &self.pixels
     }
 }
 
-/// A file of grey images.
-pub(super) struct Images {
+/// An IDX file of labels, which may be packed with gzip.
+///
+/// ```
+/// use convscope::data::IdxLabels;
+///
+/// let labels = IdxLabels::from_bytes("train-labels-idx1-ubyte", &[0, 0, 8, 1, 0, 0, 0, 3, 7, 0, 9])?;
+/// assert_eq!(labels.values(), [7, 0, 9]);
+/// # Ok::<(), convscope::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdxLabels {
     pub(super) name: String,
-    /// Number, height, width.
-    pub(super) size: [u32; 3],
-    pub(super) pixels: Vec<u8>,
+    values: Vec<u8>,
 }
 
-impl Images {
-    pub(super) fn read(source: Source<'_>) -> Result<Images> {
-        let (name, size, pixels) = source.read::<3>(IMAGES_MAGIC, "images")?;
-        Ok(Images { name, size, pixels })
-    }
-}
-
-/// A file of labels.
-pub(super) struct Labels {
-    pub(super) name: String,
-    pub(super) values: Vec<u8>,
-}
-
-impl Labels {
-    pub(super) fn read(source: Source<'_>) -> Result<Labels> {
-        let (name, _, values) = source.read::<1>(LABELS_MAGIC, "labels")?;
-        Ok(Labels { name, values })
+impl IdxLabels {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// As [`IdxImages::open`].
+    pub fn open(path: impl AsRef<Path>) -> Result<IdxLabels> {
+        IdxLabels::read(Source::open(path.as_ref())?)
     }
 
-    pub(super) fn check_range(&self, classes: usize) -> Result<()> {
-        match self.values.iter().enumerate().find(|&(_, &label)| usize::from(label) >= classes) {
-            None => Ok(()),
-            Some((index, label)) => Err(Error::invalid(
-                &self.name,
-                format!(
-                    "label {label} of image {index} found; {classes} classes allow 0 to {}",
-                    classes.max(1) - 1
-                ),
-            )),
-        }
+    /// The same for bytes in memory; `name` is what errors call them.
+    ///
+    /// # Errors
+    /// As [`IdxImages::open`].
+    pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<IdxLabels> {
+        IdxLabels::read(Source::bytes(name, bytes))
     }
 
-    /// Classes named after the labels, which must leave none out: a damaged label would else make up new classes.
-    pub(super) fn classes(&self) -> Result<Vec<String>> {
-        let mut seen = [false; 256];
-        for &label in &self.values {
-            seen[usize::from(label)] = true;
-        }
-        let count = seen.iter().rposition(|&seen| seen).map_or(0, |last| last + 1);
-        match seen.iter().take(count).position(|&seen| !seen) {
-            None => Ok((0..count).map(|class| class.to_string()).collect()),
-            Some(gap) => Err(Error::invalid(
-                &self.name,
-                format!(
-                    "label {} found, but no image of class {gap}; if that is right, name the classes in classes.txt \
-                     beside it, one a line",
-                    count - 1
-                ),
-            )),
-        }
+    /// The same for anything that can be read. It buffers by itself.
+    ///
+    /// # Errors
+    /// As [`IdxImages::open`].
+    pub fn from_reader(name: &str, input: impl Read) -> Result<IdxLabels> {
+        IdxLabels::read(Source::reader(name, input))
+    }
+
+    fn read(source: Source<'_>) -> Result<IdxLabels> {
+        let (name, [_], values) = source.read(LABELS_MAGIC, "labels")?;
+        Ok(IdxLabels { name, values })
+    }
+
+    /// One label per image. At least one.
+    pub fn values(&self) -> &[u8] {
+        &self.values
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tch::{Kind, Tensor};
 
-use super::file::{Images, Labels, Source};
+use super::file::{IdxImages, IdxLabels};
 use crate::data::dataset::{Dataset, Split};
 use crate::{
     error::{Error, Result},
@@ -53,35 +53,74 @@ pub fn idx(folder: &Path) -> Result<Split> {
 
 /// Images and labels that belong together.
 pub(in crate::data) struct Part {
-    images: Images,
-    labels: Labels,
+    images: IdxImages,
+    labels: IdxLabels,
 }
 
 impl Part {
     fn open(folder: &Path, prefixes: &[&str]) -> Result<Part> {
-        let images = Images::read(Source::open(&find(folder, prefixes, "images", 3)?)?)?;
-        let labels = Labels::read(Source::open(&find(folder, prefixes, "labels", 1)?)?)?;
+        let images = IdxImages::open(find(folder, prefixes, "images", 3)?)?;
+        let labels = IdxLabels::open(find(folder, prefixes, "labels", 1)?)?;
         Ok(Part { images, labels })
     }
 
-    pub(in crate::data) fn read(images: Source<'_>, labels: Source<'_>) -> Result<Part> {
-        Ok(Part { images: Images::read(images)?, labels: Labels::read(labels)? })
+    /// Both files are given as name and content.
+    pub(in crate::data) fn from_bytes(images: (&str, &[u8]), labels: (&str, &[u8])) -> Result<Part> {
+        Ok(Part {
+            images: IdxImages::from_bytes(images.0, images.1)?,
+            labels: IdxLabels::from_bytes(labels.0, labels.1)?,
+        })
     }
 
     pub(in crate::data) fn into_dataset(self, classes: &[String]) -> Result<Dataset> {
         let Part { images, labels } = self;
-        let [count, height, width] = images.size;
-        if labels.values.len() as u64 != u64::from(count) {
+        let [count, height, width] = images.size();
+        if labels.values().len() as u64 != u64::from(count) {
             let why =
-                format!("{} labels found for the {count} images of {}", labels.values.len(), images.name);
+                format!("{} labels found for the {count} images of {}", labels.values().len(), images.name);
             return Err(Error::invalid(labels.name, why));
         }
         labels.check_range(classes.len())?;
         let size = [count.into(), 1, height.into(), width.into()];
         let context = || images.name.clone();
-        let pixels = Tensor::f_from_data_size(&images.pixels, &size, Kind::Uint8).context(context)?;
-        let labels = Tensor::f_from_slice(&labels.values).context(context)?;
+        let pixels = Tensor::f_from_data_size(images.pixels(), &size, Kind::Uint8).context(context)?;
+        let labels = Tensor::f_from_slice(labels.values()).context(context)?;
         Dataset::new(&pixels, &labels, classes.to_vec())
+    }
+}
+
+impl IdxLabels {
+    fn check_range(&self, classes: usize) -> Result<()> {
+        match self.values().iter().enumerate().find(|&(_, &label)| usize::from(label) >= classes) {
+            None => Ok(()),
+            Some((index, label)) => Err(Error::invalid(
+                &self.name,
+                format!(
+                    "label {label} of image {index} found; {classes} classes allow 0 to {}",
+                    classes.max(1) - 1
+                ),
+            )),
+        }
+    }
+
+    /// Classes named after the labels, which must leave none out: a damaged label would else make up new classes.
+    fn classes(&self) -> Result<Vec<String>> {
+        let mut seen = [false; 256];
+        for &label in self.values() {
+            seen[usize::from(label)] = true;
+        }
+        let count = seen.iter().rposition(|&seen| seen).map_or(0, |last| last + 1);
+        match seen.iter().take(count).position(|&seen| !seen) {
+            None => Ok((0..count).map(|class| class.to_string()).collect()),
+            Some(gap) => Err(Error::invalid(
+                &self.name,
+                format!(
+                    "label {} found, but no image of class {gap}; if that is right, name the classes in classes.txt \
+                     beside it, one a line",
+                    count - 1
+                ),
+            )),
+        }
     }
 }
 

@@ -4,7 +4,12 @@
 //! per value. It may be packed with gzip.
 
 mod file;
+#[cfg(feature = "tch")]
 mod folder;
+mod source;
 
+pub use self::file::{IdxImages, IdxLabels};
+#[cfg(feature = "tch")]
+pub(super) use self::folder::Part;
+#[cfg(feature = "tch")]
 pub use self::folder::idx;
-pub(super) use self::{file::Source, folder::Part};

@@ -1,0 +1,51 @@
+//! Models as TOML.
+
+use convscope::arch::{ModelSpec, Source};
+
+use super::within;
+
+/// How many bytes of memory a byte of text may take.
+const GROWTH: usize = 256;
+
+/// - A text is refused with a message, or is a model that holds together.
+/// - The model as text is the same model.
+/// - The memory taken is in proportion to the text, whatever sizes the model states.
+pub fn spec(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let read = within(text.len() * GROWTH + (1 << 16), || ModelSpec::from_toml(&text));
+    match read {
+        Err(error) => {
+            let message = error.to_string();
+            assert!(!message.is_empty());
+            assert!(message.len() <= 4 * text.len() + 1024, "a message of {} bytes", message.len());
+        }
+        Ok(spec) => {
+            holds_together(&spec);
+            assert_eq!(ModelSpec::from_toml(&spec.to_toml()).as_ref().ok(), Some(&spec), "as text");
+        }
+    }
+}
+
+fn holds_together(spec: &ModelSpec) {
+    let model = spec.resolve().unwrap();
+    assert_eq!(model.layers.len(), spec.layers.len());
+    for (index, layer) in model.layers.iter().enumerate() {
+        assert_eq!(layer.inputs.len(), layer.input_shapes.len());
+        for (source, shape) in layer.inputs.iter().zip(&layer.input_shapes) {
+            let made = match *source {
+                Source::Image => model.image,
+                Source::Layer(above) => {
+                    assert!(above < index);
+                    model.layers[above].output_shape
+                }
+            };
+            assert_eq!(made, *shape);
+        }
+        assert!(layer.output_shape.dims().iter().all(|&dim| dim > 0), "{:?}", layer.output_shape);
+        assert!(layer.params.iter().all(|param| param.dims.iter().all(|&dim| dim > 0)));
+        assert!(layer.param_count() >= 0);
+    }
+    let counts = spec.param_counts().unwrap();
+    assert_eq!(counts.iter().map(|(_, count)| count).sum::<i64>(), spec.param_count().unwrap());
+    assert_eq!(spec.output_shapes().unwrap().len(), spec.layers.len());
+}
