@@ -88,6 +88,22 @@ pub enum ErrorKind {
         /// What stands in the way.
         source: Error,
     },
+    /// An event of very many values, strings or dimensions, which would take far more memory than its bytes. It was
+    /// skipped: call again for the one after it.
+    #[error(
+        "{}event at byte {offset}: it has {parts} parts, at most {limit} are unpacked: no honest writer makes so many",
+        path.as_ref().map_or_else(String::new, |path| format!("{}: ", path.display()))
+    )]
+    EventParts {
+        /// The file, where it is known.
+        path: Option<PathBuf>,
+        /// Where its record begins, in bytes from the start of the input.
+        offset: u64,
+        /// Strings and dimensions in it, and 16 for each value.
+        parts: usize,
+        /// How many are allowed.
+        limit: usize,
+    },
     /// An argument that cannot be used. Nothing was done.
     #[error("{what}: {why}")]
     Invalid {

@@ -382,3 +382,36 @@ fn the_readmes_model_is_one() {
     // conv1: 8 kernels of 1x5x5 and their biases; fc: 8x7x7 inputs, 10 outputs and their biases.
     assert_eq!(spec.param_count().unwrap(), 8 * 25 + 8 + 8 * 49 * 10 + 10);
 }
+
+#[test]
+fn hostile_texts_end_soon_with_a_short_message() {
+    let head = "name = \"m\"\ninput = [1, 8, 8]\n";
+    let layer = |name: &str, rest: &str| format!("[[layer]]\nname = \"{name}\"\n{rest}\n");
+    let long = |letter: &str| letter.repeat(400_000);
+    // Once the lines of all fields were counted one by one, names of any length were compared, and all shapes were listed:
+    // each of these took minutes, or made a message of megabytes.
+    let fields: String = (0..80_000).map(|number| format!("k{number} = 1\n")).collect();
+    let layers: String = (0..10_000).map(|number| layer(&format!("l{number}"), "type = \"relu\"")).collect();
+    let flat = head.to_owned() + &layer("flat", "type = \"flatten\"");
+    let inputs = "\"flat\",".repeat(100_000);
+    for (text, part) in [
+        (head.to_owned() + &layer("x", "type = \"relu\"") + &fields, "field `k0`: is unknown"),
+        (head.to_owned() + &layers + &layer("x", "type = \"relu\"\ninputs = [\"y\"]"), "and 9972 more"),
+        (
+            flat + &layer("x", &format!("type = \"add\"\ninputs = [\"input\", {inputs}]")),
+            "found 100001 inputs, the first 1x8x8 and input 2 64",
+        ),
+        (
+            head.to_owned()
+                + &layer(&long("a"), "type = \"relu\"")
+                + &layer("x", &format!("type = \"relu\"\ninputs = [\"{}\"]", long("b"))),
+            "there is no layer",
+        ),
+        ("#".repeat((1 << 20) + 1), "more than 1048576 bytes"),
+    ] {
+        let error = ModelSpec::from_toml(&text).unwrap_err().to_string();
+        let start: String = error.chars().take(300).collect();
+        assert!(error.contains(part), "{start}");
+        assert!(error.len() < 1_000 || part == "there is no layer", "{} bytes: {start}", error.len());
+    }
+}

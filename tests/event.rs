@@ -162,3 +162,21 @@ fn options_are_used_and_checked() {
     let error = EventFileWriter::create(run.path(), &bad).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Invalid { .. }), "{error}");
 }
+
+#[test]
+fn an_event_of_very_many_values_is_refused_and_skipped() {
+    // A summary of a million empty values: two megabytes, which would take four hundred in memory.
+    let values = b"\x0a\x00".repeat(1 << 20);
+    let mut event = vec![0x2a];
+    prost::encoding::encode_varint(values.len() as u64, &mut event);
+    event.extend(values);
+    let mut file = RecordEncoder::new();
+    file.push(&event);
+    file.push(b"\x10\x07");
+    let mut events = EventFileReader::new(file.as_bytes());
+    let error = events.next().unwrap().unwrap_err();
+    let ErrorKind::EventParts { offset: 0, parts, limit, .. } = error.kind() else { panic!("{error}") };
+    assert_eq!((*parts, *limit), (16 << 20, 1 << 20));
+    assert_eq!(events.next().unwrap().unwrap().step, 7);
+    assert!(events.next().is_none());
+}

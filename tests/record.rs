@@ -299,6 +299,29 @@ fn damaged_file() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+#[test]
+fn the_next_record_begins_behind_one_that_is_too_long_however_it_is_read() {
+    let file = file_of(&RECORDS);
+    let starts = boundaries(&RECORDS);
+    let limits = Limits { max_record_bytes: 8 };
+    for size in [1, 7, file.len()] {
+        let mut decoder = RecordDecoder::new(limits);
+        let mut found = Vec::new();
+        for piece in file.chunks(size) {
+            decoder.push(piece);
+            loop {
+                let offset = decoder.offset() as usize;
+                match decoder.next_record() {
+                    Ok(None) => break,
+                    Ok(Some(_)) => found.push(offset),
+                    Err(error) => assert_eq!(error.offset as usize, starts[2]),
+                }
+            }
+        }
+        assert_eq!(found, [starts[0], starts[1], starts[3]], "{size}");
+    }
+}
+
 proptest! {
     /// However the input is chopped, and wherever it seems to end for a while, the result is that of the whole.
     #[test]

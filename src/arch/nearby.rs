@@ -1,5 +1,10 @@
 //! What a misspelled name may have meant.
 
+/// A longer name is like no other: comparing takes time that grows with the product of both lengths.
+const LONGEST: usize = 64;
+/// So many names are listed, then only their number.
+const MOST_NAMES: usize = 30;
+
 /// `; did you mean `conv2d`?` with up to three of `known` that look like `found`; else all of `known`.
 pub(super) fn did_you_mean<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let mut known: Vec<&str> = known.into_iter().collect();
@@ -20,11 +25,18 @@ pub(super) fn did_you_mean<'a>(found: &str, known: impl IntoIterator<Item = &'a 
 }
 
 fn quoted(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    let listed = names.iter().take(MOST_NAMES).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    match names.len().checked_sub(MOST_NAMES) {
+        None | Some(0) => listed,
+        Some(more) => format!("{listed} and {more} more"),
+    }
 }
 
 /// How far a name is from what was found, if it is near at all. Case, `_` and `-` do not count.
 fn distance(found: &str, name: &str) -> Option<usize> {
+    if found.len() > LONGEST {
+        return None;
+    }
     let plain = |text: &str| -> Vec<char> {
         text.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect()
     };
@@ -63,6 +75,16 @@ mod tests {
             let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
             assert_eq!(edits(&a, &b), expected, "{a:?} {b:?}");
         }
+    }
+
+    #[test]
+    fn many_and_long_names_stay_a_short_message() {
+        let names: Vec<String> = (0..40).map(|number| format!("layer{number}")).collect();
+        let message = did_you_mean("zebra", names.iter().map(String::as_str));
+        assert!(message.ends_with(" and 10 more"), "{message}");
+        // Half a megabyte each: their distance alone would take minutes.
+        let (found, known) = ("a".repeat(500_000), "b".repeat(500_000));
+        assert!(did_you_mean(&found, [known.as_str()]).starts_with("; known are `bbb"));
     }
 
     #[test]

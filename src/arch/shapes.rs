@@ -225,8 +225,14 @@ fn concatenation(inputs: &[Shape]) -> Result<Shape, Fault> {
     })
 }
 
+/// The first few shapes, and the first one that is unlike them.
 fn list(shapes: &[Shape]) -> String {
-    shapes.iter().map(Shape::to_string).collect::<Vec<_>>().join(" and ")
+    const MOST: usize = 4;
+    if shapes.len() <= MOST {
+        return shapes.iter().map(Shape::to_string).collect::<Vec<_>>().join(" and ");
+    }
+    let unlike = shapes.iter().position(|shape| *shape != shapes[0]).unwrap_or_default();
+    format!("{} inputs, the first {} and input {} {}", shapes.len(), shapes[0], unlike + 1, shapes[unlike])
 }
 
 /// The channels of maps.

@@ -1,6 +1,6 @@
 //! A model as its author writes it.
 
-use std::{fs, path::Path};
+use std::{fs, io::Read as _, path::Path};
 
 use super::{
     builder::ModelBuilder,
@@ -49,7 +49,8 @@ impl ModelSpec {
     /// Reads a model. The text is that of a file as described in the [module](super).
     ///
     /// # Errors
-    /// Line, layer, field, what was found and what was expected; unknown fields and types are refused.
+    /// Line, layer, field, what was found and what was expected; unknown fields and types are refused, and texts of
+    /// more than 1 MiB.
     pub fn from_toml(text: &str) -> Result<ModelSpec> {
         toml::read(text).map_err(Error::from)
     }
@@ -60,7 +61,11 @@ impl ModelSpec {
     /// As [`from_toml`](ModelSpec::from_toml), with the file's name; and that the file cannot be read.
     pub fn load(path: impl AsRef<Path>) -> Result<ModelSpec> {
         let path = path.as_ref();
-        let text = fs::read_to_string(path).map_err(|error| Error::io("read the model", path, error))?;
+        let mut text = String::new();
+        fs::File::open(path)
+            // A byte more than is read, so that a longer file is refused as such.
+            .and_then(|file| file.take(toml::MOST_BYTES as u64 + 1).read_to_string(&mut text))
+            .map_err(|error| Error::io("read the model", path, error))?;
         toml::read(&text).map_err(|error| Error::from(ModelError { path: Some(path.to_owned()), ..error }))
     }
 

@@ -1,5 +1,6 @@
 //! Floor 2: event files, one value to a record.
 
+mod bounds;
 mod disk;
 mod file_name;
 mod projector;

@@ -4,6 +4,7 @@ use std::{fs::File, io::Read, path::Path};
 
 use prost::Message as _;
 
+use super::bounds;
 use crate::{
     error::{Error, ErrorKind, Result},
     proto,
@@ -15,6 +16,8 @@ use crate::{
 /// As an iterator it ends where the file ends now; ask again later, and it goes on with what was appended. An error
 /// that stands in the way of the next event ([`RecordErrorKind`] says which do) is returned once; then the
 /// iterator ends as well, until there is more to read. After a damaged event that can be skipped it goes on.
+///
+/// One event is held at a time: at most its record (see [`Limits`]), and 24 times as much once it is unpacked.
 ///
 /// ```
 /// use convscope::{event::EventFileReader, proto::event::What, record::RecordEncoder};
@@ -64,17 +67,27 @@ impl<R: Read> EventFileReader<R> {
     ///
     /// # Errors
     /// [`ErrorKind::Record`] for a record that cannot be read, [`ErrorKind::Event`] for a sound record that holds no
-    /// event. The same call tries again.
+    /// event, [`ErrorKind::EventParts`] for an event that would take too much memory. The same call tries again.
     pub fn read_event(&mut self) -> Result<Option<proto::Event>> {
         let offset = self.records.offset();
         let decoded = match self.records.read_record()? {
-            Some(data) => proto::Event::decode(data),
+            Some(data) => bounds::parts(data).and_then(|parts| match parts {
+                ..=bounds::MOST_PARTS => proto::Event::decode(data).map(Ok),
+                _ => Ok(Err(parts)),
+            }),
             None => return Ok(None),
         };
-        decoded.map(Some).map_err(|source| {
-            let path = self.records.path().map(Path::to_owned);
-            Error::new(ErrorKind::Event { path, offset, source })
-        })
+        let path = || self.records.path().map(Path::to_owned);
+        match decoded {
+            Ok(Ok(event)) => Ok(Some(event)),
+            Ok(Err(parts)) => Err(Error::new(ErrorKind::EventParts {
+                path: path(),
+                offset,
+                parts,
+                limit: bounds::MOST_PARTS,
+            })),
+            Err(source) => Err(Error::new(ErrorKind::Event { path: path(), offset, source })),
+        }
     }
 }
 

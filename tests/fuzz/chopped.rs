@@ -29,7 +29,7 @@ impl<'a> Iterator for Pieces<'a> {
 }
 
 /// One step of a linear congruential generator (Knuth's MMIX).
-fn mix(state: u64) -> u64 {
+pub fn mix(state: u64) -> u64 {
     state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407)
 }
 

@@ -14,8 +14,9 @@ use super::{
     stream, within,
 };
 
-/// How many bytes of memory a byte of the file may take.
-const GROWTH: usize = 64;
+/// How many bytes of memory a byte of the file may take: an empty value has two bytes in the file, and lies in a vector
+/// that holds up to three times its content while it grows.
+const GROWTH: usize = 3 * size_of::<proto::summary::Value>() / 2;
 
 /// - How the input is chopped into reads changes nothing.
 /// - An event that was read, written and read again is the same.
@@ -31,7 +32,7 @@ pub fn events(data: &[u8]) {
     whole.iter().flatten().for_each(|event| is_stable(event));
 
     let limits = Limits::default();
-    within(bytes.len() * GROWTH + (1 << 20), || {
+    within(bytes.len() * GROWTH + (256 << 10), || {
         let records = RecordReader::with_limits(&bytes[..], limits);
         for event in EventFileReader::from_records(records).take(most_events) {
             drop(event);

@@ -5,6 +5,7 @@
 mod chopped;
 mod events;
 mod idx;
+pub mod mutate;
 mod records;
 mod spec;
 mod stream;

@@ -4,20 +4,22 @@ use convscope::arch::{ModelSpec, Source};
 
 use super::within;
 
-/// How many bytes of memory a byte of text may take.
+/// How many bytes of memory a byte of text may take: the parser takes up to 140.
 const GROWTH: usize = 256;
+/// What a text of a few bytes may take.
+const LEAST: usize = 256 << 10;
 
 /// - A text is refused with a message, or is a model that holds together.
 /// - The model as text is the same model.
 /// - The memory taken is in proportion to the text, whatever sizes the model states.
 pub fn spec(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let read = within(text.len() * GROWTH + (1 << 16), || ModelSpec::from_toml(&text));
+    let read = within(text.len() * GROWTH + LEAST, || ModelSpec::from_toml(&text));
     match read {
         Err(error) => {
             let message = error.to_string();
             assert!(!message.is_empty());
-            assert!(message.len() <= 4 * text.len() + 1024, "a message of {} bytes", message.len());
+            assert!(message.len() <= 2 * text.len() + 1024, "a message of {} bytes", message.len());
         }
         Ok(spec) => {
             holds_together(&spec);

@@ -36,18 +36,19 @@ impl<'t> Text<'t> {
     }
 }
 
-/// One table: the file itself or a `[[layer]]`.
+/// One table: the file itself or a `[[layer]]`. Places in the text are kept as offsets: lines are counted for errors
+/// alone, since each count runs through the text.
 pub(super) struct Fields<'t> {
     text: Text<'t>,
     table: &'t DeTable<'t>,
-    line: usize,
+    at: usize,
     layer: Option<String>,
     asked: Vec<&'static str>,
 }
 
 impl<'t> Fields<'t> {
-    pub(super) fn new(text: Text<'t>, table: &'t DeTable<'t>, line: usize) -> Fields<'t> {
-        Fields { text, table, line, layer: None, asked: Vec::new() }
+    pub(super) fn new(text: Text<'t>, table: &'t DeTable<'t>, at: usize) -> Fields<'t> {
+        Fields { text, table, at, layer: None, asked: Vec::new() }
     }
 
     /// Names the layer in errors from here on.
@@ -65,7 +66,7 @@ impl<'t> Fields<'t> {
     /// The field.
     pub(super) fn required(&mut self, name: &'static str, expected: &str) -> Result<Field<'t>> {
         self.optional(name)
-            .ok_or_else(|| self.error(self.line, name, &format!("is missing, expected {expected}")))
+            .ok_or_else(|| self.error(self.at, name, &format!("is missing, expected {expected}")))
     }
 
     /// Refuses fields that nobody asked for.
@@ -77,16 +78,11 @@ impl<'t> Fields<'t> {
             .min_by_key(|key| key.span().start);
         let Some(key) = unknown else { return Ok(()) };
         let why = format!("is unknown{}", did_you_mean(key.get_ref(), self.asked.iter().copied()));
-        Err(self.error(self.text.line(key.span().start), key.get_ref(), &why))
+        Err(self.error(key.span().start, key.get_ref(), &why))
     }
 
-    /// Line of every field.
-    pub(super) fn lines(&self) -> Vec<(String, usize)> {
-        self.table.keys().map(|key| (key.get_ref().to_string(), self.text.line(key.span().start))).collect()
-    }
-
-    fn error(&self, line: usize, field: &str, why: &str) -> ModelError {
-        place(self.layer.as_deref(), field, why).line(line)
+    fn error(&self, at: usize, field: &str, why: &str) -> ModelError {
+        place(self.layer.as_deref(), field, why).line(self.text.line(at))
     }
 }
 
@@ -173,12 +169,12 @@ impl<'t> Field<'t> {
             .ok_or_else(|| self.wrong("a list of layers' names, as in [\"conv1\"]"))
     }
 
-    /// The tables of an array of tables, each with its line.
+    /// The tables of an array of tables, each with its offset in the text.
     pub(super) fn tables(&self) -> Result<Vec<(usize, &'t DeTable<'t>)>> {
         let tables = self.value.get_ref().as_array().and_then(|array| {
             array
                 .iter()
-                .map(|item| Some((self.text.line(item.span().start), item.get_ref().as_table()?)))
+                .map(|item| Some((item.span().start, item.get_ref().as_table()?)))
                 .collect::<Option<Vec<_>>>()
         });
         tables.ok_or_else(|| self.wrong("tables, each headed by [[layer]]"))
@@ -193,6 +189,12 @@ impl<'t> Field<'t> {
             single => Some(vec![integer(single)?]),
         }
     }
+}
+
+/// Line of a field of a table that begins at offset `at`; the table's line, if the field is not there.
+pub(super) fn line_of(text: Text<'_>, at: usize, table: &DeTable<'_>, field: Option<&str>) -> usize {
+    let key = field.and_then(|field| table.get_key_value(field));
+    text.line(key.map_or(at, |(key, _)| key.span().start))
 }
 
 fn integer(value: &DeValue<'_>) -> Option<i64> {

@@ -4,4 +4,7 @@ mod fields;
 mod read;
 mod write;
 
-pub(super) use self::{read::read, write::write};
+pub(super) use self::{
+    read::{MOST_BYTES, read},
+    write::write,
+};

@@ -2,7 +2,7 @@
 
 use toml::de::DeTable;
 
-use super::fields::{Field, Fields, Text};
+use super::fields::{Field, Fields, Text, line_of};
 use crate::arch::{
     error::ModelError,
     layer::{
@@ -41,39 +41,39 @@ const TYPES: [&str; 21] = [
     "zero_pad2d",
 ];
 
+/// A longer text is not read: the parser takes up to 150 times its size, and so much describes 10,000 layers.
+pub(in crate::arch) const MOST_BYTES: usize = 1 << 20;
+
 /// Reads and validates a model.
 pub(in crate::arch) fn read(source: &str) -> Result<ModelSpec> {
+    if source.len() > MOST_BYTES {
+        let why = format!("the text is too long: more than {MOST_BYTES} bytes");
+        return Err(ModelError::new(why));
+    }
     let text = Text(source);
     let document = DeTable::parse(source).map_err(|error| {
         let line = error.span().map(|span| text.line(span.start));
         ModelError { line, ..ModelError::new(format!("not TOML: {}", error.message())) }
     })?;
-    let mut root = Fields::new(text, document.get_ref(), 1);
+    let mut root = Fields::new(text, document.get_ref(), 0);
     let name = root.required("name", "the model's name")?.string()?.to_owned();
     let input = root.required("input", "[channels, height, width]")?.image()?;
     let tables = match root.optional("layer") {
         Some(field) => field.tables()?,
         None => Vec::new(),
     };
-    let root_lines = root.lines();
     root.finish()?;
 
-    let mut layers = Vec::with_capacity(tables.len());
-    let mut lines = Vec::with_capacity(tables.len());
-    for (line, table) in tables {
-        let fields = Fields::new(text, table, line);
-        lines.push((line, fields.lines()));
-        layers.push(read_layer(fields)?);
-    }
+    let layers =
+        tables.iter().map(|&(at, table)| read_layer(Fields::new(text, table, at))).collect::<Result<_>>()?;
     let spec = ModelSpec { name, input, layers };
     resolve::resolve(&spec).map_err(|defect| {
-        let (line, fields) = match defect.index {
-            Some(index) => (Some(lines[index].0), &lines[index].1),
-            None => (None, &root_lines),
+        let line = match (defect.index, defect.field) {
+            (Some(index), field) => Some(line_of(text, tables[index].0, tables[index].1, field)),
+            (None, Some(field)) => Some(line_of(text, 0, document.get_ref(), Some(field))),
+            (None, None) => None,
         };
-        let of_field =
-            fields.iter().find(|(name, _)| Some(name.as_str()) == defect.field).map(|&(_, line)| line);
-        ModelError { line: of_field.or(line), ..*defect.error }
+        ModelError { line, ..*defect.error }
     })?;
     Ok(spec)
 }
