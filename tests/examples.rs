@@ -10,13 +10,20 @@ use std::{
 
 /// Arguments that make an example quick; `{logs}` is an empty folder.
 const EXAMPLES: &[(&str, &[&str])] = &[
+    ("audio", &["{logs}"]),
     #[cfg(feature = "tch")]
     ("custom_loop", &["{logs}", "1"]),
     ("custom_scalars", &["{logs}"]),
+    ("embedding", &["{logs}"]),
+    ("figure", &["{logs}"]),
+    ("graph", &["{logs}"]),
     ("hparams", &["{logs}"]),
+    ("image_boxes", &["{logs}"]),
     ("mesh", &["{logs}"]),
     ("pr_curve", &["{logs}"]),
     ("scalars", &["{logs}"]),
+    ("text", &["{logs}"]),
+    ("video", &["{logs}"]),
     ("writer_only", &["{logs}"]),
 ];
 

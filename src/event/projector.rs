@@ -61,9 +61,18 @@ pub(super) fn write(
     add_to_config(disk, &run.join(CONFIG), &tensor_name(tag, step), &block)
 }
 
-/// The name in the page's list. A colon has a meaning there.
+/// The name in the page's list. The page puts it into an address as it is, so that what has a meaning there is replaced
+/// by a letter that looks the same. (The end cannot be `:0`, which TensorBoard would cut off.)
 fn tensor_name(tag: &Tag, step: Step) -> String {
-    format!("{tag} (step {step})")
+    let harmless = |c: char| match c {
+        '&' => '＆',
+        '#' => '＃',
+        '+' => '＋',
+        '%' => '％',
+        c if c.is_control() => ' ',
+        c => c,
+    };
+    format!("{} (step {step})", tag.as_str().chars().map(harmless).collect::<String>())
 }
 
 /// Puts an embedding behind those that are there.

@@ -97,16 +97,16 @@ impl BoundingBox {
     }
 }
 
-/// Pictures that are narrower are enlarged by a whole factor: letters need room, and TensorBoard does not.
-const LEAST_WIDTH: usize = 320;
-/// Width of a picture over the height of its letters: a card of TensorBoard shows wide pictures smaller.
-const LETTERS: usize = 36;
+/// Width of a picture on a card of TensorBoard, which leaves out lines of pixels of wider ones.
+const CARD: usize = 350;
+/// Enlarged pictures are not higher than this.
+const MAX_HEIGHT: usize = 1000;
 
 /// Draws boxes on a picture, the first at the back. Each has a line that is seen on any ground and, where it has a
 /// label, a plate with it: above the box where there is room and no other plate, else below or inside.
 ///
-/// Pictures less than 320 pixels wide are enlarged by a whole factor, so that the labels can be read; lines and letters
-/// grow with wider ones. What lies outside of the picture is cut off there; of a box that lies wholly outside, a line at
+/// A card of TensorBoard is 350 pixels wide. Pictures that fit into it twice or more are enlarged by a whole factor, so
+/// that there is room for letters; on wider ones lines and letters are larger. What lies outside of the picture is cut off there; of a box that lies wholly outside, a line at
 /// the edge remains.
 ///
 /// # Errors
@@ -125,10 +125,11 @@ const LETTERS: usize = 36;
 /// ```
 pub fn draw_boxes(image: &Image, boxes: &[BoundingBox]) -> Result<Image> {
     boxes.iter().enumerate().try_for_each(|(number, item)| item.check(number))?;
-    let zoom = LEAST_WIDTH.div_ceil(image.width() as usize);
+    let (columns, rows) = (image.width() as usize, image.height() as usize);
+    let zoom = (CARD / columns).min(MAX_HEIGHT / rows).max(1);
     let mut canvas = Canvas::from_image(image, zoom)?;
     let (width, height) = canvas.sides();
-    let pen = Pen::for_width(width);
+    let pen = Pen { scale: width.div_ceil(CARD) };
     let rects: Vec<Rect> = boxes.iter().map(|item| on_canvas(item, zoom as f64, (width, height))).collect();
     for (item, rect) in boxes.iter().zip(&rects) {
         pen.frame(&mut canvas, *rect, item.ink());
@@ -156,45 +157,33 @@ fn on_canvas(item: &BoundingBox, zoom: f64, (width, height): (usize, usize)) -> 
     Rect::new(left, top, right - left, bottom - top)
 }
 
-/// How thick lines are and how large letters.
+/// How large lines and letters are.
 struct Pen {
-    line: usize,
-    font: Font,
-    /// Pixels of the canvas per pixel of a letter.
+    /// Pixels of the canvas per pixel of a card.
     scale: usize,
 }
 
 impl Pen {
-    fn for_width(width: usize) -> Pen {
-        let letters = width / LETTERS;
-        let largest = Font::Large.height();
-        let fits = |font: &Font| font.height() <= letters.max(Font::Small.height());
-        let font = Font::ALL.into_iter().rev().find(fits).unwrap_or(Font::Small);
-        Pen { line: (width / 300).max(2), font, scale: (letters / largest).max(1) }
-    }
-
-    /// Lines of the box's colour between two thin ones that stand out from it. The box's edge is the outer side, where
-    /// there is room inside.
+    /// A line of the box's colour, two pixels wide, between two thin ones that stand out from it. The outer one is the
+    /// box's edge.
     fn frame(&self, canvas: &mut Canvas, rect: Rect, color: Rgb) {
-        let rim = (self.line / 2).max(1);
-        for inset in 0..self.line + 2 * rim {
-            let is_rim = inset < rim || inset >= rim + self.line;
-            let ring = shrink(rect, inset);
-            canvas.frame(ring, if is_rim { contrast(color) } else { color });
+        for inset in 0..4 * self.scale {
+            let is_rim = inset < self.scale || inset >= 3 * self.scale;
+            canvas.frame(shrink(rect, inset), if is_rim { contrast(color) } else { color });
         }
     }
 
-    /// The label on the box's colour, in pixels of letters.
+    /// The label on the box's colour, in pixels of a card; cut where the picture is less wide.
     fn plate(&self, label: &str, color: Rgb, width: usize) -> Result<Canvas> {
-        let room = (width / self.scale).saturating_sub(2 * PAD) / self.font.advance();
+        let room = (width / self.scale).saturating_sub(2 * PAD) / FONT.advance();
         let label = text::shorten(label, room.max(1));
-        let size = (self.font.measure(&label) + 2 * PAD, self.font.height() + 2);
-        let mut plate = Canvas::new(size.0, size.1, color)?;
-        text::draw(&mut plate, (PAD, 1), &label, self.font, true, contrast(color));
+        let mut plate = Canvas::new(FONT.measure(&label) + 2 * PAD, FONT.height() + 2, color)?;
+        text::draw(&mut plate, (PAD, 1), &label, FONT, true, contrast(color));
         Ok(plate)
     }
 }
 
+const FONT: Font = Font::Small;
 /// Free pixels left and right of a label.
 const PAD: usize = 3;
 

@@ -1,6 +1,6 @@
 //! Values of the page Audio: one clip of sound or several of one step.
 
-use std::{fmt, io::Cursor, sync::Arc};
+use std::{fmt, io::Cursor, ops::RangeInclusive, sync::Arc};
 
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 use prost::Message as _;
@@ -14,8 +14,10 @@ use crate::{
 pub(super) const PLUGIN: &str = "audio";
 pub(super) const DATA_CLASS: DataClass = DataClass::BlobSequence;
 
-/// Samples per second of one channel that are taken.
-const RATES: std::ops::RangeInclusive<u32> = 1..=384_000;
+/// Samples per second of one channel that are taken. Chromium plays 3,000 to 768,000.
+const RATES: RangeInclusive<u32> = 3_000..=384_000;
+/// Channels of a WAV file that are taken: as many as Chromium plays.
+const CHANNELS: RangeInclusive<u16> = 1..=8;
 /// The longest clip in bytes; a minute in stereo at 48,000 samples per second takes 11 MB.
 const MAX_BYTES: usize = 1 << 30;
 
@@ -42,7 +44,7 @@ struct Inner {
 }
 
 impl Audio {
-    /// One channel: `sample_rate` samples per second, from 1 to 384,000, each between -1 and 1. They are written in 16
+    /// One channel: `sample_rate` samples per second, from 3,000 to 384,000, each between -1 and 1. They are written in 16
     /// bits. What is beyond -1 and 1 is clipped, as a loudspeaker would, and a warning tells how many samples were.
     ///
     /// # Errors
@@ -71,7 +73,8 @@ impl Audio {
     /// A WAV file, whose bytes are written as they are.
     ///
     /// # Errors
-    /// A file that is not a whole WAV of whole numbers or 32-bit floats (PCM), and one that holds no sound.
+    /// A file that is not a whole WAV of whole numbers or 32-bit floats (PCM), one that holds no sound, more than 8
+    /// channels, a rate out of the range of [`mono`](Audio::mono), and more than 1 GiB.
     pub fn from_wav(wav: Vec<u8>) -> Result<Audio> {
         let refused = |why: String| Error::invalid("WAV file", why);
         check_size(wav.len())?;
@@ -80,8 +83,18 @@ impl Audio {
         let WavSpec { channels, sample_rate, .. } = reader.spec();
         let frames = reader.duration();
         check_rate(sample_rate)?;
-        if channels == 0 || frames == 0 {
-            return Err(refused(format!("{frames} samples in {channels} channels are no sound")));
+        if !CHANNELS.contains(&channels) {
+            let (least, most) = (CHANNELS.start(), CHANNELS.end());
+            return Err(refused(format!("{channels} channels; {least} to {most} can be played")));
+        }
+        if frames == 0 {
+            return Err(refused("it holds no samples".to_owned()));
+        }
+        // The reader stands behind the length of the data.
+        let (head, data) = wav.split_at(reader.into_inner().position() as usize);
+        let size = head.last_chunk().map_or(0, |size| u32::from_le_bytes(*size)) as usize;
+        if data.len() < size {
+            return Err(refused(format!("it ends after {} of {size} bytes of sound", data.len())));
         }
         Ok(Audio(Arc::new(Inner { sample_rate, channels, frames, wav })))
     }

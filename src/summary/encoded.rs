@@ -5,7 +5,6 @@ use crate::proto;
 /// Most values are one value of an event; a few dashboards want something else.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant)] // it lives for one call; scalars must not allocate
-#[allow(dead_code)] // graphs and embeddings are on their way
 pub(crate) enum Encoded {
     /// A value of a summary event.
     Value(proto::summary::value::Value),

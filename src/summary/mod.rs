@@ -2,6 +2,7 @@
 
 mod audio;
 mod conceptual_graph;
+mod embedding;
 mod encoded;
 mod figure;
 mod graph;
@@ -29,6 +30,7 @@ use std::fmt;
 pub use self::{
     audio::Audio,
     conceptual_graph::{ConceptualGraph, ConceptualLayer},
+    embedding::Embedding,
     figure::Figure,
     graph::{Attribute, Graph, GraphNode},
     histogram::{Bucket, Histogram},
@@ -79,6 +81,8 @@ pub enum Kind {
     Graph,
     /// Layers and how they are connected.
     ConceptualGraph,
+    /// Points in many dimensions.
+    Embedding,
     /// Precision and recall over thresholds.
     PrCurve,
     /// The arrangement of the page Custom Scalars.
@@ -100,6 +104,7 @@ impl fmt::Display for Kind {
             Kind::Tensor => "tensor",
             Kind::Graph => "graph",
             Kind::ConceptualGraph => "conceptual graph",
+            Kind::Embedding => "embedding",
             Kind::PrCurve => "PR curve",
             Kind::CustomScalars => "custom scalars layout",
             Kind::Mesh => "mesh",
@@ -120,6 +125,7 @@ pub(crate) enum Value {
     Tensor(PluginTensor),
     Graph(Graph),
     ConceptualGraph(ConceptualGraph),
+    Embedding(Embedding),
     PrCurve(PrCurve),
     Layout(Layout),
     Mesh(MeshPart),
@@ -206,7 +212,7 @@ impl Summary {
         Ok(Summary::new(Value::Images(images)))
     }
 
-    /// Markdown, shown on the page Text.
+    /// Markdown, shown on the page Text. That page shows neither display name nor description, which the file keeps.
     pub fn text(markdown: impl Into<String>) -> Summary {
         Summary::new(Value::Text(markdown.into()))
     }
@@ -324,6 +330,7 @@ impl Summary {
             Value::Tensor(_) => Kind::Tensor,
             Value::Graph(_) => Kind::Graph,
             Value::ConceptualGraph(_) => Kind::ConceptualGraph,
+            Value::Embedding(_) => Kind::Embedding,
             Value::PrCurve(_) => Kind::PrCurve,
             Value::Layout(_) => Kind::CustomScalars,
             Value::Mesh(_) => Kind::Mesh,
@@ -451,6 +458,7 @@ impl Summary {
             Value::Audio(_) => (audio::PLUGIN, audio::content(), audio::DATA_CLASS),
             Value::Tensor(value) => (&value.plugin, value.content.clone(), tensor::DATA_CLASS),
             Value::Graph(_) => (graph::PLUGIN, VERSION_0, graph::DATA_CLASS),
+            Value::Embedding(_) => (embedding::PLUGIN, VERSION_0, embedding::DATA_CLASS),
             Value::ConceptualGraph(_) => {
                 (conceptual_graph::PLUGIN, conceptual_graph::CONTENT.to_vec(), conceptual_graph::DATA_CLASS)
             }
@@ -477,6 +485,7 @@ impl Summary {
             Value::Tensor(value) => value.encode(),
             Value::Graph(graph) => return Ok(Encoded::GraphDef(graph::encode(graph))),
             Value::ConceptualGraph(graph) => conceptual_graph::encode(graph),
+            Value::Embedding(embedding) => return embedding::encode(embedding).map(Encoded::Embedding),
             Value::PrCurve(curve) => curve.encode(),
             Value::Layout(layout) => layout.encode(),
             Value::Mesh(part) => part.encode(),
@@ -496,6 +505,7 @@ impl Summary {
             Value::Tensor(value) => value.size(),
             Value::Graph(graph) => graph.size(),
             Value::ConceptualGraph(graph) => graph.size(),
+            Value::Embedding(embedding) => embedding.size(),
             Value::PrCurve(curve) => curve.size(),
             Value::Layout(layout) => layout.size(),
             Value::Mesh(part) => part.size(),

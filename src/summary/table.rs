@@ -77,15 +77,17 @@ impl Table {
         self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
     }
 
-    /// Whether all cells below the head hold a number or nothing.
+    /// Whether there are cells below the head and all of them hold a number or nothing.
     fn is_numeric(&self, column: usize) -> bool {
-        self.rows.iter().skip(1).filter_map(|row| row.get(column)).all(|cell| is_number(cell))
+        let cells = self.rows.iter().skip(1).filter_map(|row| row.get(column));
+        let mut filled = cells.filter(|cell| !cell.is_empty()).peekable();
+        filled.peek().is_some() && filled.all(|cell| is_number(cell))
     }
 }
 
 /// `-1.5e-3` is one, and so is `1,234`.
 fn is_number(cell: &str) -> bool {
-    cell.is_empty() || cell.replace(',', "").parse::<f64>().is_ok()
+    cell.replace(',', "").parse::<f64>().is_ok()
 }
 
 /// A cell that Markdown shows as it is written.

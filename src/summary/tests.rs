@@ -26,6 +26,9 @@ fn metadata_names_dashboard_and_storage_class() {
         (Summary::histogram(&Histogram::new()), "histograms", DataClass::Tensor),
         (Summary::image(image), "images", DataClass::BlobSequence),
         (Summary::text("a"), "text", DataClass::Tensor),
+        (Summary::audio(clip()), "audio", DataClass::BlobSequence),
+        (Summary::video(video()), "images", DataClass::BlobSequence),
+        (Summary::tensor("mine", vec![7], Tensor::scalar(1_u8)).unwrap(), "mine", DataClass::Tensor),
     ];
     for (summary, plugin, class) in cases {
         let metadata = summary.with_display_name("Name").with_description("*Why*").metadata();
@@ -36,6 +39,62 @@ fn metadata_names_dashboard_and_storage_class() {
             ("Name", "*Why*")
         );
     }
+}
+
+fn clip() -> Audio {
+    Audio::mono(8000, &[0.0, 1.0]).unwrap()
+}
+
+fn video() -> Video {
+    Video::new(vec![Image::gray(3, 2, vec![0; 6]).unwrap(); 2], 1.0).unwrap()
+}
+
+#[test]
+fn plugins_are_told_what_they_need() {
+    let content = |summary: &Summary| summary.metadata().plugin_data.unwrap().content;
+    assert_eq!(content(&Summary::audio(clip())), [2 << 3, 11], "field 2, encoding: WAV");
+    assert_eq!(content(&Summary::tensor("mine", vec![1, 2], Tensor::scalar(0.5_f32)).unwrap()), [1, 2]);
+    assert!(content(&Summary::video(video())).is_empty());
+}
+
+#[test]
+fn audio_is_a_row_of_files() {
+    let tensor = tensor(&Summary::audios(vec![clip(), clip()]).unwrap());
+    assert_eq!((tensor.dtype(), shape(&tensor)), (DataType::DtString, vec![2]));
+    assert_eq!(tensor.string_val, [clip().wav(), clip().wav()]);
+}
+
+#[test]
+fn videos_are_width_height_and_files() {
+    let tensor = tensor(&Summary::videos(vec![video(), video().gif()]).unwrap());
+    assert_eq!((tensor.dtype(), shape(&tensor)), (DataType::DtString, vec![4]));
+    assert_eq!(tensor.string_val[..2], [b"3", b"2"]);
+    assert!(tensor.string_val[2].starts_with(b"\x89PNG") && tensor.string_val[3].starts_with(b"GIF89a"));
+}
+
+#[test]
+fn tensors_of_each_type() {
+    fn encode<T: TensorElement>(values: Vec<T>) -> TensorProto {
+        tensor(&Summary::tensor("mine", Vec::new(), Tensor::new(&[2, 1], values).unwrap()).unwrap())
+    }
+    let numbers = [
+        (encode(vec![1.0_f32, -2.0]), DataType::DtFloat, vec![0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0]),
+        (
+            encode(vec![1.0, f64::NEG_INFINITY]),
+            DataType::DtDouble,
+            [1.0, f64::NEG_INFINITY].map(f64::to_le_bytes).concat(),
+        ),
+        (encode(vec![1_i32, -1]), DataType::DtInt32, vec![1, 0, 0, 0, 255, 255, 255, 255]),
+        (encode(vec![1_i64, -1]), DataType::DtInt64, [1_i64, -1].map(i64::to_le_bytes).concat()),
+        (encode(vec![1_u8, 255]), DataType::DtUint8, vec![1, 255]),
+        (encode(vec![true, false]), DataType::DtBool, vec![1, 0]),
+    ];
+    for (tensor, dtype, bytes) in numbers {
+        assert_eq!((tensor.dtype(), shape(&tensor), &tensor.tensor_content), (dtype, vec![2, 1], &bytes));
+    }
+    let texts = encode(vec!["ä".to_owned(), String::new()]);
+    assert_eq!((texts.dtype(), shape(&texts)), (DataType::DtString, vec![2, 1]));
+    assert_eq!(texts.string_val, ["ä".as_bytes(), b""]);
 }
 
 #[test]
@@ -116,6 +175,15 @@ fn the_size_hint_covers_what_is_held() {
     let pixels = Image::rgb(100, 100, vec![0; 30_000]).unwrap();
     assert!(Summary::images(vec![pixels.clone(), pixels]).unwrap().size_hint() >= 60_000);
     assert!(Summary::text("x".repeat(5_000)).size_hint() >= 5_000);
+    assert!(Summary::audio(Audio::mono(8000, &[0.0; 4_000]).unwrap()).size_hint() >= 8_000);
+    let frame = Image::gray(50, 50, vec![0; 2_500]).unwrap();
+    assert!(Summary::video(Video::new(vec![frame; 4], 1.0).unwrap()).size_hint() >= 10_000);
+    assert!(
+        Summary::tensor("mine", vec![0; 900], Tensor::new(&[500], vec![0_i64; 500]).unwrap())
+            .unwrap()
+            .size_hint()
+            >= 4_900
+    );
     assert!(Summary::scalar(1.0).with_description("d".repeat(700)).size_hint() >= 700);
     assert!(Summary::scalar(1.0).size_hint() >= size_of::<Summary>());
 }

@@ -114,11 +114,12 @@ impl Video {
     fn write_gif(&self, file: &mut Vec<u8>) -> Result<(), Box<dyn std::error::Error>> {
         let (width, height) =
             (u16::try_from(self.frames[0].width())?, u16::try_from(self.frames[0].height())?);
+        let speed = gif_speed(u32::from(width) * u32::from(height));
         let mut encoder = gif::Encoder::new(file, width, height, &[])?;
         encoder.set_repeat(gif::Repeat::Infinite)?;
         for (i, image) in self.frames.iter().enumerate() {
             let mut rgba = rgba(image);
-            let mut frame = gif::Frame::from_rgba_speed(width, height, &mut rgba, GIF_SPEED);
+            let mut frame = gif::Frame::from_rgba_speed(width, height, &mut rgba, speed);
             frame.delay = gif_delay(self.fps, i);
             frame.dispose = gif::DisposalMethod::Background; // so that the frame before is not seen through the next
             encoder.write_frame(&frame)?;
@@ -159,8 +160,10 @@ fn gif_delay(fps: f64, i: usize) -> u16 {
     ((ends(i + 1) - ends(i)) as u16).max(LEAST_GIF_DELAY)
 }
 
-/// How the 256 colours of a frame are found, from 1, the best, to 30, the fastest: the crate's compromise.
-const GIF_SPEED: i32 = 10;
+/// Each how many pixels one is looked at to find the 256 colours of a frame: about 10,000 of them tell enough.
+fn gif_speed(pixels: u32) -> i32 {
+    (pixels / 10_000).clamp(1, 30) as i32
+}
 
 fn rgba(image: &Image) -> Vec<u8> {
     let opaque = u8::MAX;

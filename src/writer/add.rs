@@ -9,9 +9,9 @@ use crate::{
     error::Result,
     render::{self, BoundingBox},
     summary::{
-        Audio, Bucket, ConceptualGraph, Figure, GRAPH_TAG, Graph, HPARAMS_END_TAG, HPARAMS_START_TAG,
-        HParams, Histogram, Image, LAYOUT_TAG, Layout, Mesh, PrCurve, PrRows, SessionStatus, Step, Summary,
-        TENSOR_PLUGIN, Table, Tensor, Video, WallTime,
+        Audio, Bucket, ConceptualGraph, Embedding, Figure, GRAPH_TAG, Graph, HPARAMS_END_TAG,
+        HPARAMS_START_TAG, HParams, Histogram, Image, LAYOUT_TAG, Layout, Mesh, PrCurve, PrRows,
+        SessionStatus, Step, Summary, TENSOR_PLUGIN, Table, Tensor, Video, WallTime,
     },
 };
 
@@ -236,5 +236,15 @@ impl SummaryWriter {
     /// A second call for one run; and as [`add`](SummaryWriter::add).
     pub fn finish_hparams(&self, status: SessionStatus) -> Result<()> {
         self.add(HPARAMS_END_TAG, Summary::hparams_end(status, WallTime::now()), 0)
+    }
+
+    /// Adds points in many dimensions, shown on the page Projector as `tag (step ...)`. Each step is kept, in files of its
+    /// own below `projector/` in the run's folder. TensorBoard reads them when it finds a run: start it again to see those
+    /// of a run that it showed before.
+    ///
+    /// # Errors
+    /// As [`add`](SummaryWriter::add).
+    pub fn add_embedding(&self, tag: &str, embedding: &Embedding, step: impl Into<Step>) -> Result<()> {
+        self.add(tag, Summary::embedding(embedding), step)
     }
 }

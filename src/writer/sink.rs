@@ -4,9 +4,9 @@ use super::scalars::{first_error, scalars_run};
 use crate::{
     error::Result,
     summary::{
-        Audio, ConceptualGraph, GRAPH_TAG, Graph, HPARAMS_END_TAG, HPARAMS_START_TAG, HParams, Histogram,
-        Image, LAYOUT_TAG, Layout, Mesh, PrCurve, SessionStatus, Step, Summary, TENSOR_PLUGIN, Table, Tag,
-        Tensor, Video, WallTime,
+        Audio, ConceptualGraph, Embedding, GRAPH_TAG, Graph, HPARAMS_END_TAG, HPARAMS_START_TAG, HParams,
+        Histogram, Image, LAYOUT_TAG, Layout, Mesh, PrCurve, SessionStatus, Step, Summary, TENSOR_PLUGIN,
+        Table, Tag, Tensor, Video, WallTime,
     },
 };
 
@@ -213,6 +213,14 @@ pub trait SummarySink {
     /// As [`add`](SummarySink::add).
     fn finish_hparams(&mut self, status: SessionStatus) -> Result<()> {
         self.add(HPARAMS_END_TAG, Summary::hparams_end(status, WallTime::now()), Step::default())
+    }
+
+    /// Takes points in many dimensions, shown on the page Projector.
+    ///
+    /// # Errors
+    /// As [`add`](SummarySink::add).
+    fn add_embedding(&mut self, tag: &str, embedding: &Embedding, step: Step) -> Result<()> {
+        self.add(tag, Summary::embedding(embedding), step)
     }
 }
 

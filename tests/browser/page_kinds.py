@@ -1,8 +1,10 @@
-"""What the pages of TensorBoard are made of: the one place that knows its elements."""
+"""What the pages of TensorBoard are made of: the one place that knows its elements, beside pages.js."""
 
 import dataclasses
 import os
 import urllib.parse
+
+import listed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,13 +19,22 @@ SHOWS = {
     "images": Shows(overlays=False),
     "histograms": Shows(overlays=False),
     "text": Shows(overlays=False),
+    "audio": Shows(overlays=False),
+    "pr_curves": Shows(overlays=True),
+    "custom_scalars": Shows(overlays=True),
+    "mesh": Shows(overlays=False),
+    "hparams": Shows(overlays=False),
+    "graphs": Shows(overlays=False),
+    "projector": Shows(overlays=False),
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Page:
     plugins: tuple  # whose values it shows
-    picture: str  # regular expression of the tags in its picture; "" is all
+    picture: str = ""  # regular expression of the tags in its picture; "" is all
+    has_webgl: bool = False  # its canvas can be read from the screen alone
+    views: object = None  # function of the server: what the page shows one at a time, [(run, tag)]
 
     def address(self, server, name, tag_filter):
         if not tag_filter:
@@ -35,7 +46,8 @@ class Page:
 
 SELECTED = "^(activations/(conv1|relu1|fc1)|(gradients|weights)/(conv1|conv3|fc1)/weight)$"
 
-PAGES = {
+# Pages of a training.
+TRAINING = {
     "timeseries": Page(
         ("scalars", "images", "histograms"),
         "^(accuracy|loss|norm/gradients|filters/conv1|feature_maps/relu1|gradients/conv1/weight)$",
@@ -44,8 +56,21 @@ PAGES = {
     "images": Page(("images",), "^(probe_images|filters/conv1|feature_maps/relu1)$"),
     "histograms": Page(("histograms",), SELECTED),
     "distributions": Page(("histograms",), SELECTED),
-    "text": Page(("text",), ""),
+    "text": Page(("text",)),
 }
+
+# Pages of what a training does not write.
+OTHERS = {
+    "audio": Page(("audio",)),
+    "pr_curves": Page(("pr_curves",)),
+    "custom_scalars": Page(("custom_scalars",)),
+    "mesh": Page(("mesh",), has_webgl=True),
+    "hparams": Page(("hparams",)),
+    "graphs": Page(("graphs",), views=listed.graph_views),
+    "projector": Page(("projector",), has_webgl=True, views=listed.tensor_views),
+}
+
+PAGES = TRAINING | OTHERS
 
 with open(os.path.join(os.path.dirname(__file__), "pages.js"), encoding="utf-8") as _file:
     SCRIPT = _file.read()

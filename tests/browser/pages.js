@@ -1,5 +1,5 @@
-// What runs inside TensorBoard's pages. Its older pages nest their elements in shadow roots, so every search goes
-// through them. Each function takes the name of the page first.
+// What runs inside TensorBoard's pages. Its older pages nest their elements in shadow roots, and the projector lies in
+// frames, so every search goes through them. Each function takes the name of the page first.
 
 const CARDS = {
   timeseries: 'card-view',
@@ -8,12 +8,20 @@ const CARDS = {
   histograms: 'tf-histogram-loader',
   distributions: 'tf-distribution-loader',
   text: 'tf-text-loader',
+  audio: 'tf-audio-loader',
+  pr_curves: 'tf-pr-curve-card',
+  custom_scalars: 'tf-custom-scalar-multi-line-chart-card, tf-custom-scalar-margin-chart-card',
+  mesh: 'tf-mesh-loader',
+  hparams: 'vaadin-grid-cell-content',
+  graphs: 'svg#svg g.node',
+  projector: 'vz-projector-data-panel',
 };
 
 function* below(root) {
   for (const element of root.querySelectorAll('*')) {
     yield element;
     if (element.shadowRoot) yield* below(element.shadowRoot);
+    if (element.contentDocument) yield* below(element.contentDocument);
   }
   if (root.shadowRoot) yield* below(root.shadowRoot);
 }
@@ -32,16 +40,50 @@ function expand(page) {
   }
 }
 
-// Cards that have a place on the page; a filter of Time Series hides the others.
+// Cards that have a place on the page; a filter of Time Series hides the others. The page HParams has cells instead,
+// Graphs the nodes of one graph, and the projector one tensor.
 function elements(page) {
-  return all(document, CARDS[page]).filter(shown);
+  const found = all(document, CARDS[page]).filter(shown);
+  return page === 'hparams' ? found.filter((cell) => isValue(found, cell)) : found;
+}
+
+// Elements that are as high or as far right as another.
+const inLine = (cells, cell, edge) =>
+  cells.filter((other) => Math.abs(other.getBoundingClientRect()[edge] - cell.getBoundingClientRect()[edge]) < 1);
+const first = (cells, edge) =>
+  cells.reduce((one, two) => (two.getBoundingClientRect()[edge] < one.getBoundingClientRect()[edge] ? two : one));
+const column = (cells, cell) => first(inLine(cells, cell, 'left'), 'top').textContent.trim();
+const row = (cells, cell) => first(inLine(cells, cell, 'top'), 'left').textContent.trim();
+
+// Neither a heading nor a name nor an empty cell.
+function isValue(cells, cell) {
+  const [tag, group] = [column(cells, cell), row(cells, cell)];
+  return cell.textContent.trim() && group !== 'Trial ID' && !['Trial ID', 'Show Metrics'].includes(tag);
 }
 
 function identity(page, card) {
-  if (page !== 'timeseries') return [text(card, '[itemprop=tag]'), text(card, '[itemprop=run]')];
+  const cells = page === 'hparams' ? all(document, CARDS.hparams).filter(shown) : [];
+  const special = {
+    timeseries: () => cardOfTimeSeries(card),
+    custom_scalars: () => [card.title, ''],
+    mesh: () => [card.tag, card.run],
+    hparams: () => [column(cells, card), row(cells, card)],
+    graphs: () => [card.dataset.name, ''],
+    projector: () => [sizeOfTensor(card), card.selectedRun],
+  };
+  return special[page]?.() ?? [text(card, '[itemprop=tag]'), text(card, '[itemprop=run]')];
+}
+
+function cardOfTimeSeries(card) {
   const tag = all(card, 'tb-truncated-path').map((path) => path.title)[0] ?? '';
   const overlays = all(card, 'scalar-card-component').length > 0;
   return [tag, overlays ? '' : text(card, 'card-run-name')];
+}
+
+// As the page tells it beside the tensor's name.
+function sizeOfTensor(panel) {
+  const [points, columns] = ['.numDataPoints', '.dim'].map((count) => text(document, count));
+  return panel.selectedTensor ? `${panel.selectedTensor}, ${points} x ${columns}` : '';
 }
 
 // [tag, run] of every card; run is '' where a card overlays all runs. A card of Time Series gets its contents when it
@@ -61,6 +103,8 @@ const STROKES = {
   scalars: '.line-plot:not(.ghost) path.line, .scatter-plot path.symbol',
   histograms: 'path.outline',
   distributions: '.area-plot path.area',
+  pr_curves: '.line-plot:not(.ghost) path.line',
+  custom_scalars: '.line-plot:not(.ghost) path.line, path.area',
 };
 
 function stroked(path) {
@@ -78,6 +122,10 @@ function painted(canvas) {
 }
 
 function drawn(page, card) {
+  if (page === 'hparams') return true; // its text was seen
+  if (page === 'graphs') return all(card, '.nodeshape *').some(shown) && text(card, 'text.nodelabel') !== '';
+  if (page === 'audio') return all(card, 'audio').some((clip) => clip.duration > 0 && !clip.error);
+  if (page === 'mesh' || page === 'projector') return true; // their canvas can only be seen from outside
   const images = all(card, 'img');
   if (images.length) return images.every((image) => image.complete && image.naturalWidth > 0);
   if (page === 'text') return all(card, 'paper-material.text').some((markdown) => text(markdown, '#markdown'));
@@ -91,6 +139,38 @@ function blank(page) {
   const found = elements(page).filter((card) => !drawn(page, card));
   found[0]?.scrollIntoView({block: 'center'});
   return found.map((card) => [identity(page, card), parts(card)]);
+}
+
+// Where on the screen the canvas of a card is, which is brought into view: left, top, right, bottom.
+function canvas(page, index) {
+  const inside = page === 'projector' ? '#container canvas, canvas' : 'canvas';
+  const found = all(page === 'projector' ? document : elements(page)[index], inside).filter(shown)[0];
+  found?.scrollIntoView({block: 'start'});
+  const area = found?.getBoundingClientRect();
+  if (!area) return null;
+  let [left, top] = [area.left, area.top];
+  for (let view = found.ownerDocument.defaultView; view.frameElement; view = view.parent) {
+    const frame = view.frameElement.getBoundingClientRect();
+    [left, top] = [left + frame.left, top + frame.top];
+  }
+  const [right, bottom] = [Math.min(left + area.width, innerWidth), Math.min(top + area.height, innerHeight)];
+  return [left, top, right, bottom].map(Math.round);
+}
+
+// Makes a page that shows one thing at a time show this one.
+function choose(page, run, tag) {
+  if (page === 'graphs') {
+    for (const name of [run, tag ?? 'Default']) {
+      const items = all(document, 'tf-graph-controls').flatMap((controls) => all(controls, 'paper-item'));
+      items.find((item) => item.textContent.trim() === name)?.click();
+    }
+  }
+  if (page === 'projector') {
+    const [panel, tensor] = [elements(page)[0], tag.replace(/, \d+ x \d+$/, '')]; // without its size
+    if (!panel?.selectedTensor) return; // it has not yet chosen its first one
+    if (panel.selectedRun !== run) panel.selectedRun = run;
+    else if (panel.selectedTensor !== tensor) panel.selectedTensor = tensor;
+  }
 }
 
 function parts(card) {

@@ -1,12 +1,12 @@
 """Opens a log folder in stock TensorBoard with headless Chromium and looks at what its pages show.
 
-    python pages.py LOGDIR [--expect FILE]
-    python pages.py LOGDIR --screenshots FOLDER
+    python pages.py LOGDIR [--pages PAGE,...] [--expect FILE]
+    python pages.py LOGDIR [--pages PAGE,...] --screenshots FOLDER
 
-Starts TensorBoard on a free port with its default options, opens the pages Time Series, Scalars, Images, Histograms,
-Distributions and Text, expands every group of tags and scrolls to every card. Each expected tag must have its card,
-each card must have drawn something (a line, an image that loaded, text), and there must be no error: no toast, no
-failed request, no complaint of the server. FILE holds the expected tags:
+Starts TensorBoard on a free port with its default options, opens the pages, which are all those of page_kinds.py unless
+named, expands every group of tags and scrolls to every card. Each expected tag must have its card, each card must have
+drawn something (a line, an image that loaded, sound, text, a scene), and there must be no error: no toast, no failed
+request, no complaint of the server. FILE holds the expected tags in the form that listed.py describes:
 
     {"scalars": {tag: [run, ...]}, "images": ..., "histograms": ..., "text": ...}
 
@@ -14,42 +14,46 @@ Without it they are those that the server lists. Prints what was seen as JSON; e
 which goes to stderr.
 
 With --screenshots it writes a picture of each page instead, PAGE.png, 1600 by 1000 pixels. It shows the tags that
-page_kinds.py names: LOGDIR should hold one run of the default model.
+page_kinds.py names.
 """
 
 import argparse
 import contextlib
+import io
 import json
 import os
-import re
 import shutil
 import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
+
+sys.path.insert(1, os.path.join(os.path.dirname(__file__), "../support"))
 
 os.environ["SE_OFFLINE"] = "true"  # Selenium must take the driver it is told, not fetch one
 
+from PIL import Image  # noqa: E402
 from selenium import webdriver  # noqa: E402
 from selenium.common.exceptions import WebDriverException  # noqa: E402
 from selenium.webdriver.chrome.service import Service  # noqa: E402
 
+from listed import listed, view_name  # noqa: E402
 from page_kinds import PAGES, SCRIPT, SHOWS  # noqa: E402
+from stock_tensorboard import fail, tensorboard  # noqa: E402
 
 WINDOW = (1600, 1000)
 # Limits, far above what the steps take, so that a busy machine does not fail the test.
-START_SECONDS = 60
 PAGE_SECONDS = 90
 # The whole program. A caller's limit should be higher, so that it is this one that ends it, with everything cleaned up.
 TOTAL_SECONDS = 420
+# Fewer points of another colour than the ground are a stray mark, not a picture.
+FEWEST_POINTS = 100
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("logdir", metavar="LOGDIR")
+    parser.add_argument("--pages", default=",".join(PAGES), help="names, with commas between them")
     parser.add_argument("--expect", metavar="FILE", help="expected tags and runs, JSON")
     parser.add_argument("--screenshots", metavar="FOLDER", help="write a picture of each page there")
     parser.add_argument("--chromium", default="/usr/bin/chromium", metavar="PROGRAM")
@@ -64,104 +68,45 @@ def main():
     signal.signal(signal.SIGALRM, lambda *_: fail(f"not done after {TOTAL_SECONDS} s"))
     signal.alarm(TOTAL_SECONDS)
 
+    pages = arguments.pages.split(",")
     with tensorboard(arguments.logdir) as server, chromium(arguments) as driver:
         if arguments.screenshots:
             os.makedirs(arguments.screenshots, exist_ok=True)
-            for page in PAGES:
+            wait_until_loaded(server, pages)
+            for page in pages:
                 take_picture(driver, server, page, os.path.join(arguments.screenshots, f"{page}.png"))
         else:
-            check_pages(driver, server, arguments.expect)
+            check_pages(driver, server, pages, arguments.expect)
 
 
-def check_pages(driver, server, expect):
+def check_pages(driver, server, pages, expect):
     if expect:
         with open(expect, encoding="utf-8") as file:
             expected = json.load(file)
+        wait_until_loaded(server, pages, expected)
     else:
-        expected = server.listed()
-    report = {page: look_at(driver, server, page, expected) for page in PAGES}
+        expected = wait_until_loaded(server, pages)
+    report = {page: look_at(driver, server, page, expected) for page in pages}
     json.dump(report, sys.stdout, indent=1, sort_keys=True)
 
 
-def fail(message):
-    raise SystemExit(message)
+def wait_until_loaded(server, pages, expected=None):
+    """Until the server lists what is expected, or something for every page, twice the same. Returns the list.
 
+    A page that is opened before the server has read the files would stay as it is.
+    """
+    plugins = {plugin for page in pages for plugin in PAGES[page].plugins}
+    found = None
 
-# The server
+    def is_loaded():
+        nonlocal found
+        before, found = found, {plugin: tags for plugin, tags in listed(server).items() if plugin in plugins}
+        # The projector says that it has data only after it was asked.
+        active = server.get_json("data/plugins_listing")["projector"]["enabled"] or "projector" not in plugins
+        return active and all(found.values()) and found == (expected or before)
 
-
-@contextlib.contextmanager
-def tensorboard(logdir):
-    """TensorBoard with its default options on a free port, stopped at the end."""
-    parent, name = os.path.split(os.path.abspath(logdir))
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
-    with tempfile.TemporaryFile() as log:
-        # Started in the parent folder: the pages show the folder's name as it is given here.
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tensorboard.main", "--logdir", name, "--port", str(port)],
-            cwd=parent,
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            server = Server(process, port, log)
-            server.wait_until_loaded()
-            yield server
-            server.check_log()
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-class Server:
-    def __init__(self, process, port, log):
-        self._process = process
-        self._log = log
-        self.address = f"http://localhost:{port}/"
-
-    def get(self, path):
-        with urllib.request.urlopen(self.address + path, timeout=START_SECONDS) as response:
-            return json.load(response)
-
-    def log(self):
-        return os.pread(self._log.fileno(), os.fstat(self._log.fileno()).st_size, 0).decode(errors="replace")
-
-    def wait_until_loaded(self):
-        """Until it answers and lists a run: it answers before it has read the files."""
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            if self._process.poll() is not None:
-                fail(f"TensorBoard ended with {self._process.returncode}:\n{self.log()}")
-            with contextlib.suppress(OSError):
-                if self.get("data/runs") and any(self.listed().values()):
-                    return
-            if time.monotonic() > deadline:
-                fail(f"TensorBoard showed no run within {START_SECONDS} s:\n{self.log()}")
-            time.sleep(0.2)
-
-    def listed(self):
-        """Tags and their runs, as the server lists them."""
-        result = {}
-        for plugin in ("scalars", "images", "histograms", "text"):
-            tags = result[plugin] = {}
-            for run, tags_of_run in self.get(f"data/plugin/{plugin}/tags").items():
-                for tag in tags_of_run:
-                    tags.setdefault(tag, []).append(run)
-        return result
-
-    def check_log(self):
-        """Complains about warnings and exceptions, except for connections that the browser closed."""
-        for line in self.log().splitlines():
-            is_exception = re.match(r"[\w.]*(Error|Exception)\b", line)
-            if is_exception and line.startswith(("BrokenPipeError", "ConnectionResetError")):
-                continue
-            if is_exception or " WARN " in line or " ERROR " in line:
-                fail(f"TensorBoard complained:\n{self.log()}")
+    server.wait_until(is_loaded, lambda: f"the server lists {found}, which is not all")
+    return found
 
 
 # The browser
@@ -177,6 +122,7 @@ def chromium(arguments):
         "headless",
         "no-sandbox",
         "disable-gpu",
+        "enable-unsafe-swiftshader",  # WebGL without a GPU
         "disable-quic",
         "disable-dev-shm-usage",
         "no-first-run",
@@ -235,21 +181,49 @@ def look_at(driver, server, page, expected):
     kind = PAGES[page]
     wanted = wanted_cards(kind, expected)
     open_page(driver, server, page)
-    wait(
-        lambda: not (set(wanted) - set(cards_of(driver, page))),
-        lambda: f"page {page}: no card for {sorted(set(wanted) - set(cards_of(driver, page)))}; "
-        f"there are cards for {sorted(cards_of(driver, page))}",
-    )
-    cards = cards_of(driver, page)
-    if surplus := set(cards) - set(wanted):
-        fail(f"page {page}: unexpected cards {sorted(surplus)}")
-    wait_until_drawn(driver, page)
+    if kind.views:
+        cards = set().union(*(look_at_view(driver, page, wanted, *view) for view in kind.views(server)))
+    else:
+        cards = look_at_cards(driver, page, wanted, cards_of)
+    if missing := set(wanted) - cards:
+        fail(f"page {page}: never shown: {sorted(missing)}")
     if toasts := run_script(driver, "toasts", page):
         fail(f"page {page}: {toasts}")
     for entry in driver.get_log("browser"):
         if entry["level"] == "SEVERE" and "ERR_ABORTED" not in entry["message"]:  # by leaving a page
             fail(f"page {page}: the browser reports {entry['message']}")
     return [{"tag": tag, "run": run} for tag, run in sorted(cards)]
+
+
+def look_at_view(driver, page, wanted, run, tag):
+    """One of the things that the page shows one at a time."""
+    label = view_name(run, tag) if page == "graphs" else run
+
+    def cards_of_view(driver, page):
+        run_script(driver, "choose", page, run, tag)
+        return {(name, label) for name, _ in cards_of(driver, page)}
+
+    of_view = {(name, view) for name, view in wanted if view == label and (page == "graphs" or name == tag)}
+    return look_at_cards(driver, page, of_view, cards_of_view)
+
+
+def look_at_cards(driver, page, wanted, find):
+    """Waits until there are these cards and no others, and something is drawn on each of them."""
+    cards = set()
+
+    def are_there():
+        cards.clear()
+        cards.update(find(driver, page))
+        return wanted <= cards
+
+    wait(
+        are_there,
+        lambda: f"page {page}: no card for {sorted(wanted - cards)}; there are cards for {sorted(cards)}",
+    )
+    if surplus := cards - wanted:
+        fail(f"page {page}: unexpected cards {sorted(surplus)}")
+    wait_until_drawn(driver, page)
+    return cards
 
 
 def wanted_cards(kind, expected):
@@ -266,10 +240,26 @@ def wait_until_drawn(driver, page):
         lambda: not run_script(driver, "blank", page),
         lambda: f"page {page}: nothing drawn on the cards {run_script(driver, 'blank', page)}",
     )
+    if PAGES[page].has_webgl:
+        for index in range(run_script(driver, "count", page)):
+            wait(
+                lambda: is_painted(driver, page, index),
+                lambda: f"page {page}: nothing drawn on canvas {index} of {run_script(driver, 'count', page)}",
+            )
+
+
+def is_painted(driver, page, index):
+    """Whether the canvas of a card has points of another colour than its ground, seen from outside."""
+    area = run_script(driver, "canvas", page, index)
+    if not area or area[0] >= area[2] or area[1] >= area[3]:
+        return False
+    picture = Image.open(io.BytesIO(driver.get_screenshot_as_png())).convert("RGB").crop(area)
+    counts = [count for count, _ in picture.getcolors(picture.width * picture.height)]
+    return sum(counts) - max(counts) >= FEWEST_POINTS
 
 
 def cards_of(driver, page):
-    return {(tag, run) for tag, run in run_script(driver, "expandedCards", page)}
+    return {tuple(card) for card in run_script(driver, "expandedCards", page)}
 
 
 def run_script(driver, function, page, *arguments):

@@ -12,6 +12,7 @@ mod own_reader;
 mod program;
 #[path = "../support/python.rs"]
 mod python;
+mod routes;
 mod series;
 #[cfg(all(feature = "cli", feature = "tch"))]
 #[path = "../support/small_run.rs"]

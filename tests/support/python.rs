@@ -5,10 +5,12 @@ use std::{
     ffi::OsStr,
     fs::{self, File},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus},
+    process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
 };
+
+use tempfile::TempDir;
 
 /// The environment variable that names the interpreter, for an environment other than `.venv` at the root. It must have
 /// what `xtask/requirements.txt` and `tests/conformance/requirements.txt` list.
@@ -16,6 +18,9 @@ pub const PYTHON: &str = "CONVSCOPE_TEST_PYTHON";
 
 /// How long a program may clean up after it was told to stop.
 const GRACE: Duration = Duration::from_secs(20);
+
+const STDOUT: &str = "stdout";
+const STDERR: &str = "stderr";
 
 /// What a program left.
 pub struct Finished {
@@ -50,8 +55,21 @@ pub fn run<A: AsRef<OsStr>>(
     arguments: impl IntoIterator<Item = A>,
     limit: Duration,
 ) -> Finished {
+    start(script, arguments).finish(limit)
+}
+
+/// A program that runs beside the test. Its stdin is empty but open, until it is to [`finish`](Running::finish) or is
+/// dropped.
+pub struct Running {
+    script: String,
+    group: Group,
+    /// Holds what it writes.
+    folder: TempDir,
+}
+
+/// Starts `script`, given relative to the root.
+pub fn start<A: AsRef<OsStr>>(script: &str, arguments: impl IntoIterator<Item = A>) -> Running {
     let folder = tempfile::tempdir().unwrap();
-    let (stdout, stderr) = (folder.path().join("stdout"), folder.path().join("stderr"));
     let mut command = Command::new(interpreter());
     command
         .arg("-B") // no compiled files beside the sources
@@ -61,19 +79,52 @@ pub fn run<A: AsRef<OsStr>>(
         // What the programs talk to is on this machine.
         .env("no_proxy", "localhost,127.0.0.1,::1")
         .env("NO_PROXY", "localhost,127.0.0.1,::1")
-        .stdout(File::create(&stdout).unwrap())
-        .stderr(File::create(&stderr).unwrap());
+        .stdin(Stdio::piped())
+        .stdout(File::create(folder.path().join(STDOUT)).unwrap())
+        .stderr(File::create(folder.path().join(STDERR)).unwrap());
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    let mut group = Group(command.spawn().unwrap());
-    let status = group.wait(limit);
-    drop(group);
-    let read = |path: &Path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
-    let (stdout, stderr) = (read(&stdout), read(&stderr));
-    let Some(status) = status else {
-        panic!("{script} was not done after {} s; it had said:\n{stdout}\n{stderr}", limit.as_secs());
-    };
-    Finished { status, stdout, stderr }
+    Running { script: script.to_owned(), group: Group(command.spawn().unwrap()), folder }
+}
+
+impl Running {
+    /// The first line of what it writes to stdout. Panics where it ends without one, or takes longer than `limit`.
+    #[allow(dead_code, reason = "not every test talks to a running program")]
+    pub fn first_line(&mut self, limit: Duration) -> String {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some((line, _)) = self.written(STDOUT).split_once('\n') {
+                return line.to_owned();
+            }
+            let ended = self.group.poll(Duration::from_millis(50)).is_some();
+            assert!(
+                !ended && Instant::now() < deadline,
+                "{} has nothing to say:\n{}",
+                self.script,
+                self.written(STDERR)
+            );
+        }
+    }
+
+    /// Closes its stdin and waits for its end. Panics where it takes longer than `limit`.
+    pub fn finish(mut self, limit: Duration) -> Finished {
+        drop(self.group.0.stdin.take());
+        let status = self.group.wait(limit);
+        self.group.end();
+        let (stdout, stderr) = (self.written(STDOUT), self.written(STDERR));
+        let Some(status) = status else {
+            panic!(
+                "{} was not done after {} s; it had said:\n{stdout}\n{stderr}",
+                self.script,
+                limit.as_secs()
+            );
+        };
+        Finished { status, stdout, stderr }
+    }
+
+    fn written(&self, stream: &str) -> String {
+        String::from_utf8_lossy(&fs::read(self.folder.path().join(stream)).unwrap()).into_owned()
+    }
 }
 
 /// A child with all of its own children: dropping it ends those that are left.
@@ -103,23 +154,23 @@ impl Group {
         }
     }
 
+    fn end(&mut self) {
+        self.signal("KILL");
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+
     fn signal(&self, name: &str) {
         if cfg!(unix) {
             let group = format!("-{}", self.0.id());
             // Fails where the group is empty already.
-            Command::new("kill")
-                .args(["-s", name, "--", &group])
-                .stderr(std::process::Stdio::null())
-                .status()
-                .ok();
+            Command::new("kill").args(["-s", name, "--", &group]).stderr(Stdio::null()).status().ok();
         }
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        self.signal("KILL");
-        self.0.kill().ok();
-        self.0.wait().ok();
+        self.end();
     }
 }

@@ -1,0 +1,136 @@
+//! Small pictures side by side in one file, row by row: a sprite sheet.
+
+use super::{super::encoded::SpriteFile, invalid};
+use crate::{error::Result, summary::Image};
+
+/// The page refuses a sheet with a longer side.
+const MAX_SIDE: usize = 8192;
+
+pub(super) fn check(pictures: &[Image], points: usize) -> Result<()> {
+    if pictures.len() != points {
+        return invalid(format!("{} sprites for {points} points; give one for each", pictures.len()));
+    }
+    let size = |image: &Image| (image.width(), image.height());
+    let first = pictures.first().map(size);
+    match pictures.iter().enumerate().find(|(_, image)| Some(size(image)) != first) {
+        Some((index, image)) => invalid(format!(
+            "sprite {index} has {} x {} pixels, sprite 0 has others; all need the same size",
+            image.width(),
+            image.height()
+        )),
+        None => Ok(()),
+    }
+}
+
+/// At least one picture, all of one size.
+pub(super) fn encode(pictures: &[&Image]) -> Result<SpriteFile> {
+    let Some(first) = pictures.first() else { return invalid("there are no sprites") };
+    let from = [first.width() as usize, first.height() as usize];
+    // As many rows as columns, or the page takes the wrong ones: it divides by the number of rows to find the row.
+    let columns = (pictures.len() as f64).sqrt().ceil() as usize;
+    if columns > MAX_SIDE {
+        return invalid(format!(
+            "{} sprites; at most {} fit into a sheet",
+            pictures.len(),
+            MAX_SIDE * MAX_SIDE
+        ));
+    }
+    let size = cell(from, columns);
+    if size != from {
+        tracing::info!(
+            "embedding: {} sprites of {} x {} pixels are made {} x {}, so that the page can show them",
+            pictures.len(),
+            from[0],
+            from[1],
+            size[0],
+            size[1]
+        );
+    }
+    let channels = channels(pictures);
+    let stride = columns * size[0] * channels;
+    let mut pixels = vec![0; columns * size[1] * stride];
+    for (index, picture) in pictures.iter().enumerate() {
+        let (row, column) = (index / columns, index % columns);
+        for (y, line) in resized(picture, channels, size).chunks(size[0] * channels).enumerate() {
+            let at = (row * size[1] + y) * stride + column * size[0] * channels;
+            pixels[at..at + line.len()].copy_from_slice(line);
+        }
+    }
+    let (width, height) = ((columns * size[0]) as u32, (columns * size[1]) as u32);
+    let sheet = match channels {
+        1 => Image::gray(width, height, pixels),
+        3 => Image::rgb(width, height, pixels),
+        _ => Image::rgba(width, height, pixels),
+    }?;
+    Ok(SpriteFile { png: sheet.to_png()?, size: size.map(|side| side as u32) })
+}
+
+/// The size of a cell where there are so many in a row: that of the pictures, or a smaller one of the same shape, as near
+/// as whole pixels allow.
+fn cell(from: [usize; 2], columns: usize) -> [usize; 2] {
+    let longer = from[0].max(from[1]);
+    let to = longer.min(MAX_SIDE / columns);
+    from.map(|side| ((side as f64 * to as f64 / longer as f64).round() as usize).max(1))
+}
+
+/// Channels that hold what all pictures hold.
+fn channels(pictures: &[&Image]) -> usize {
+    let any = |of: &[u8]| pictures.iter().any(|picture| of.contains(&picture.channels()));
+    match (any(&[2, 4]), any(&[3])) {
+        (true, _) => 4,
+        (false, true) => 3,
+        (false, false) => 1,
+    }
+}
+
+/// The picture in these channels and of this size, which is not larger than its own: each pixel is the mean over the
+/// area that it takes.
+fn resized(picture: &Image, channels: usize, [width, height]: [usize; 2]) -> Vec<u8> {
+    let (from_width, from_height) = (picture.width() as usize, picture.height() as usize);
+    let from = picture.pixels().chunks(usize::from(picture.channels()));
+    let from: Vec<[u8; 4]> = from.map(|pixel| in_channels(pixel, channels)).collect();
+    if (width, height) == (from_width, from_height) {
+        return from.iter().flat_map(|pixel| &pixel[..channels]).copied().collect();
+    }
+    let (columns, rows) = (spans(from_width, width), spans(from_height, height));
+    let mut out = Vec::with_capacity(width * height * channels);
+    for row in &rows {
+        for column in &columns {
+            let mut sum = [0.0; 4];
+            for (y, weight_y) in row {
+                for (x, weight_x) in column {
+                    for (sum, value) in sum.iter_mut().zip(from[y * from_width + x]) {
+                        *sum += weight_x * weight_y * f64::from(value);
+                    }
+                }
+            }
+            out.extend(sum[..channels].iter().map(|sum| sum.round() as u8));
+        }
+    }
+    out
+}
+
+/// For each of `to` pixels which of the `from` pixels it covers, and what part of it each of them makes up.
+fn spans(from: usize, to: usize) -> Vec<Vec<(usize, f64)>> {
+    let scale = from as f64 / to as f64;
+    let span = |index: usize| {
+        // In units of 1 / to, everything is whole.
+        let (start, end) = (index * from, (index + 1) * from);
+        let covered = |at: usize| (end.min((at + 1) * to) - start.max(at * to)) as f64 / to as f64;
+        (start / to..end.div_ceil(to)).map(|at| (at, covered(at) / scale)).collect()
+    };
+    (0..to).map(span).collect()
+}
+
+/// A pixel of 1 gray, 2 gray and opacity, 3 RGB or 4 RGBA in 1, 3 or 4 channels.
+fn in_channels(pixel: &[u8], channels: usize) -> [u8; 4] {
+    let (color, opacity) = match *pixel {
+        [gray] => ([gray; 3], 255),
+        [gray, opacity] => ([gray; 3], opacity),
+        [r, g, b] => ([r, g, b], 255),
+        [r, g, b, opacity] => ([r, g, b], opacity),
+        _ => ([0; 3], 0),
+    };
+    let [r, g, b] = color;
+    if channels == 1 { [r, 0, 0, 0] } else { [r, g, b, opacity] }
+}
