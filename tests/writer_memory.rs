@@ -166,3 +166,36 @@ fn a_full_disk_fills_no_memory() {
     let text = output(again(&["sh", "-c", script], "a_full_disk_fills_no_memory", run.path()));
     println!("grown by {} KiB", last_number(&text, "grown").unwrap());
 }
+
+const SUB_RUNS: usize = 100;
+const SUB_RUN_QUEUE: (usize, usize) = (2_000, 4 * MIB);
+
+fn sub_runs(run: &Path) {
+    let before = status("VmRSS:");
+    let writer = SummaryWriter::builder()
+        .max_queued_records(SUB_RUN_QUEUE.0)
+        .max_queued_bytes(SUB_RUN_QUEUE.1)
+        .open(run)
+        .unwrap();
+    let text = "x".repeat(KIB);
+    for number in 0..SUB_RUNS {
+        // One after the other has much to write.
+        let fold = writer.sub_run(&format!("fold_{number}")).unwrap();
+        for step in 0..1_000 {
+            fold.add_text("note", &text, step).unwrap();
+        }
+    }
+    writer.flush().unwrap();
+    tell_growth(before, bound(SUB_RUN_QUEUE.0, SUB_RUN_QUEUE.1, KIB) + SUB_RUNS * 128 * KIB);
+    writer.close().unwrap();
+}
+
+#[test]
+fn many_sub_runs_keep_little() {
+    if let Some(run) = second() {
+        return sub_runs(Path::new(&run));
+    }
+    let run = tempfile::tempdir().unwrap();
+    let text = output(again(&[], "many_sub_runs_keep_little", run.path()));
+    println!("grown by {} KiB", last_number(&text, "grown").unwrap());
+}

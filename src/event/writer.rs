@@ -28,6 +28,9 @@ const FILE_VERSION: &str = "brain.Event:2";
 const WRITER: &str = concat!("convscope ", env!("CARGO_PKG_VERSION"));
 /// Bytes that are written at a time, or one record if that is longer.
 const CHUNK: usize = 1 << 20;
+/// Memory that a file keeps for the next batch, in bytes and in records.
+const KEPT_BYTES: usize = 64 << 10;
+const KEPT_RECORDS: usize = 256;
 /// The session's start in a folder with earlier event files: beyond every value, so that none is forgotten.
 const FORGET_NOTHING: Step = Step::new(i64::MAX);
 /// How often another name is tried when somebody else takes the one that was free.
@@ -282,8 +285,9 @@ impl EventFileWriter {
         let Err(error) = result else {
             self.len += written as u64;
             self.encoded.clear();
+            self.encoded.shrink_to(KEPT_RECORDS);
             self.encoder.clear();
-            self.encoder.shrink_to(CHUNK);
+            self.encoder.shrink_to(KEPT_BYTES);
             return Ok(());
         };
         let whole = self.encoded.iter().take_while(|sample| sample.end <= written).count();

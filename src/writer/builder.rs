@@ -40,8 +40,8 @@ pub enum OnError {
 /// # Memory
 /// What waits to be written is bounded by [`max_queued_bytes`](SummaryWriterBuilder::max_queued_bytes) and
 /// [`max_queued_records`](SummaryWriterBuilder::max_queued_records), whatever the disk does. Around that a writer takes
-/// 1 KiB for each of `max_queued_records` and 4 MiB at most; with the defaults that makes less than 150 MiB. Packing a
-/// value takes six times its size meanwhile (a picture's, unpacked), one value at a time. Of every tag it remembers the
+/// 1 KiB for each of `max_queued_records`, 128 KiB for each sub-run, and 4 MiB at most; with the defaults and a few
+/// sub-runs that makes less than 150 MiB. Packing a value takes six times its size meanwhile (a picture's, unpacked), one value at a time. Of every tag it remembers the
 /// name and some 200 bytes for as long as it lives.
 ///
 /// ```

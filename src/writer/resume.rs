@@ -57,7 +57,7 @@ fn walk(dir: &Path, folders: &mut Vec<Folder>) -> Result<()> {
         // A link to a folder may lead to another run.
         match entry.file_type() {
             Ok(kind) if kind.is_dir() => below.push(entry.path()),
-            Ok(_) if entry.path().is_file() => names.push(entry.file_name()),
+            Ok(kind) if kind.is_file() || entry.path().is_file() => names.push(entry.file_name()),
             Ok(_) => {}
             Err(error) => return Err(Error::io("read", entry.path(), error)),
         }

@@ -16,6 +16,8 @@ use crate::{
 /// Pauses between attempts on a failing disk: each encodes the whole backlog.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Room that a run keeps for the next batch.
+const KEPT_RECORDS: usize = 256;
 
 /// One run on its way to disk. Samples stay here until they are in a file.
 pub(super) struct RunFile {
@@ -110,6 +112,7 @@ impl RunFile {
             written.bytes += cost(&sample.summary);
             self.last = self.last.max(Some(sample.step));
         }
+        self.backlog.shrink_to(KEPT_RECORDS);
         self.in_file -= appended.unencodable.len() as u64;
         written.unencodable = appended.unencodable;
         appended.failure.map_or(Ok(()), Err)

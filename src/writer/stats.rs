@@ -35,9 +35,9 @@ const TIMED_ONE_IN: u32 = 61;
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct WriterStats {
-    /// Values in event files.
+    /// Values that were written to event files, also to such that were removed since.
     pub records: u64,
-    /// Bytes in event files.
+    /// Bytes that were written to event files.
     pub bytes: u64,
     /// Event files made.
     pub files: u64,
@@ -125,8 +125,8 @@ impl StatsLog {
 type Account = (&'static str, &'static str, fn(&WriterStats) -> f64);
 
 const ACCOUNTS: [Account; 10] = [
-    ("logger/records", "Values in event files.", |stats| stats.records as f64),
-    ("logger/bytes", "Bytes in event files.", |stats| stats.bytes as f64),
+    ("logger/records", "Values that were written to event files.", |stats| stats.records as f64),
+    ("logger/bytes", "Bytes that were written to event files.", |stats| stats.bytes as f64),
     ("logger/files", "Event files made.", |stats| stats.files as f64),
     ("logger/most_queued_records", "Most values that were waiting at one time.", |stats| {
         stats.most_queued_records as f64

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     builder::SummaryWriterBuilder,
-    queue::{Queue, QueueOptions},
+    queue::{Queue, QueueOptions, on_a_writer_thread},
     runs::RunId,
     sink::{Entry, SummarySink},
     stats::WriterStats,
@@ -199,7 +199,8 @@ impl SummaryWriter {
         self.shared.queue.push(self.run, tag, step.into(), self.wall_time, summary)
     }
 
-    /// Waits until everything that was added before is in its file, where TensorBoard sees it.
+    /// Waits until everything that was added before is in its file, where TensorBoard sees it, and where it stays if the
+    /// program is killed. (Only [`close`](SummaryWriter::close) waits for the device, as it takes for a power cut.)
     ///
     /// # Errors
     /// The first error that was not yet returned, or why values still wait; with
@@ -245,8 +246,11 @@ impl fmt::Debug for SummaryWriter {
 }
 
 impl Shared {
-    /// Waits for the end of the thread, which has said that it is at its end.
+    /// Waits for the end of the thread, which has said that it is at its end; not on that thread itself.
     fn join(&self) {
+        if on_a_writer_thread() {
+            return;
+        }
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             // What a panic of the thread lost is counted by the queue.

@@ -53,7 +53,7 @@ pub fn output(mut command: Command) -> String {
 /// What follows `word ` in the last whole line that has it.
 pub fn last_number(text: &str, word: &str) -> Option<i64> {
     let whole = &text[..=text.rfind('\n')?];
-    let after = whole.lines().filter_map(|line| line.split_once(&format!("{word} "))).last()?.1;
+    let after = whole.lines().filter_map(|line| line.split_once(&format!("{word} "))).next_back()?.1;
     Some(after.trim().parse().unwrap())
 }
 

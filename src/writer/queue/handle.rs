@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use super::{Phase, Queue, State, thread::on_a_writer_thread};
+use super::{Phase, Queue, State, on_a_writer_thread};
 use crate::{
     error::{Error, ErrorKind, Result},
     event::Sample,
@@ -58,7 +58,8 @@ impl Queue {
         if self.is_due(&state) {
             self.work.notify_one();
         }
-        let unreported = state.unreported.take();
+        // A `tracing` subscriber is not the one to be told.
+        let unreported = state.unreported.take_if(|_| !on_a_writer_thread());
         timer.stop(&mut state.stats);
         drop(state);
         if let Some((run, tag, before)) = warning {

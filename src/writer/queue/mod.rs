@@ -11,7 +11,7 @@ use std::{
 };
 
 use self::state::{Phase, State};
-pub(super) use self::thread::this_is_a_writer_thread;
+pub(super) use self::thread::{on_a_writer_thread, this_is_a_writer_thread};
 use super::{
     builder::{BackPressure, OnError},
     runs::RunId,

@@ -32,7 +32,7 @@ pub(in crate::writer) fn this_is_a_writer_thread() {
 
 /// Whether this is a background thread, of whatever writer: none of them may wait for another, since the other could
 /// wait for it.
-pub(super) fn on_a_writer_thread() -> bool {
+pub(in crate::writer) fn on_a_writer_thread() -> bool {
     WRITES.get()
 }
 
