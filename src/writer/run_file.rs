@@ -10,7 +10,7 @@ use super::failure::Failure;
 use crate::{
     error::{Error, Result},
     event::{Appended, Disk, EventFileOptions, EventFileWriter, Sample},
-    summary::{Step, Summary},
+    summary::{Kind, Step, Summary},
 };
 
 /// Pauses between attempts on a failing disk: each encodes the whole backlog.
@@ -25,6 +25,8 @@ pub(super) struct RunFile {
     options: EventFileOptions,
     file: Option<EventFileWriter>,
     backlog: Vec<Sample>,
+    /// Embeddings, which become files of their own: where one cannot be written, the others do not wait for it.
+    embeddings: Vec<Sample>,
     /// Samples in `file`.
     in_file: u64,
     /// Bytes of `file` that were told of.
@@ -67,11 +69,15 @@ pub(super) struct Written {
 impl RunFile {
     pub(super) fn new(dir: PathBuf, options: EventFileOptions, file: Option<EventFileWriter>) -> RunFile {
         let told = file.as_ref().map_or(0, EventFileWriter::len);
-        RunFile { dir, options, file, backlog: Vec::new(), in_file: 0, told, retry: None, last: None }
+        let (backlog, embeddings) = (Vec::new(), Vec::new());
+        RunFile { dir, options, file, backlog, embeddings, in_file: 0, told, retry: None, last: None }
     }
 
     pub(super) fn push(&mut self, sample: Sample) {
-        self.backlog.push(sample);
+        match sample.summary.kind() {
+            Kind::Embedding => self.embeddings.push(sample),
+            _ => self.backlog.push(sample),
+        }
     }
 
     /// Writes what waits, as far as possible. While writing fails it is tried less and less often, but where it is
@@ -98,15 +104,31 @@ impl RunFile {
     }
 
     fn write_backlog(&mut self, disk: &dyn Disk, written: &mut Written) -> Result<()> {
-        if self.backlog.is_empty() {
+        let mut backlog = mem::take(&mut self.backlog);
+        let values = self.write_samples(disk, &mut backlog, written);
+        self.backlog = backlog;
+        let mut embeddings = mem::take(&mut self.embeddings);
+        let files = self.write_samples(disk, &mut embeddings, written);
+        self.embeddings = embeddings;
+        values.and(files)
+    }
+
+    /// Takes from `samples` what is written.
+    fn write_samples(
+        &mut self,
+        disk: &dyn Disk,
+        samples: &mut Vec<Sample>,
+        written: &mut Written,
+    ) -> Result<()> {
+        if samples.is_empty() {
             return Ok(());
         }
-        let mut appended = self.append(disk, written)?;
+        let mut appended = self.append(disk, samples, written)?;
         // A file that was removed meanwhile took the samples and lost them: once more, to a new one.
         if appended.failure.is_none() && self.give_up_lost_file(written) {
-            appended = self.append(disk, written)?;
+            appended = self.append(disk, samples, written)?;
         }
-        for sample in self.backlog.drain(..appended.done) {
+        for sample in samples.drain(..appended.done) {
             written.records += 1;
             self.in_file += 1;
             written.bytes += cost(&sample.summary);
@@ -114,7 +136,7 @@ impl RunFile {
         }
         self.backlog.shrink_to(KEPT_RECORDS);
         self.in_file -= appended.unencodable.len() as u64;
-        written.unencodable = appended.unencodable;
+        written.unencodable.extend(appended.unencodable);
         appended.failure.map_or(Ok(()), Err)
     }
 
@@ -124,7 +146,7 @@ impl RunFile {
     }
 
     /// Appends to the live file; to a new one where there is none.
-    fn append(&mut self, disk: &dyn Disk, written: &mut Written) -> Result<Appended> {
+    fn append(&mut self, disk: &dyn Disk, samples: &[Sample], written: &mut Written) -> Result<Appended> {
         let file = match &mut self.file {
             Some(file) => file,
             none => {
@@ -134,7 +156,7 @@ impl RunFile {
                 file
             }
         };
-        let appended = file.append_some(disk, &self.backlog);
+        let appended = file.append_some(disk, samples);
         written.file_bytes += file.len() - self.told;
         self.told = file.len();
         Ok(appended)

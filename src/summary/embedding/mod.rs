@@ -56,13 +56,13 @@ impl Embedding {
     /// Points one after another: `values` holds `dimensions` numbers of each.
     ///
     /// # Errors
-    /// No dimension, no point, a number of values that is no multiple of `dimensions`, and no point of which all numbers
-    /// are finite.
+    /// No dimension, a number of values that is no multiple of `dimensions`, and fewer than two points of which all numbers
+    /// are finite: the page does not list those.
     pub fn new(values: impl Into<Arc<[f32]>>, dimensions: usize) -> Result<Embedding> {
         let values = values.into();
         if dimensions == 0 || values.is_empty() || values.len() % dimensions != 0 {
             return invalid(format!(
-                "{} numbers for points of {dimensions} dimensions; give at least one point, and all numbers of each",
+                "{} numbers for points of {dimensions} dimensions; give all numbers of each point",
                 values.len()
             ));
         }
@@ -70,9 +70,9 @@ impl Embedding {
             values.chunks(dimensions).map(|point| point.iter().all(|v| v.is_finite())).collect();
         let embedding = Embedding { values, dimensions, finite, metadata: None, sprites: None };
         let (points, left_out) = (embedding.points(), embedding.non_finite());
-        if left_out == points {
+        if points - left_out < 2 {
             return invalid(format!(
-                "each of the {points} points has a number that is not finite; none can be shown"
+                "{points} points, {left_out} of them with a number that is not finite; TensorBoard shows two or more"
             ));
         }
         if left_out > 0 {
