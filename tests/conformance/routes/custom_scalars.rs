@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{at, clock, server::Server, single};
 
 const RUN: &str = "custom_scalars";
-const TAGS: [&str; 4] = ["loss", "loss (low)", "loss (high)", "loss.other"];
+const TAGS: [&str; 4] = ["loss", "loss[low]", "loss[high]", "loss.other"];
 
 pub fn write(logdir: &Path) {
     let writer = SummaryWriter::open(logdir.join(RUN)).unwrap();
@@ -30,8 +30,8 @@ fn value(tag: usize, step: i64) -> f64 {
 
 fn layout() -> Layout {
     let curves = Chart::multiline("curves", ["loss.*", "accuracy"]);
-    let exact = Chart::tags("exactly these", ["loss (low)"]);
-    let band = Chart::margin("band", [("loss", "loss (low)", "loss (high)")]);
+    let exact = Chart::tags("exactly these", ["loss[low]"]);
+    let band = Chart::margin("band", [("loss", "loss[low]", "loss[high]")]);
     Layout::new(vec![
         Category::new("First", vec![curves, exact]),
         Category::new("Second", vec![band]).closed(),
@@ -46,7 +46,7 @@ pub fn check(server: &Server) {
             {"title": "exactly these", "multiline": {"tag": [EXACTLY]}},
         ]},
         {"title": "Second", "closed": true, "chart": [
-            {"title": "band", "margin": {"series": [{"value": "loss", "lower": "loss (low)", "upper": "loss (high)"}]}},
+            {"title": "band", "margin": {"series": [{"value": "loss", "lower": "loss[low]", "upper": "loss[high]"}]}},
         ]},
     ]);
     server.shows("custom_scalars/layout", &[], "category", layout);
@@ -63,5 +63,5 @@ pub fn check(server: &Server) {
     }
 }
 
-/// `loss (low)` and nothing longer, as a regular expression.
-const EXACTLY: &str = r"loss \(low\)$";
+/// `loss[low]` and nothing longer, as a regular expression.
+const EXACTLY: &str = r"loss\[low\]$";
