@@ -280,10 +280,17 @@ fn every_sink_takes_them() {
     sub.add_video("video", Video::new(frames(1, 1), 1.0).unwrap(), Step::new(1)).unwrap();
     sub.add_tensor("tensor", Tensor::scalar("text".to_owned()), Step::new(1)).unwrap();
     sub.add_table("table", &Table::new(["a", "b"]), Step::new(1)).unwrap();
-    let [sound, video, tensor, table] = &memory.entries[..] else { panic!("{:?}", memory.entries) };
+    let image = Image::gray(1, 1, vec![0]).unwrap();
+    sub.add_figure("figure", &|| Image::gray(5, 1, vec![1; 5]), Step::new(1)).unwrap();
+    sub.add_image_with_boxes("boxes", &image, &[], Step::new(1)).unwrap();
+    let [sound, video, tensor, table, figure, boxes] = &memory.entries[..] else {
+        panic!("{:?}", memory.entries)
+    };
     assert_eq!(sound.summary.as_audio().unwrap()[0].frames(), 1);
     assert_eq!(video.summary.as_videos().unwrap()[0].frames().len(), 1);
     assert_eq!(tensor.summary.as_tensor().unwrap().values::<String>().unwrap(), ["text"]);
     assert_eq!(table.summary.as_text().unwrap(), "| a | b |\n|---|---|\n");
+    let width = |entry: &convscope::Entry| entry.summary.as_images().unwrap()[0].width();
+    assert_eq!((width(figure), width(boxes)), (5, 350));
     assert!(memory.entries.iter().all(|entry| entry.run == "train"));
 }

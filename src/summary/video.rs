@@ -68,7 +68,7 @@ impl Video {
 
     /// The same video as a GIF, for programs that do not play an animated PNG. It has at most 256 colours per frame,
     /// each pixel is seen or not, and its times are hundredths of a second, at least two: the mean over the frames is
-    /// right, up to 50 frames per second.
+    /// right, up to 50 frames per second. Finding the colours takes several times as long as packing the other format.
     #[must_use]
     pub fn gif(mut self) -> Video {
         self.format = Format::Gif;

@@ -3,10 +3,11 @@
 use super::scalars::{first_error, scalars_run};
 use crate::{
     error::Result,
+    render::{self, BoundingBox},
     summary::{
-        Audio, ConceptualGraph, Embedding, GRAPH_TAG, Graph, HPARAMS_END_TAG, HPARAMS_START_TAG, HParams,
-        Histogram, Image, LAYOUT_TAG, Layout, Mesh, PrCurve, SessionStatus, Step, Summary, TENSOR_PLUGIN,
-        Table, Tag, Tensor, Video, WallTime,
+        Audio, ConceptualGraph, Embedding, Figure, GRAPH_TAG, Graph, HPARAMS_END_TAG, HPARAMS_START_TAG,
+        HParams, Histogram, Image, LAYOUT_TAG, Layout, Mesh, PrCurve, SessionStatus, Step, Summary,
+        TENSOR_PLUGIN, Table, Tag, Tensor, Video, WallTime,
     },
 };
 
@@ -129,6 +130,28 @@ pub trait SummarySink {
     /// As [`add`](SummarySink::add).
     fn add_video(&mut self, tag: &str, video: Video, step: Step) -> Result<()> {
         self.add(tag, Summary::video(video), step)
+    }
+
+    /// Takes a picture with boxes and their labels [drawn](render::draw_boxes) on it.
+    ///
+    /// # Errors
+    /// Those of [`render::draw_boxes`], and as [`add`](SummarySink::add).
+    fn add_image_with_boxes(
+        &mut self,
+        tag: &str,
+        image: &Image,
+        boxes: &[BoundingBox],
+        step: Step,
+    ) -> Result<()> {
+        self.add_image(tag, render::draw_boxes(image, boxes)?, step)
+    }
+
+    /// Takes what another crate draws, as a picture.
+    ///
+    /// # Errors
+    /// Why it could not be drawn, and as [`add`](SummarySink::add).
+    fn add_figure(&mut self, tag: &str, figure: &dyn Figure, step: Step) -> Result<()> {
+        self.add_image(tag, figure.to_image()?, step)
     }
 
     /// Takes an array for scripts that read the file.
