@@ -244,6 +244,34 @@ fn a_flushed_run_is_seen_while_it_is_open() {
     all_loaders_see(logdir.path(), &run.expected);
 }
 
+/// What a killed program leaves: the beginning of a record at the end of a file.
+#[test]
+fn a_torn_end_is_passed_over_before_and_after_resuming() {
+    let logdir = tempfile::tempdir().unwrap();
+    let mut run = Recorder::open(logdir.path(), "killed");
+    for step in 0..10 {
+        run.scalar("", "loss", step, step as f64);
+        run.add("", "note", step, Summary::text(format!("step {step}")));
+    }
+    let clock = run.clock;
+    let mut expected = run.close();
+    let folder = logdir.path().join("killed");
+    let file = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = std::fs::read(&file).unwrap();
+    // 30 bytes of a longer record: the first one of the file once more.
+    bytes.extend_from_within(..30);
+    std::fs::write(&file, bytes).unwrap();
+    all_loaders_see(logdir.path(), &expected);
+
+    let writer = SummaryWriter::resume(&folder, 10).unwrap();
+    let mut run = Recorder { writer, name: "killed", clock, expected: AllSeries::new() };
+    run.scalar("", "loss", 10, 10.0);
+    for (key, second) in run.close() {
+        expected.get_mut(&key).unwrap().points.extend(second.points);
+    }
+    all_loaders_see(logdir.path(), &expected);
+}
+
 /// A run that stopped after step 9, and goes on from its checkpoint of step 5 in a second file: one clean curve, also
 /// for what the second attempt does not write again.
 #[test]
