@@ -1,6 +1,6 @@
 //! convscope makes a CNN that trains on libtorch explain itself in stock TensorBoard.
 //!
-//! Three ways to use it:
+//! Four ways to use it:
 //!
 //! * **Watch an own training loop**: attach the [`TensorBoard`] callback with a [`Session`], three lines in a `tch`
 //!   loop. Optimiser, loss and parameters stay as they are, bit for bit. [`capture`] shows how layers become visible.
@@ -8,6 +8,7 @@
 //!   architecture that is data ([`arch::ModelSpec`]).
 //! * **Write event files, nothing else**: [`SummaryWriter`], with `default-features = false` and without libtorch, from
 //!   any program.
+//! * **Read event files back**, whoever wrote them: [`LogDir`], without libtorch too.
 //!
 //! ```
 //! use convscope::SummaryWriter;
@@ -70,6 +71,7 @@ pub mod trainer;
 pub use crate::{
     arch::ModelSpec,
     error::{Error, ErrorKind, Result},
+    logdir::LogDir,
     summary::{
         Audio, Bucket, Figure, HParam, HParams, Histogram, Image, Kind, Mesh, PrCounter, PrCurve,
         SessionStatus, Step, Summary, Table, Tag, Tensor, Video, WallTime,

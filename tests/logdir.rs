@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 
 use convscope::{
     Step, Summary, SummaryWriter,
-    logdir::{LogDir, Restarts, SeriesKind},
+    logdir::{LogDir, LogDirOptions, Restarts, Run, SeriesKind},
 };
 
 fn writer(run: &Path) -> SummaryWriter {
@@ -33,7 +33,7 @@ fn what_was_written_is_read() {
 
     let logs = LogDir::open(folder.path()).unwrap();
     assert_eq!(logs.problems().count(), 0);
-    assert_eq!(logs.runs().iter().map(|run| run.name()).collect::<Vec<_>>(), ["a/train"]);
+    assert_eq!(logs.runs().iter().map(Run::name).collect::<Vec<_>>(), ["a/train"]);
     let run = logs.run("a/train").unwrap();
     let tags: Vec<_> = run.tags().iter().map(|info| (info.tag.as_str(), info.kind, info.values)).collect();
     assert_eq!(
@@ -140,4 +140,72 @@ fn written_anew_in_place() {
     assert_eq!(curve(&logs, "run", "loss"), [(0, 7.0), (1, 8.0)]);
     assert_eq!(logs.problems().count(), 1);
     assert_eq!(logs.options().restarts, Restarts::DataServer);
+}
+
+/// A training that is resumed leaves one curve, whichever rules are asked for.
+#[test]
+fn a_resumed_run_looks_the_same_by_all_rules() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = writer(folder.path());
+    for step in 0..10 {
+        first.add_scalar("a", 1.0, step).unwrap();
+        first.add_scalar("b", 1.0, step).unwrap();
+    }
+    first.close().unwrap();
+    let mut followed = LogDir::open(folder.path()).unwrap();
+    let second = SummaryWriter::resume(folder.path(), 5).unwrap();
+    for step in 5..8 {
+        second.add_scalar("a", 2.0, step).unwrap();
+    }
+    second.close().unwrap();
+    followed.refresh().unwrap();
+    for restarts in [Restarts::DataServer, Restarts::Python, Restarts::KeepAll] {
+        let anew =
+            LogDir::open_with(folder.path(), LogDirOptions { restarts, ..Default::default() }).unwrap();
+        for logs in [&followed, &anew] {
+            let steps = |tag| curve(logs, ".", tag).into_iter().map(|point| point.0).collect::<Vec<_>>();
+            assert_eq!(steps("a"), [0, 1, 2, 3, 4, 5, 6, 7]);
+            assert_eq!(steps("b"), [0, 1, 2, 3, 4]);
+            assert_eq!(curve(logs, ".", "a")[5], (5, 2.0));
+        }
+    }
+}
+
+/// While one thread writes, what another reads is always the beginning of it.
+#[test]
+fn reads_while_somebody_writes() {
+    const STEPS: i64 = 3000;
+    let folder = tempfile::tempdir().unwrap();
+    let writer = writer(folder.path());
+    let mut logs = LogDir::open(folder.path()).unwrap();
+    let thread = std::thread::spawn(move || {
+        for step in 0..STEPS {
+            writer.add_scalar("loss", step as f64, step).unwrap();
+            writer.add_histogram("h", &[step as f64], step).unwrap();
+            if step % 50 == 0 {
+                writer.flush().unwrap();
+            }
+        }
+        writer.close().unwrap();
+    });
+    let mut seen = 0;
+    loop {
+        let done = thread.is_finished();
+        logs.refresh().unwrap();
+        let run = logs.run(".").unwrap();
+        if run.tag("loss").is_ok() {
+            let loss = curve(&logs, ".", "loss");
+            assert!(loss.iter().enumerate().all(|(index, point)| *point == (index as i64, index as f64)));
+            assert!(loss.len() >= seen, "values vanished");
+            seen = loss.len();
+        }
+        if done {
+            break;
+        }
+    }
+    thread.join().unwrap();
+    assert_eq!(seen, STEPS as usize);
+    let histograms = logs.run(".").unwrap().histograms("h").unwrap();
+    assert_eq!(histograms.map(|point| point.unwrap().value[0].count).sum::<f64>(), STEPS as f64);
+    assert_eq!(logs.problems().count(), 0);
 }

@@ -9,7 +9,7 @@ mod events;
 use std::{fs, path::Path};
 
 use convscope::{
-    logdir::{Limits, LogDir, LogDirOptions, Problem, ProblemKind},
+    logdir::{Limits, LogDir, LogDirOptions, Problem, ProblemKind, Run},
     proto::{DataType, GraphDef, NodeDef, TensorProto, TensorShapeProto, tensor_shape_proto::Dim},
     record::MaskedCrc,
 };
@@ -83,7 +83,7 @@ fn runs_and_files() {
         events::write(folder.path(), run, &[EventFile::new().bytes(), EventFile::new().bytes()]);
     }
     let logs = open(folder.path(), Limits { max_runs: 2, ..Limits::default() });
-    assert_eq!(logs.runs().iter().map(|run| run.name()).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(logs.runs().iter().map(Run::name).collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(problem(&logs).kind, ProblemKind::Limit);
     let logs = open(folder.path(), Limits { max_files: 3, ..Limits::default() });
     assert_eq!(logs.runs().iter().map(|run| run.files().len()).collect::<Vec<_>>(), [2, 1]);
@@ -179,7 +179,7 @@ fn links_are_followed_but_not_in_circles() {
     std::os::unix::fs::symlink(folder.path().join("run"), folder.path().join("same")).unwrap();
     std::os::unix::fs::symlink(folder.path(), folder.path().join("run/loop")).unwrap();
     let logs = open(folder.path(), Limits::default());
-    assert_eq!(logs.runs().iter().map(|run| run.name()).collect::<Vec<_>>(), ["run", "same"]);
+    assert_eq!(logs.runs().iter().map(Run::name).collect::<Vec<_>>(), ["run", "same"]);
     assert!(logs.problems().all(|problem| problem.kind == ProblemKind::Unreadable));
     assert!(logs.problems().count() > 0);
 }

@@ -247,14 +247,12 @@ impl LogFile {
             return Go::On;
         };
         let go = self.take_event(offset, &event, wall_time, budget);
-        if matches!(go, Go::On) {
-            self.events += 1;
-            if self.start_time.is_none_or(|start| wall_time < start) {
-                self.start_time = Some(wall_time);
-            }
-            if let (None, Some(writer)) = (&self.writer, event.writer) {
-                self.writer = Some(String::from_utf8_lossy(writer).chars().take(MAX_WRITER).collect());
-            }
+        self.events += 1;
+        if self.start_time.is_none_or(|start| wall_time < start) {
+            self.start_time = Some(wall_time);
+        }
+        if let (None, Some(writer)) = (&self.writer, event.writer) {
+            self.writer = Some(String::from_utf8_lossy(writer).chars().take(MAX_WRITER).collect());
         }
         go
     }

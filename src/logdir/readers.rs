@@ -78,7 +78,10 @@ impl Run {
             match number {
                 Some(number) => points.push(row.point(number)),
                 None => {
-                    tracing::warn!("tag `{tag}`: the value at step {} is no number and is left out", row.step)
+                    tracing::warn!(
+                        "tag `{tag}`: the value at step {} is no number and is left out",
+                        row.step
+                    );
                 }
             }
         }

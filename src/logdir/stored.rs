@@ -24,6 +24,7 @@ pub(super) const MAX_PARTS: usize = 1 << 20;
 
 /// A value as it stands in the file.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant)] // there is one at a time
 pub(super) enum Stored {
     /// A serialized `GraphDef`.
     Graph(Vec<u8>),

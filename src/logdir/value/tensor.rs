@@ -32,8 +32,7 @@ fn typed(tensor: TensorProto) -> Option<Tensor> {
     if dtype == DataType::DtString {
         let dims = tensor.tensor_shape.unwrap_or_default().dim;
         let shape = dims.iter().map(|dim| usize::try_from(dim.size).ok()).collect::<Option<Vec<usize>>>()?;
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|error| error.into_bytes());
-        let texts = tensor.string_val.into_iter().map(text).map(|text| text.unwrap_or_else(lossy)).collect();
+        let texts = tensor.string_val.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect();
         return Tensor::new::<String>(&shape, texts).ok();
     }
     if let DataType::DtInt64 | DataType::DtUint64 = dtype {
@@ -69,8 +68,4 @@ fn wide(tensor: &TensorProto) -> Option<Vec<i64>> {
         (_, []) => unsigned(&mut tensor.uint64_val.iter().copied()),
         (_, words) => unsigned(&mut words.iter().map(|&word| u64::from_le_bytes(word))),
     }
-}
-
-fn lossy(bytes: Vec<u8>) -> String {
-    String::from_utf8_lossy(&bytes).into_owned()
 }
