@@ -13,19 +13,19 @@ fn main() -> Result<()> {
 
     // The trainings need not have the same settings, nor measure the same: the table has a column for each.
     let sgd = HParams::new().with("optimizer", "sgd").with("learning rate", 0.1).with("momentum", 0.9);
-    train(&search, sgd.with("augmentation", true), 0.1)?;
+    train(&search, &sgd.with("augmentation", true), 0.1)?;
     for rate in [1e-2, 1e-3] {
         let adam = HParams::new().with("optimizer", "adam").with("learning rate", rate);
-        train(&search, adam.with("augmentation", false), rate)?;
+        train(&search, &adam.with("augmentation", false), rate)?;
     }
     println!("wrote {}\nshow it: tensorboard --logdir {logdir}", search.display());
     Ok(())
 }
 
 /// Pretends to train.
-fn train(search: &Path, hparams: HParams, rate: f64) -> Result<()> {
+fn train(search: &Path, hparams: &HParams, rate: f64) -> Result<()> {
     let writer = SummaryWriter::create(search)?; // a run of its own
-    writer.add_hparams(&hparams)?;
+    writer.add_hparams(hparams)?;
     let validation = writer.sub_run("validation")?;
     for step in 1..=20 {
         let loss = (-rate.sqrt() * f64::from(step)).exp();

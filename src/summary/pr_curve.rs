@@ -182,9 +182,10 @@ impl PrCurve {
     }
 
     /// Thresholds that TensorBoard leaves out although something is predicted positive there: it takes whole numbers.
+    /// The first one is always shown.
     fn hidden(&self) -> usize {
         let positive = self.true_positives().iter().zip(self.false_positives());
-        positive.filter(|&(&tp, &fp)| tp + fp > 0.0 && tp < 1.0 && fp < 1.0).count()
+        positive.skip(1).filter(|&(&tp, &fp)| tp + fp > 0.0 && tp < 1.0 && fp < 1.0).count()
     }
 
     /// The thresholds, from 0 to 1.
@@ -260,4 +261,21 @@ pub(super) fn check_thresholds(thresholds: usize) -> Result<()> {
         return Err(Error::invalid("thresholds of a PR curve", why));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thresholds_that_the_page_leaves_out_are_counted() {
+        let hidden = |weight: f32| {
+            PrCurve::weighted(&[true, false, true], &[0.9, 0.6, 0.3], &[weight; 3], 11)
+                .map(|curve| curve.hidden())
+        };
+        // Of the 10 thresholds up to 0.9 those where no count reaches 1.
+        assert_eq!(hidden(1.0).unwrap(), 0);
+        assert_eq!(hidden(0.5).unwrap(), 6, "two positives reach 1 up to the threshold 0.3");
+        assert_eq!(hidden(0.1).unwrap(), 9, "all but the first");
+    }
 }
