@@ -1,6 +1,6 @@
 //! TensorBoard shows the cells of a table as they were written.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)] // in helpers
 
 #[path = "support/python.rs"]
 mod python;
