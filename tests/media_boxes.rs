@@ -100,7 +100,7 @@ fn a_label_is_a_plate_above_its_box_or_where_there_is_room() {
     let plate_of = |x: f64, y: f64| {
         let image = ground(300, 200);
         let bare = BoundingBox::new(x, y, x + 80.0, y + 60.0).rgb(RED);
-        let without = draw_boxes(&image, &[bare.clone()]).unwrap();
+        let without = draw_boxes(&image, std::slice::from_ref(&bare)).unwrap();
         let with = draw_boxes(&image, &[bare.label("cat 0.9")]).unwrap();
         let changed: Vec<(usize, usize)> = (0..300 * 200)
             .map(|i| (i % 300, i / 300))

@@ -9,10 +9,12 @@ mod graph;
 mod histogram;
 mod hparams;
 mod image;
+mod kind;
 mod layout;
 mod mesh;
 mod pr_counter;
 mod pr_curve;
+mod readers;
 mod scalar;
 mod scene;
 mod step;
@@ -25,8 +27,6 @@ mod text;
 mod video;
 mod wall_time;
 
-use std::fmt;
-
 pub use self::{
     audio::Audio,
     conceptual_graph::{ConceptualGraph, ConceptualLayer},
@@ -36,6 +36,7 @@ pub use self::{
     histogram::{Bucket, Histogram},
     hparams::{HParam, HParams, SessionStatus},
     image::Image,
+    kind::Kind,
     layout::{Category, Chart, Layout},
     mesh::Mesh,
     pr_counter::PrCounter,
@@ -60,58 +61,6 @@ use crate::{
     error::{Error, Result},
     proto::{self, DataClass, summary_metadata::PluginData},
 };
-
-/// Which dashboard of TensorBoard a value is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Kind {
-    /// A number.
-    Scalar,
-    /// A distribution.
-    Histogram,
-    /// One picture or several of one step.
-    Image,
-    /// Markdown.
-    Text,
-    /// One clip of sound or several of one step.
-    Audio,
-    /// An array for a dashboard that is a plugin.
-    Tensor,
-    /// Operations and how they are connected.
-    Graph,
-    /// Layers and how they are connected.
-    ConceptualGraph,
-    /// Points in many dimensions.
-    Embedding,
-    /// Precision and recall over thresholds.
-    PrCurve,
-    /// The arrangement of the page Custom Scalars.
-    CustomScalars,
-    /// Points, colours or triangles in space.
-    Mesh,
-    /// Hyperparameters of a training, or how it ended.
-    HParams,
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Kind::Scalar => "scalar",
-            Kind::Histogram => "histogram",
-            Kind::Image => "image",
-            Kind::Text => "text",
-            Kind::Audio => "audio",
-            Kind::Tensor => "tensor",
-            Kind::Graph => "graph",
-            Kind::ConceptualGraph => "conceptual graph",
-            Kind::Embedding => "embedding",
-            Kind::PrCurve => "PR curve",
-            Kind::CustomScalars => "custom scalars layout",
-            Kind::Mesh => "mesh",
-            Kind::HParams => "hyperparameter",
-        })
-    }
-}
 
 /// What a value holds.
 #[derive(Debug, Clone)]
@@ -335,103 +284,6 @@ impl Summary {
             Value::Layout(_) => Kind::CustomScalars,
             Value::Mesh(_) => Kind::Mesh,
             Value::HParams(_) => Kind::HParams,
-        }
-    }
-
-    /// The number, where it is one.
-    ///
-    /// ```
-    /// use convscope::Summary;
-    ///
-    /// assert_eq!(Summary::scalar(0.5).as_scalar(), Some(0.5));
-    /// assert_eq!(Summary::text("none").as_scalar(), None);
-    /// ```
-    pub fn as_scalar(&self) -> Option<f64> {
-        match self.value {
-            Value::Scalar(value) => Some(value),
-            _ => None,
-        }
-    }
-
-    /// The buckets, where it is a distribution.
-    pub fn as_buckets(&self) -> Option<&[Bucket]> {
-        match &self.value {
-            Value::Histogram(buckets) => Some(buckets),
-            _ => None,
-        }
-    }
-
-    /// The pictures, where it holds some.
-    pub fn as_images(&self) -> Option<&[Image]> {
-        match &self.value {
-            Value::Images(images) => Some(images),
-            _ => None,
-        }
-    }
-
-    /// The Markdown, where it is a text.
-    pub fn as_text(&self) -> Option<&str> {
-        match &self.value {
-            Value::Text(markdown) => Some(markdown),
-            _ => None,
-        }
-    }
-
-    /// The clips, where it holds sound.
-    pub fn as_audio(&self) -> Option<&[Audio]> {
-        match &self.value {
-            Value::Audio(clips) => Some(clips),
-            _ => None,
-        }
-    }
-
-    /// The curve, where it is one.
-    pub fn as_pr_curve(&self) -> Option<&PrCurve> {
-        match &self.value {
-            Value::PrCurve(curve) => Some(curve),
-            _ => None,
-        }
-    }
-
-    /// The videos, where it holds some.
-    pub fn as_videos(&self) -> Option<&[Video]> {
-        match &self.value {
-            Value::Videos(videos) => Some(videos),
-            _ => None,
-        }
-    }
-
-    /// The layout, where it is one.
-    pub fn as_layout(&self) -> Option<&Layout> {
-        match &self.value {
-            Value::Layout(layout) => Some(layout),
-            _ => None,
-        }
-    }
-
-    /// The array, where it is one for a plugin.
-    pub fn as_tensor(&self) -> Option<&Tensor> {
-        match &self.value {
-            Value::Tensor(value) => Some(&value.tensor),
-            _ => None,
-        }
-    }
-
-    /// The whole mesh, where it is a part of one.
-    pub fn as_mesh(&self) -> Option<&Mesh> {
-        match &self.value {
-            Value::Mesh(part) => Some(part.mesh()),
-            _ => None,
-        }
-    }
-
-    /// What no later value of the tag may change, because readers keep it of the first value alone. Empty where there
-    /// is no such thing.
-    pub(crate) fn fixed(&self) -> Vec<u8> {
-        match &self.value {
-            Value::Mesh(part) => part.fixed(),
-            Value::HParams(session) => session.content(),
-            _ => Vec::new(),
         }
     }
 
