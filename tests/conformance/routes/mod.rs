@@ -9,6 +9,7 @@ mod hparams;
 mod images;
 mod mesh;
 mod pr_curves;
+mod projector;
 mod scalars;
 mod server;
 mod text;
@@ -29,7 +30,7 @@ struct Dashboard {
     check: fn(&Server),
 }
 
-const DASHBOARDS: [Dashboard; 10] = [
+const DASHBOARDS: [Dashboard; 11] = [
     Dashboard { name: "scalars", write: scalars::write, check: scalars::check },
     Dashboard { name: "histograms", write: histograms::write, check: histograms::check },
     Dashboard { name: "images", write: images::write, check: images::check },
@@ -40,6 +41,7 @@ const DASHBOARDS: [Dashboard; 10] = [
     Dashboard { name: "mesh", write: mesh::write, check: mesh::check },
     Dashboard { name: "hparams", write: hparams::write, check: hparams::check },
     Dashboard { name: "graphs", write: graphs::write, check: graphs::check },
+    Dashboard { name: "projector", write: projector::write, check: projector::check },
 ];
 
 #[test]
