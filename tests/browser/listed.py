@@ -20,7 +20,7 @@ def listed(server):
     lists["hparams"] = hyperparameters(server)
     lists["graphs"] = graphs(server)
     lists["projector"] = tensors(server)
-    return lists
+    return {plugin: {tag: sorted(runs) for tag, runs in tags.items()} for plugin, tags in lists.items()}
 
 
 def by_tag(runs):
@@ -48,7 +48,7 @@ def hyperparameters(server):
     cells = {}
     for group in groups:
         metrics = [value["name"] for value in group["metricValues"]]
-        for name in [*group["hparams"], *("/".join(filter(None, (m["group"], m["tag"]))) for m in metrics)]:
+        for name in [*group["hparams"], *(".".join(filter(None, (m["group"], m["tag"]))) for m in metrics)]:
             cells.setdefault(name, []).append(group["name"])
     return cells
 

@@ -96,7 +96,7 @@ def wait_until_loaded(server, pages, expected=None):
     A page that is opened before the server has read the files would stay as it is.
     """
     plugins = {plugin for page in pages for plugin in PAGES[page].plugins}
-    found = None
+    found = {}
 
     def is_loaded():
         nonlocal found
@@ -105,7 +105,11 @@ def wait_until_loaded(server, pages, expected=None):
         active = server.get_json("data/plugins_listing")["projector"]["enabled"] or "projector" not in plugins
         return active and all(found.values()) and found == (expected or before)
 
-    server.wait_until(is_loaded, lambda: f"the server lists {found}, which is not all")
+    def complaint():
+        empty = sorted(plugin for plugin in plugins if not found.get(plugin))
+        return f"the server lists nothing for {empty}" if empty else f"the server lists {found}, not {expected}"
+
+    server.wait_until(is_loaded, complaint)
     return found
 
 
