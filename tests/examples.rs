@@ -2,11 +2,10 @@
 
 #![allow(clippy::unwrap_used)] // in helpers of tests
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-    process::Command,
-};
+#[path = "support/example.rs"]
+mod example;
+
+use std::{collections::BTreeSet, path::Path, process::Command};
 
 /// Arguments that make an example quick; `{logs}` is an empty folder.
 const EXAMPLES: &[(&str, &[&str])] = &[
@@ -27,15 +26,6 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("writer_only", &["{logs}"]),
 ];
 
-/// `cargo test` builds the examples beside the tests.
-fn program(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.parent().and_then(Path::parent).unwrap();
-    let program = profile.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-    assert!(program.exists(), "{} is not built: run `cargo build --examples` first", program.display());
-    program
-}
-
 #[test]
 fn all_examples_are_listed_here() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
@@ -52,7 +42,7 @@ fn all_examples_run_and_write_a_run() {
     for (name, arguments) in EXAMPLES {
         let logs = tempfile::tempdir().unwrap();
         let arguments = arguments.iter().map(|a| a.replace("{logs}", logs.path().to_str().unwrap()));
-        let output = Command::new(program(name)).args(arguments).output().unwrap();
+        let output = Command::new(example::program(name)).args(arguments).output().unwrap();
         assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
         let runs = std::fs::read_dir(logs.path()).unwrap().count();
         assert_eq!(runs, 1, "{name} made one run folder");

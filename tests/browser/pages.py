@@ -294,7 +294,9 @@ def take_picture(driver, server, page, path):
     wait_until_drawn(driver, page)
     run_script(driver, "rest", page)
     time.sleep(1.5)  # for animations
-    driver.save_screenshot(path)
+    picture = Image.open(io.BytesIO(driver.get_screenshot_as_png())).convert("RGB")
+    # 256 colours are enough for a page, and make the file small.
+    picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod kinds;
 #[cfg(all(feature = "cli", feature = "tch"))]
 mod own_reader;
 #[cfg(all(feature = "cli", feature = "tch"))]

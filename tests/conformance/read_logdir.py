@@ -13,8 +13,9 @@ All of them are told to keep every value instead of a sample. The output is
     {"runs": {run: {tag: {"plugin", "data_class", "display_name", "description", "points": [[step, wall time, value]]}}}}
 
 A wall time and a scalar are numbers, written as strings: so they keep all digits and can be "nan" or "inf". A tensor
-is nested lists of such numbers or of texts. A blob sequence is a list of file names below FOLDER, which hold the blobs
-byte for byte.
+is {"dtype": numpy's name, "shape": [...], "items": [...]}, the items in a row: numbers as above, and in place of a text
+the hexadecimal digits of its bytes. A blob sequence is a list of file names below FOLDER, which hold the blobs byte for
+byte.
 
 Whatever a loader has to say goes to stderr; it says nothing when the files are right.
 """
@@ -29,7 +30,19 @@ import tempfile
 import time
 
 EVERYTHING = 2**31 - 1
-PLUGINS = ("scalars", "histograms", "images", "text")
+PLUGINS = (
+    "scalars",
+    "histograms",
+    "images",
+    "text",
+    "audio",
+    "pr_curves",
+    "mesh",
+    "custom_scalars",
+    "hparams",
+    "graphs",
+    "graph_keras_model",
+)
 # How long the data server may take to load a folder.
 LOAD_SECONDS = 60
 
@@ -221,17 +234,14 @@ def number(value):
 
 
 def array(value):
-    return nested(value.tolist())
+    items = [item(one) for one in value.reshape(-1).tolist()]
+    return {"dtype": value.dtype.name, "shape": list(value.shape), "items": items}
 
 
-def nested(value):
-    if isinstance(value, list):
-        return [nested(item) for item in value]
-    if isinstance(value, bytes):
-        return value.decode()
+def item(value):
     if isinstance(value, str):
-        return value
-    return number(value)
+        value = value.encode()
+    return value.hex() if isinstance(value, bytes) else number(value)
 
 
 LOADERS = {"fast": read_fast, "slow": read_slow, "accumulator": read_accumulator}

@@ -1,11 +1,6 @@
 //! Time series as TensorBoard's loaders tell them and as the tests expect them.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt, fs, path::Path, time::Duration};
 
 use convscope::{Bucket, Image};
 use serde_json::Value as Json;
@@ -40,6 +35,24 @@ pub enum Value {
     Histogram(Vec<[f64; 3]>),
     Images(Vec<Picture>),
     Text(String),
+    /// Sound, moving pictures, graphs: byte for byte.
+    Files(Vec<Vec<u8>>),
+    Tensor(Tensor),
+}
+
+/// An array of numbers or texts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tensor {
+    /// As numpy calls it.
+    pub dtype: String,
+    pub shape: Vec<usize>,
+    pub items: Vec<Item>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Item {
+    Number(Number),
+    Bytes(Vec<u8>),
 }
 
 /// What a picture shows, however it was packed.
@@ -75,6 +88,10 @@ impl fmt::Debug for Value {
             Value::Histogram(buckets) => write!(f, "{} buckets {buckets:?}", buckets.len()),
             Value::Images(images) => write!(f, "{images:?}"),
             Value::Text(text) => write!(f, "{text:?}"),
+            Value::Files(files) => {
+                write!(f, "files of {:?} bytes", files.iter().map(Vec::len).collect::<Vec<_>>())
+            }
+            Value::Tensor(tensor) => write!(f, "{tensor:?}"),
         }
     }
 }
@@ -112,7 +129,13 @@ impl Series {
             Value::Histogram(_) => ("histograms", "tensor"),
             Value::Images(_) => ("images", "blob sequence"),
             Value::Text(_) => ("text", "tensor"),
+            Value::Files(_) | Value::Tensor(_) => panic!("of several plugins: use `Series::new`"),
         };
+        Series::new(plugin, data_class)
+    }
+
+    /// An empty one.
+    pub fn new(plugin: &str, data_class: &str) -> Series {
         Series {
             plugin: plugin.to_owned(),
             data_class: data_class.to_owned(),
@@ -164,36 +187,71 @@ pub fn load_with_words(loader: &str, logdir: &Path) -> (AllSeries, String) {
 
 fn parse_series(json: &Json, blobs: &Path) -> Series {
     let text = |field: &str| json[field].as_str().unwrap().to_owned();
-    let plugin = text("plugin");
     let points = json["points"].as_array().unwrap().iter().map(|point| Point {
         step: point[0].as_i64().unwrap(),
         wall_time: parse_number(&point[1]),
-        value: parse_value(&plugin, &point[2], blobs),
+        value: parse_value(json, &point[2], blobs),
     });
     Series {
         points: points.collect(),
         data_class: text("data_class"),
         display_name: text("display_name"),
         description: text("description"),
-        plugin,
+        plugin: text("plugin"),
     }
 }
 
-fn parse_value(plugin: &str, json: &Json, blobs: &Path) -> Value {
+fn parse_value(series: &Json, json: &Json, blobs: &Path) -> Value {
+    let files =
+        || json.as_array().unwrap().iter().map(|name| fs::read(blobs.join(name.as_str().unwrap())).unwrap());
+    let plugin = series["plugin"].as_str().unwrap();
     match plugin {
         "scalars" => Value::Scalar(Number(parse_number(json))),
-        "histograms" => Value::Histogram(
-            json.as_array()
-                .unwrap()
-                .iter()
-                .map(|row| [0, 1, 2].map(|column| parse_number(&row[column])))
-                .collect(),
-        ),
-        "images" => {
-            parse_images(json.as_array().unwrap().iter().map(|name| blobs.join(name.as_str().unwrap())))
+        "images" => parse_images(files().collect()),
+        _ if series["data_class"] == "blob sequence" => Value::Files(files().collect()),
+        "histograms" => parse_tensor(json).histogram(),
+        "text" => parse_tensor(json).text(),
+        _ => Value::Tensor(parse_tensor(json)),
+    }
+}
+
+fn parse_tensor(json: &Json) -> Tensor {
+    let dtype = json["dtype"].as_str().unwrap().to_owned();
+    let items = json["items"].as_array().unwrap().iter().map(|item| match &*dtype {
+        "object" => Item::Bytes(parse_hex(item.as_str().unwrap())),
+        _ => Item::Number(Number(parse_number(item))),
+    });
+    Tensor { items: items.collect(), shape: serde_json::from_value(json["shape"].clone()).unwrap(), dtype }
+}
+
+fn parse_hex(digits: &str) -> Vec<u8> {
+    let pairs = digits.as_bytes().chunks(2).map(|pair| str::from_utf8(pair).unwrap());
+    pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+}
+
+impl Tensor {
+    fn histogram(&self) -> Value {
+        assert_eq!((&*self.dtype, self.shape.len(), self.shape[1]), ("float64", 2, 3));
+        let numbers: Vec<f64> = self.items.iter().map(Item::number).collect();
+        Value::Histogram(numbers.as_chunks::<3>().0.to_vec())
+    }
+
+    fn text(&self) -> Value {
+        match &*self.items {
+            [Item::Bytes(text)] if self.shape.is_empty() => {
+                Value::Text(String::from_utf8(text.clone()).unwrap())
+            }
+            _ => panic!("not one text: {self:?}"),
         }
-        "text" => Value::Text(json.as_str().unwrap().to_owned()),
-        other => panic!("a value of the plugin {other}"),
+    }
+}
+
+impl Item {
+    fn number(&self) -> f64 {
+        match self {
+            Item::Number(number) => number.0,
+            Item::Bytes(_) => panic!("not a number: {self:?}"),
+        }
     }
 }
 
@@ -202,14 +260,16 @@ fn parse_number(json: &Json) -> f64 {
     json.as_str().unwrap().parse().unwrap()
 }
 
-/// Width and height as text, then PNG files.
-fn parse_images(mut blobs: impl Iterator<Item = PathBuf>) -> Value {
-    let mut next = || blobs.next().map(|path| std::fs::read(path).unwrap());
-    let size = [(); 2].map(|()| String::from_utf8(next().unwrap()).unwrap().parse::<u32>().unwrap());
-    let mut pictures = Vec::new();
-    while let Some(png) = next() {
-        pictures.push(Picture::from(&Image::from_png(png).unwrap()));
+/// Width and height as text, then files: pictures, or what moves and is kept as it is.
+fn parse_images(blobs: Vec<Vec<u8>>) -> Value {
+    let (size, files) = blobs.split_at(2);
+    let moves = |file: &Vec<u8>| file.starts_with(b"GIF") || file.windows(4).any(|chunk| chunk == b"acTL");
+    if files.iter().any(moves) {
+        return Value::Files(blobs);
     }
+    let pictures: Vec<Picture> =
+        files.iter().map(|png| Picture::from(&Image::from_png(png.clone()).unwrap())).collect();
+    let size = [0, 1].map(|side| str::from_utf8(&size[side]).unwrap().parse::<u32>().unwrap());
     assert_eq!(size, [pictures[0].width, pictures[0].height], "the size that stands before the pictures");
     Value::Images(pictures)
 }

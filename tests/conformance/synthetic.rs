@@ -7,8 +7,8 @@ use convscope::{Histogram, Image, Summary, SummaryWriter, WallTime};
 use crate::series::{AllSeries, LOADERS, Picture, Point, Series, Value, assert_same, load};
 
 /// A writer that keeps a list of what must be read back.
-struct Recorder {
-    writer: SummaryWriter,
+pub struct Recorder {
+    pub writer: SummaryWriter,
     /// Name of the writer's own run: its folder as seen from the log folder.
     name: &'static str,
     clock: f64,
@@ -16,7 +16,7 @@ struct Recorder {
 }
 
 impl Recorder {
-    fn open(logdir: &Path, name: &'static str) -> Recorder {
+    pub fn open(logdir: &Path, name: &'static str) -> Recorder {
         let writer = SummaryWriter::open(logdir.join(name)).unwrap();
         Recorder { writer, name, clock: 1.75e9, expected: AllSeries::new() }
     }
@@ -42,6 +42,25 @@ impl Recorder {
         self.series(run, tag, &point.value, name, description).points.push(point);
     }
 
+    /// A value of a plugin that [`value_of`] does not know, with a name and a description.
+    pub fn add_of(
+        &mut self,
+        (plugin, data_class): (&str, &str),
+        tag: &str,
+        step: i64,
+        summary: Summary,
+        value: Value,
+    ) {
+        self.clock += 0.125;
+        let (name, description) = (format!("Name of {tag}"), format!("About *{tag}*: größer."));
+        let point = Point { step, wall_time: self.clock, value };
+        let summary = summary.with_display_name(&name).with_description(&description);
+        self.writer.at(WallTime::new(self.clock).unwrap()).add(tag, summary, step).unwrap();
+        let empty = Series { display_name: name, description, ..Series::new(plugin, data_class) };
+        let key = (self.name.to_owned(), tag.to_owned());
+        self.expected.entry(key).or_insert(empty).points.push(point);
+    }
+
     fn scalar(&mut self, run: &str, tag: &str, step: i64, value: f64) {
         self.add(run, tag, step, Summary::scalar(value));
     }
@@ -55,7 +74,7 @@ impl Recorder {
         })
     }
 
-    fn close(self) -> AllSeries {
+    pub fn close(self) -> AllSeries {
         self.writer.close().unwrap();
         self.expected
     }
@@ -84,7 +103,7 @@ fn picture(width: u32, height: u32, channels: u32, seed: u32) -> Image {
     .unwrap()
 }
 
-fn all_loaders_see(logdir: &Path, expected: &AllSeries) {
+pub fn all_loaders_see(logdir: &Path, expected: &AllSeries) {
     for loader in LOADERS {
         assert_same(loader, &load(loader, logdir), expected);
     }

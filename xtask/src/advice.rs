@@ -108,7 +108,7 @@ pub fn require_cxx() -> Result {
 /// What `tests/browser/pages.py` starts.
 const BROWSER: [&str; 2] = ["/usr/bin/chromium", "/usr/bin/chromedriver"];
 
-/// The sentence for a missing browser, if all tests are wanted (`args` choose none) and that of one is not there.
+/// The sentence for a missing browser, if all tests are wanted (`args` choose none) and it is not there.
 pub fn missing_browser(args: &[OsString]) -> Option<String> {
     let missing: Vec<&str> = BROWSER.into_iter().filter(|program| !Path::new(program).exists()).collect();
     (!missing.is_empty() && !chooses_tests(args)).then(|| no_browser(&missing))
@@ -116,7 +116,7 @@ pub fn missing_browser(args: &[OsString]) -> Option<String> {
 
 fn no_browser(missing: &[&str]) -> String {
     format!(
-        "no {}, with which a test looks at the dashboards; get Chromium and its driver (Debian: sudo apt-get install \
+        "no {}, with which two tests look at the dashboards; get Chromium and its driver (Debian: sudo apt-get install \
          chromium chromium-driver)",
         missing.join(" and no ")
     )

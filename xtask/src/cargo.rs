@@ -48,7 +48,7 @@ pub fn train_args(args: &[OsString]) -> Vec<OsString> {
         .collect()
 }
 
-/// The arguments of `cargo test` with the name of the test in `tests/browser` to be left out.
+/// The arguments of `cargo test` with the name of the tests in `tests/browser` to be left out.
 pub fn without_browser_test(mut args: Vec<OsString>) -> Vec<OsString> {
     if !args.iter().any(|arg| arg == "--") {
         args.push("--".into());
@@ -123,8 +123,13 @@ mod tests {
         let left_out = |line| without_browser_test(args(line));
         assert_eq!(left_out("--locked"), args("--locked -- --skip every_page_shows_our_tags"));
         assert_eq!(left_out("-- --nocapture"), args("-- --nocapture --skip every_page_shows_our_tags"));
-        let test = include_str!("../../tests/browser/main.rs");
-        assert!(test.contains("fn every_page_shows_our_tags()"), "it is still called so");
+        for test in [
+            include_str!("../../tests/browser/training.rs"),
+            include_str!("../../tests/browser/dashboards.rs"),
+        ] {
+            assert!(test.contains("fn every_page_shows_our_tags()"), "it is still called so");
+            assert_eq!(test.matches("#[test]").count(), 1);
+        }
     }
 
     #[test]

@@ -30,11 +30,25 @@ Usage: cargo xtask <COMMAND>
   bench [ARGS]             the benchmarks, none of which needs libtorch; ARGS go to `cargo bench`
   libtorch                 fetch libtorch into .libtorch, so that plain `cargo build` works
   venv                     make .venv, the Python environment with TensorBoard
-  screenshots              train, and take the pictures of docs/images/ (needs Chromium)
+  screenshots              train, run examples, and take the pictures of docs/images/ (needs Chromium)
   data [FOLDER] [--check]  make data/ from the whole Fashion-MNIST in FOLDER, or compare the two
 
 `train`, `test` and `tensorboard` fetch what they need by themselves, the first time.
 ";
+
+/// Pages of TensorBoard that show a training.
+const TRAINING_PAGES: [&str; 6] = ["timeseries", "scalars", "images", "histograms", "distributions", "text"];
+
+/// The other pages, and the example that writes something for each.
+const EXAMPLE_PAGES: [(&str, &str); 7] = [
+    ("audio", "audio"),
+    ("pr_curves", "pr_curve"),
+    ("custom_scalars", "custom_scalars"),
+    ("mesh", "mesh"),
+    ("hparams", "hparams"),
+    ("graphs", "graph"),
+    ("projector", "embedding"),
+];
 
 fn main() -> ExitCode {
     let mut args = env::args_os().skip(1);
@@ -84,7 +98,7 @@ fn test(root: &Path, args: &[OsString]) -> Result<ExitCode> {
         if env::var_os("CI").is_some() {
             return Err(missing); // the gate leaves nothing out
         }
-        eprintln!("note: {missing}. All other tests run; that one is left out.");
+        eprintln!("note: {missing}. All other tests run; those are left out.");
         args = cargo::without_browser_test(args);
     }
     let libtorch = libtorch::ensure(root)?;
@@ -97,21 +111,34 @@ fn bench(root: &Path, args: &[OsString]) -> Result<ExitCode> {
     cargo::become_it(cargo::command(root, "bench", &libtorch).args(cargo::bench_args(args)))
 }
 
-/// Trains with the defaults into a fresh folder and photographs TensorBoard's pages.
+/// Trains with the defaults into a fresh folder, runs the examples, and photographs TensorBoard's pages.
 fn screenshots(root: &Path) -> Result {
     advice::require_cxx()?;
     let libtorch = libtorch::ensure(root)?;
     let python = python::ensure_venv(root)?;
-    let logs = root.join("target/screenshots/logs");
-    if logs.exists() {
-        fs::remove_dir_all(&logs).map_err(|error| format!("cannot remove {}: {error}", logs.display()))?;
+    let folder = root.join("target/screenshots");
+    if folder.exists() {
+        fs::remove_dir_all(&folder)
+            .map_err(|error| format!("cannot remove {}: {error}", folder.display()))?;
     }
+    // The pages show the folder's name.
+    let (training, examples) = (folder.join("training/logs"), folder.join("examples/logs"));
     let args = ["--run", "fashion", "--quiet", "--logdir"].map(OsString::from);
-    let args = [&args[..], &[logs.clone().into_os_string()]].concat();
+    let args = [&args[..], &[training.clone().into_os_string()]].concat();
     cargo::run(cargo::command(root, "run", &libtorch).args(cargo::train_args(&args)))?;
-    let pages = root.join("tests/browser/pages.py");
-    let images = root.join("docs/images");
-    cargo::run(Command::new(python).arg(pages).arg(&logs).arg("--screenshots").arg(images))
+    for (_, example) in EXAMPLE_PAGES {
+        let mut run = cargo::command(root, "run", &libtorch);
+        cargo::run(
+            run.args(["--package", "convscope", "--example", example, "--"]).arg(examples.join(example)),
+        )?;
+    }
+    let photograph = |logs: &Path, pages: &[&str]| {
+        let mut command = Command::new(&python);
+        command.arg(root.join("tests/browser/pages.py")).arg(logs).args(["--pages", &pages.join(",")]);
+        cargo::run(command.arg("--screenshots").arg(root.join("docs/images")))
+    };
+    photograph(&training, &TRAINING_PAGES)?;
+    photograph(&examples, &EXAMPLE_PAGES.map(|(page, _)| page))
 }
 
 fn tensorboard(root: &Path, args: &[OsString]) -> Result<ExitCode> {
