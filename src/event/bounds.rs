@@ -34,7 +34,7 @@ pub(super) fn parts(event: &[u8]) -> Result<usize, DecodeError> {
 }
 
 /// How many fields of a message `path` leads to.
-fn count(mut message: &[u8], path: &[u32]) -> Result<usize, DecodeError> {
+pub(crate) fn count(mut message: &[u8], path: &[u32]) -> Result<usize, DecodeError> {
     let Some((&wanted, below)) = path.split_first() else { return Ok(1) };
     let mut found = 0;
     while message.has_remaining() {

@@ -12,6 +12,7 @@ mod writer;
 #[cfg(test)]
 pub(crate) use self::disk::testing;
 pub(crate) use self::{
+    bounds::count as count_fields,
     disk::{Disk, RealDisk},
     file_name::{check_suffix, is_event_file, sanitized_host},
     rewrite::{Filter, Rewrite, remove_unfinished},

@@ -25,8 +25,8 @@ use crate::{
 
 /// Most problems of a file that are told one by one.
 const MAX_PROBLEMS: usize = 100;
-/// Most session starts of a file that are heeded.
-const MAX_STARTS: usize = 1_000_000;
+/// Most session starts of a file that are heeded: an honest file has one.
+const MAX_STARTS: usize = 1000;
 /// Longest name of a writer, as TensorBoard takes it.
 const MAX_WRITER: usize = 128;
 
@@ -275,6 +275,10 @@ impl LogFile {
                 if self.starts.len() < MAX_STARTS {
                     self.starts.push(event.step);
                     self.unheeded_starts += usize::from(!self.versioned);
+                } else {
+                    let message =
+                        format!("the file has more than {MAX_STARTS} session starts; this one is left out");
+                    self.note(self.problem(Some(offset), ProblemKind::Limit, message));
                 }
                 Go::On
             }

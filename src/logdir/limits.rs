@@ -5,8 +5,9 @@ use crate::record;
 /// Bounds on what is read of a log folder. What is over them is left out, and [`LogDir::problems`](super::LogDir::problems)
 /// says so.
 ///
-/// The defaults are far beyond any honest log folder. Together they bound the memory: 32 bytes for each value, the
-/// bytes of names and metadata, and one record while it is read.
+/// The defaults are far beyond any honest log folder. Together they bound the memory: 32 bytes for each value (and as
+/// many again while a list grows), the bytes of names and metadata, and one record while it is read. Besides, a value that
+/// is unpacked has at most 1,048,576 texts, dimensions or nodes.
 ///
 /// ```
 /// use convscope::logdir::{Limits, LogDirOptions};
@@ -27,9 +28,10 @@ pub struct Limits {
     pub max_tags: usize,
     /// Longest tag, in bytes. The default is 64 KiB.
     pub max_tag_bytes: usize,
-    /// Most values of all files together. The default is 200,000,000, which take 6.4 GB.
+    /// Most values of all files together. The default is 50,000,000, which take 1.6 GB.
     pub max_values: usize,
-    /// Most bytes of tags and their metadata, of all files together. The default is 1 GiB.
+    /// Most bytes of tags and their metadata, of all files together. The default is
+    /// 256 MiB.
     pub max_metadata_bytes: usize,
 }
 
@@ -41,8 +43,8 @@ impl Default for Limits {
             max_files: 1_000_000,
             max_tags: 100_000,
             max_tag_bytes: 64 << 10,
-            max_values: 200_000_000,
-            max_metadata_bytes: 1 << 30,
+            max_values: 50_000_000,
+            max_metadata_bytes: 256 << 20,
         }
     }
 }

@@ -12,7 +12,7 @@ use super::{
     file::LogFile,
     options::LogDirOptions,
     problem::Problem,
-    run::Run,
+    run::{Run, some_names},
 };
 use crate::error::{Error, Result};
 
@@ -26,6 +26,20 @@ use crate::error::{Error, Result};
 /// Numbers are kept in memory, 32 bytes each; of everything else only the place in the file, from which it is read when
 /// it is asked for. Files that are damaged or hostile cost no more than their honest parts: see [`Limits`](super::Limits)
 /// and [`problems`](LogDir::problems).
+///
+/// # Beside TensorBoard
+///
+/// TensorBoard has two loaders; [`Restarts`](super::Restarts) chooses whose rules count. With sound files the series are
+/// those that the loader shows when it is told not to sample (`--samples_per_plugin scalars=0,...`). On purpose different:
+///
+/// * Old forms of values become new ones as the chosen loader does it: the buckets of an old histogram keep empty ends
+///   and 64 bits by the data server's rules, and lose both by the Python loader's. Their display name and description
+///   are kept, which the data server drops, and no display name is made up, as the Python loader does.
+/// * Numbers that are tensors of 64-bit floats or integers are kept; the data server drops them.
+/// * A record with damaged data is left out, and reading goes on behind it. The Python loader stops there; the data server
+///   does not look at checksums unless it is told to. An event whose time is not finite is left out alone.
+/// * Several files of a run that grow at the same time give what reading one after the other gives. In TensorBoard the
+///   result depends on when it looked.
 ///
 /// ```
 /// use convscope::{SummaryWriter, logdir::LogDir};
@@ -123,7 +137,11 @@ impl LogDir {
             Ok(index) => Ok(&self.runs[index]),
             Err(_) => Err(Error::invalid(
                 "run",
-                format!("{} has no run `{name}`; it has {} runs", self.path.display(), self.runs.len()),
+                format!(
+                    "{} has no run `{name}`; it has {}",
+                    self.path.display(),
+                    some_names(self.runs.iter().map(Run::name))
+                ),
             )),
         }
     }

@@ -9,10 +9,10 @@ use super::{
     stored::{MAX_PARTS, Store, Stored},
     tag_info::{SeriesKind, TagInfo},
     value::{self, LoggedBucket, LoggedImages, LoggedPrCurve, LoggedText},
-    wire,
 };
 use crate::{
     error::{Error, Result},
+    event::count_fields,
     proto::{
         self, DataClass, HParamsPluginData, SessionEndInfo, SessionStartInfo, h_params_plugin_data::Data,
         summary::value::Value,
@@ -156,7 +156,7 @@ impl Run {
     /// A graph of more than a million nodes, and bytes that are no graph.
     pub fn graph(&self) -> Result<Option<proto::GraphDef>> {
         let Some(bytes) = self.newest_blob(GRAPH_TAG)? else { return Ok(None) };
-        let nodes = wire::count(&bytes, 1);
+        let nodes = count_fields(&bytes, &[1]).unwrap_or_default();
         if nodes > MAX_PARTS {
             return Err(
                 self.refused(GRAPH_TAG, format!("the graph has {nodes} nodes, at most {MAX_PARTS} are read"))

@@ -22,8 +22,8 @@ use crate::{
     summary::{Step, WallTime},
 };
 
-/// How many tags an error names.
-const NAMED_TAGS: usize = 8;
+/// How many names an error tells.
+const NAMED: usize = 8;
 
 /// One run: a folder with event files, and what they say.
 #[derive(Debug, Clone)]
@@ -79,7 +79,14 @@ impl Run {
     pub fn tag(&self, tag: &str) -> Result<&TagInfo> {
         match self.tags.binary_search_by(|info| info.tag.as_str().cmp(tag)) {
             Ok(index) => Ok(&self.tags[index]),
-            Err(_) => Err(self.no_tag(tag)),
+            Err(_) => Err(Error::invalid(
+                "tag",
+                format!(
+                    "run `{}` has no tag `{tag}`; it has {}",
+                    self.name,
+                    some_names(self.tags.iter().map(|info| info.tag.as_str()))
+                ),
+            )),
         }
     }
 
@@ -159,15 +166,14 @@ impl Run {
                 .max_by(|a, b| a.secs().total_cmp(&b.secs())),
         }
     }
+}
 
-    fn no_tag(&self, tag: &str) -> Error {
-        let mut names: Vec<String> =
-            self.tags.iter().take(NAMED_TAGS).map(|info| format!("`{}`", info.tag)).collect();
-        if self.tags.len() > NAMED_TAGS {
-            names.push(format!("and {} more", self.tags.len() - NAMED_TAGS));
-        }
-        let has =
-            if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) };
-        Error::invalid("tag", format!("run `{}` has no tag `{tag}`; {has}", self.name))
+/// The first names of a list, for an error.
+pub(super) fn some_names<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let count = names.len();
+    let mut text: Vec<String> = names.take(NAMED).map(|name| format!("`{name}`")).collect();
+    if count > NAMED {
+        text.push(format!("and {} more", count - NAMED));
     }
+    if text.is_empty() { "none".to_owned() } else { text.join(", ") }
 }

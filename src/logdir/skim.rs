@@ -126,17 +126,20 @@ pub(super) fn value(bytes: &[u8]) -> Result<SkimmedValue<'_>, DecodeError> {
             Field { number: 1, content: Content::Bytes(tag) } => value.tag = tag,
             Field { number: 7, content: Content::Bytes(name) } => node_name = name,
             Field { number: 9, content: Content::Bytes(metadata) } => value.metadata = Some(metadata),
+            // Of several values the last counts.
             Field { number: 2, content: Content::Fixed32(bits) } => {
                 value.form = Form::SimpleValue;
                 value.number = Some(f32::from_bits(bits).into());
             }
-            Field { number: 4, content: Content::Bytes(_) } => value.form = Form::Image,
-            Field { number: 5, content: Content::Bytes(_) } => value.form = Form::Histogram,
-            Field { number: 6, content: Content::Bytes(_) } => value.form = Form::Audio,
-            Field { number: 8, content: Content::Bytes(tensor) } => {
-                value.form = Form::Tensor;
-                value.number =
-                    if tensor.len() <= MAX_NUMBER { number(&TensorProto::decode(tensor)?) } else { None };
+            Field { number: number @ (4..=6 | 8), content: Content::Bytes(bytes) } => {
+                value.form = match number {
+                    4 => Form::Image,
+                    5 => Form::Histogram,
+                    6 => Form::Audio,
+                    _ => Form::Tensor,
+                };
+                let may_be_number = value.form == Form::Tensor && bytes.len() <= MAX_NUMBER;
+                value.number = if may_be_number { self::number(&TensorProto::decode(bytes)?) } else { None };
             }
             _ => {}
         }

@@ -11,10 +11,10 @@ use prost::Message as _;
 use super::{
     file::LogFile,
     skim::{self, What},
-    wire,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
+    event::count_fields,
     proto::summary::{self, value::Value},
     record::{Limits, RecordError, RecordErrorKind, RecordReader},
 };
@@ -114,9 +114,7 @@ fn find(data: &[u8], tag: &str, index: usize, path: &Path, offset: u64) -> Resul
 /// How many texts and dimensions the tensor in a serialized value has: each takes up to 32 bytes in memory, and 2 in the
 /// file.
 fn parts(value: &[u8]) -> Result<usize, prost::DecodeError> {
-    let Some(tensor) = skim::bytes_field(value, 8)? else { return Ok(0) };
-    let shape = skim::bytes_field(tensor, 2)?.unwrap_or_default();
-    Ok(wire::count(tensor, 8) + wire::count(shape, 2))
+    Ok(count_fields(value, &[8, 8])? + count_fields(value, &[8, 2, 2])?)
 }
 
 fn changed(path: &Path, offset: u64) -> Error {

@@ -71,11 +71,6 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-/// How often a message has this field.
-pub(super) fn count(message: &[u8], number: u32) -> usize {
-    Fields::of(message).filter(|field| matches!(field, Ok(field) if field.number == number)).count()
-}
-
 fn little_endian(bytes: &[u8]) -> u64 {
     bytes.iter().take(8).rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
@@ -100,7 +95,6 @@ mod tests {
         assert!(fields.contains(&Field { number: 1, content: Content::Fixed64(1.5_f64.to_bits()) }));
         assert!(fields.contains(&Field { number: 2, content: Content::Varint(u64::MAX) }));
         assert!(fields.contains(&Field { number: 3, content: Content::Bytes(b"v") }));
-        assert_eq!(count(&event, 3), 1);
         assert_eq!(
             Fields::of(b"\x15\x01\x02\x03\x04").next().unwrap().unwrap(),
             Field { number: 2, content: Content::Fixed32(0x0403_0201) }
