@@ -150,6 +150,7 @@ fn what_the_page_cannot_show_is_refused() {
         (&[("^a", &[])], "begins with `^`"),
         (&[("a:0", &[])], "holds `:`"),
         (&[("a\nb", &[])], "the node name `a\\nb` holds a control character"),
+        (&[("toString", &[])], "the node name `toString` breaks TensorBoard's page"),
         (&[("x/a", &[]), ("x/a/b", &[]), ("x/a/(a)", &[])], "show both `x/a` and `x/a/(a)`"),
     ];
     for (nodes, expected) in cases {

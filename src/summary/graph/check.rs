@@ -5,6 +5,22 @@ use std::collections::HashMap;
 use super::node::GraphNode;
 use crate::error::{Error, Result};
 
+/// What every object of the page's language has: a node of that name breaks the page.
+const JAVASCRIPT: [&str; 12] = [
+    "__defineGetter__",
+    "__defineSetter__",
+    "__lookupGetter__",
+    "__lookupSetter__",
+    "__proto__",
+    "constructor",
+    "hasOwnProperty",
+    "isPrototypeOf",
+    "propertyIsEnumerable",
+    "toLocaleString",
+    "toString",
+    "valueOf",
+];
+
 /// Refuses nodes that are no graph.
 pub(super) fn nodes(nodes: &[GraphNode]) -> Result<()> {
     if nodes.is_empty() {
@@ -31,6 +47,8 @@ fn name(name: &str) -> Result<()> {
         "holds `:`, which stands before the number of an output"
     } else if name.chars().any(char::is_control) {
         "holds a control character"
+    } else if JAVASCRIPT.contains(&name) {
+        "breaks TensorBoard's page; use another one"
     } else {
         return Ok(());
     };
