@@ -162,3 +162,96 @@ fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<()> {
         Error::io("write", path, error)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::PathBuf};
+
+    use super::*;
+    use crate::event::testing::FaultyDisk;
+
+    fn files() -> EmbeddingFiles {
+        EmbeddingFiles {
+            tensors: b"1.0\t2.0\t3.0\n".repeat(8),
+            shape: [8, 3],
+            metadata: Some(b"label\n".repeat(8)),
+            sprites: None,
+        }
+    }
+
+    /// All files below a folder, by their path in it.
+    fn tree(dir: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+        let mut found: Vec<PathBuf> =
+            entries.flat_map(|path| if path.is_dir() { tree(&path) } else { vec![path] }).collect();
+        found.sort();
+        found
+    }
+
+    #[test]
+    fn a_full_disk_leaves_whole_files_and_a_whole_configuration() {
+        let tag = |name: &str| Tag::new(name).unwrap();
+        let whole = {
+            let dir = tempfile::tempdir().unwrap();
+            let disk = FaultyDisk::default();
+            write(&disk, dir.path(), &tag("first"), Step::new(1), &files()).unwrap();
+            let first = fs::read_to_string(dir.path().join(CONFIG)).unwrap();
+            write(&disk, dir.path(), &tag("second"), Step::new(1), &files()).unwrap();
+            [first, fs::read_to_string(dir.path().join(CONFIG)).unwrap()]
+        };
+        let needed = 96 + 48 + whole[1].len();
+        for room in (0..needed).step_by(23).chain([needed - 1, needed]) {
+            let dir = tempfile::tempdir().unwrap();
+            let disk = FaultyDisk::default();
+            write(&disk, dir.path(), &tag("first"), Step::new(1), &files()).unwrap();
+            disk.set(|faults| faults.room = Some(room));
+            let result = write(&disk, dir.path(), &tag("second"), Step::new(1), &files());
+            assert_eq!(result.is_ok(), room >= needed, "{room}");
+            assert!(result.is_ok() || result.unwrap_err().is_io());
+            let config = fs::read_to_string(dir.path().join(CONFIG)).unwrap();
+            assert_eq!(config, whole[usize::from(room >= needed)], "{room}");
+            for path in tree(dir.path()) {
+                let expected = match path.extension().and_then(|extension| extension.to_str()) {
+                    Some("pbtxt") => continue,
+                    Some("tsv") if path.ends_with("tensors.tsv") => files().tensors,
+                    Some("tsv") => files().metadata.unwrap(),
+                    _ => panic!("{} was left", path.display()),
+                };
+                assert_eq!(fs::read(&path).unwrap(), expected, "{}", path.display());
+            }
+            disk.set(|faults| faults.room = None);
+            write(&disk, dir.path(), &tag("second"), Step::new(1), &files()).unwrap();
+            assert_eq!(fs::read_to_string(dir.path().join(CONFIG)).unwrap(), whole[1], "{room}");
+        }
+    }
+
+    #[test]
+    fn a_configuration_that_is_no_text_stays_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(CONFIG), [0xff, 0xfe]).unwrap();
+        let disk = FaultyDisk::default();
+        let error = write(&disk, dir.path(), &Tag::new("a").unwrap(), Step::new(1), &files())
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(CONFIG), "{error}");
+        assert_eq!(fs::read(dir.path().join(CONFIG)).unwrap(), [0xff, 0xfe]);
+    }
+
+    #[test]
+    fn one_embedding_leaves_the_others_and_all_that_is_not_ours() {
+        let ours =
+            |name: &str| format!("embeddings {{\n  tensor_name: {}\n  sprite {{\n  }}\n}}\n", quoted(name));
+        let other = "model_checkpoint_path: \"x\"\nembeddings { tensor_name: \"b\" }\n# }\n";
+        let config = format!("{}{other}{}{}", ours("a"), ours("b\""), ours("c"));
+        assert_eq!(without(&config, "b\""), format!("{}{other}{}", ours("a"), ours("c")));
+        assert_eq!(without(&config, "b"), config, "one of another layout is left");
+        assert_eq!(without("no line end", "a"), "no line end\n");
+        assert_eq!(without("", "a"), "");
+    }
+
+    #[test]
+    fn texts_are_quoted() {
+        assert_eq!(quoted("a\"b\\c"), r#""a\"b\\c""#);
+        assert_eq!(quoted("ü\t\u{85}\u{7f}"), r#""ü\011\302\205\177""#);
+    }
+}

@@ -134,3 +134,62 @@ fn in_channels(pixel: &[u8], channels: usize) -> [u8; 4] {
     let [r, g, b] = color;
     if channels == 1 { [r, 0, 0, 0] } else { [r, g, b, opacity] }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The mean over the area by whole numbers: each pixel becomes `to` x `to` of them, which a block of `from` x `from`
+    /// averages.
+    fn twin(picture: &Image, [width, height]: [usize; 2], x: usize, y: usize) -> f64 {
+        let (from_width, from_height) = (picture.width() as usize, picture.height() as usize);
+        let mut sum = 0;
+        for fine_y in y * from_height..(y + 1) * from_height {
+            for fine_x in x * from_width..(x + 1) * from_width {
+                sum += u32::from(picture.pixels()[fine_y / height * from_width + fine_x / width]);
+            }
+        }
+        f64::from(sum) / (from_width * from_height) as f64
+    }
+
+    #[test]
+    fn smaller_pictures_are_means_over_areas() {
+        let pixels = (0..13 * 7).map(|i| (i * i * 37 % 256) as u8).collect();
+        let picture = Image::gray(13, 7, pixels).unwrap();
+        for size in [[13, 7], [12, 7], [6, 3], [5, 5], [2, 1], [1, 1]] {
+            let small = resized(&picture, 1, size);
+            assert_eq!(small.len(), size[0] * size[1]);
+            for (index, value) in small.into_iter().enumerate() {
+                let exact = twin(&picture, size, index % size[0], index / size[0]);
+                assert!((f64::from(value) - exact).abs() < 0.5 + 1e-9, "{size:?} {index}: {value}, {exact}");
+            }
+        }
+    }
+
+    #[test]
+    fn channels_are_those_that_all_pictures_need() {
+        let gray = Image::gray(1, 1, vec![9]).unwrap();
+        let rgb = Image::rgb(1, 1, vec![1, 2, 3]).unwrap();
+        let rgba = Image::rgba(1, 1, vec![4, 5, 6, 7]).unwrap();
+        let sheet = |pictures: &[&Image]| {
+            let sheet = Image::from_png(encode(pictures).unwrap().png).unwrap();
+            (sheet.channels(), sheet.pixels().to_vec())
+        };
+        assert_eq!(sheet(&[&gray]), (1, vec![9]));
+        assert_eq!(sheet(&[&gray, &rgb]), (3, vec![9, 9, 9, 1, 2, 3, 0, 0, 0, 0, 0, 0]));
+        assert_eq!(sheet(&[&rgba, &gray]).1[..8], [4, 5, 6, 7, 9, 9, 9, 255]);
+    }
+
+    #[test]
+    fn cells_shrink_to_fit_and_keep_their_shape() {
+        assert_eq!(cell([28, 28], 100), [28, 28]);
+        assert_eq!(cell([28, 28], 317), [25, 25], "100,000 pictures");
+        assert_eq!(cell([8192, 10], 1), [8192, 10]);
+        assert_eq!(cell([9000, 3000], 2), [4096, 1365]);
+        assert_eq!(cell([1, 20_000], 2), [1, 4096]);
+        for columns in [1, 2, 3, 90, 317, 8192] {
+            let [width, height] = cell([640, 480], columns);
+            assert!(width >= 1 && height >= 1 && columns * width.max(height) <= MAX_SIDE);
+        }
+    }
+}
