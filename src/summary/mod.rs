@@ -62,7 +62,7 @@ use crate::{
     proto::{self, DataClass, summary_metadata::PluginData},
 };
 
-/// What a value holds.
+/// What a value holds. Small, because most are numbers, and many of them wait in the writer's queue.
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
     Scalar(f64),
@@ -71,14 +71,14 @@ pub(crate) enum Value {
     Text(String),
     Audio(Vec<Audio>),
     Videos(Vec<Video>),
-    Tensor(PluginTensor),
+    Tensor(Box<PluginTensor>),
     Graph(Graph),
     ConceptualGraph(ConceptualGraph),
-    Embedding(Embedding),
+    Embedding(Box<Embedding>),
     PrCurve(PrCurve),
     Layout(Layout),
-    Mesh(MeshPart),
-    HParams(SessionInfo),
+    Mesh(Box<MeshPart>),
+    HParams(Box<SessionInfo>),
 }
 
 /// One value with what TensorBoard shows beside it.
@@ -92,13 +92,19 @@ pub(crate) enum Value {
 #[derive(Debug, Clone)]
 pub struct Summary {
     pub(crate) value: Value,
-    pub(crate) display_name: String,
-    pub(crate) description: String,
+    /// What is shown beside it; most values have nothing.
+    words: Option<Box<Words>>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Words {
+    display_name: String,
+    description: String,
 }
 
 impl Summary {
     fn new(value: Value) -> Summary {
-        Summary { value, display_name: String::new(), description: String::new() }
+        Summary { value, words: None }
     }
 
     /// A number, shown as a point of a curve.
@@ -219,7 +225,7 @@ impl Summary {
     /// A plugin without a name, and the names of TensorBoard's own pages that show no tensors: `scalars`, `images`,
     /// `audio`, `graph_keras_model`.
     pub fn tensor(plugin: &str, content: Vec<u8>, tensor: Tensor) -> Result<Summary> {
-        Ok(Summary::new(Value::Tensor(PluginTensor::new(plugin, content, tensor)?)))
+        Ok(Summary::new(Value::Tensor(Box::new(PluginTensor::new(plugin, content, tensor)?))))
     }
 
     /// Precision and recall of a yes-or-no decision.
@@ -236,7 +242,7 @@ impl Summary {
     /// A mesh as TensorBoard takes it: a tag each for points, faces and colours (`<tag>_VERTEX` and the like), and the
     /// value that belongs to it. All go to one step.
     pub fn mesh(tag: &str, mesh: &Mesh) -> Vec<(String, Summary)> {
-        let summary = |(tag, part)| (tag, Summary::new(Value::Mesh(part)));
+        let summary = |(tag, part)| (tag, Summary::new(Value::Mesh(Box::new(part))));
         mesh.parts(tag).into_iter().map(summary).collect()
     }
 
@@ -246,25 +252,25 @@ impl Summary {
     /// # Errors
     /// No hyperparameter; an empty name, or one that was given twice.
     pub fn hparams(hparams: &HParams) -> Result<Summary> {
-        Ok(Summary::new(Value::HParams(SessionInfo::start(hparams)?)))
+        Ok(Summary::new(Value::HParams(Box::new(SessionInfo::start(hparams)?))))
     }
 
     /// How and when a training ended, for the tag `_hparams_/session_end_info`: TensorBoard looks for it nowhere else.
     pub fn hparams_end(status: SessionStatus, time: WallTime) -> Summary {
-        Summary::new(Value::HParams(SessionInfo::end(status, time)))
+        Summary::new(Value::HParams(Box::new(SessionInfo::end(status, time))))
     }
 
     /// The name that TensorBoard shows in place of the tag. Only the first of a tag counts.
     #[must_use]
     pub fn with_display_name(mut self, name: impl Into<String>) -> Summary {
-        self.display_name = name.into();
+        self.words.get_or_insert_default().display_name = name.into();
         self
     }
 
     /// Markdown that TensorBoard shows beside the value. Only the first of a tag counts.
     #[must_use]
     pub fn with_description(mut self, markdown: impl Into<String>) -> Summary {
-        self.description = markdown.into();
+        self.words.get_or_insert_default().description = markdown.into();
         self
     }
 
@@ -290,10 +296,11 @@ impl Summary {
     /// What readers keep of the first value of a tag: dashboard, storage class, and what is shown beside the values.
     pub(crate) fn metadata(&self) -> proto::SummaryMetadata {
         let (plugin, content, data_class) = self.plugin();
+        let words = self.words.as_deref().cloned().unwrap_or_default();
         proto::SummaryMetadata {
             plugin_data: Some(PluginData { plugin_name: plugin.to_owned(), content }),
-            display_name: self.display_name.clone(),
-            summary_description: self.description.clone(),
+            display_name: words.display_name,
+            summary_description: words.description,
             data_class: data_class as i32,
         }
     }
@@ -363,6 +370,10 @@ impl Summary {
             Value::Mesh(part) => part.size(),
             Value::HParams(session) => session.size(),
         };
-        size_of::<Summary>() + self.display_name.len() + self.description.len() + held
+        let words = self
+            .words
+            .as_ref()
+            .map_or(0, |words| size_of::<Words>() + words.display_name.len() + words.description.len());
+        size_of::<Summary>() + words + held
     }
 }

@@ -208,3 +208,9 @@ fn raw_buckets_are_checked() {
         assert_eq!(raw(&edges).unwrap_err().to_string(), format!("histogram: {words}"));
     }
 }
+
+/// Thousands of scalars wait in the writer's queue, and each is moved several times.
+#[test]
+fn a_summary_stays_small() {
+    assert!(size_of::<Summary>() <= 5 * size_of::<usize>(), "{} bytes", size_of::<Summary>());
+}

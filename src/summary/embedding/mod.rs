@@ -205,7 +205,7 @@ impl Summary {
     /// Points with labels and pictures, shown on the page Projector under the tag and the step. They are kept in files of
     /// their own, below `projector/` in the run's folder. TensorBoard has no place for a display name and a description.
     pub fn embedding(embedding: &Embedding) -> Summary {
-        Summary::new(Value::Embedding(embedding.clone()))
+        Summary::new(Value::Embedding(Box::new(embedding.clone())))
     }
 
     /// The points, where it holds some.
