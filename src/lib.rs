@@ -29,6 +29,7 @@
 //! |---|---|---|
 //! | `tch` | yes | everything that needs libtorch: [`capture`], [`callback`], [`Network`], [`Trainer`], [`data`] |
 //! | `cli` | yes | the program `convscope`: its log tools, and with `tch` the training and a bar for [`Progress`] |
+//! | `parquet` | no | `convscope logs export scalars --format parquet` |
 //! | `tensorboard-rs` | no | `SummarySink` for the writer of that crate |
 //!
 //! # Conventions

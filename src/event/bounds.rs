@@ -8,7 +8,7 @@ use prost::{
 
 /// Most parts of one event. A part is two bytes in a file and takes much more in memory, so that their number must be
 /// bounded; the largest honest events have some thousands.
-pub(super) const MOST_PARTS: usize = 1 << 20;
+pub(crate) const MOST_PARTS: usize = 1 << 20;
 /// What a value of a summary counts: in memory it takes 16 times what a string or a dimension takes.
 const VALUE: usize = 16;
 
@@ -26,7 +26,7 @@ const REPEATED: [Repeated; 3] = [
 ];
 
 /// How many parts a serialized event has.
-pub(super) fn parts(event: &[u8]) -> Result<usize, DecodeError> {
+pub(crate) fn parts(event: &[u8]) -> Result<usize, DecodeError> {
     REPEATED.iter().try_fold(0_usize, |sum, repeated| {
         let count = count(event, repeated.path)?;
         Ok(sum.saturating_add(count.saturating_mul(repeated.parts)))

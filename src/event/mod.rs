@@ -1,6 +1,6 @@
 //! Floor 2: event files, one value to a record.
 
-mod bounds;
+pub(crate) mod bounds;
 mod disk;
 mod file_name;
 mod projector;

@@ -20,7 +20,7 @@ pub struct Finding {
     pub file: PathBuf,
     /// Where the first record of it begins, in bytes; `None` where the file or folder itself is wrong.
     pub offset: Option<u64>,
-    /// In which time series, if it is about one.
+    /// In which time series, if it is about one; the file that a projector configuration names.
     pub tag: Option<String>,
     /// Step of the first, if it has one.
     pub step: Option<i64>,

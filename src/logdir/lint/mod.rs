@@ -2,16 +2,20 @@
 //!
 //! | file | concept |
 //! |---|---|
+//! | `decode` | events out of records that anybody may have written |
 //! | `rule` | [`Rule`]: what can be wrong, how bad it is, what to do |
 //! | `finding` | [`Finding`], [`Report`]: what is wrong, and where |
 //! | `tree` | event files of a log folder, run by run |
 //! | `verify` | [`verify`]: all files of all runs |
 //! | `run` | one run: its files and sessions |
 //! | `series` | one tag: kind, metadata, order of its steps |
+//! | `projector` | configurations of the page Projector |
 //! | `size` | [`series_bytes`]: how much each time series takes |
 //! | `values` | what the values hold, one file per dashboard |
 
+mod decode;
 mod finding;
+mod projector;
 mod rule;
 mod run;
 mod series;
@@ -20,6 +24,7 @@ mod tree;
 mod values;
 mod verify;
 
+pub(crate) use self::decode::decode_event;
 pub use self::{
     finding::{Finding, Report},
     rule::{Rule, Severity},

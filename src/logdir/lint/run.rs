@@ -5,14 +5,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use prost::Message as _;
+use prost::DecodeError;
 
 use super::{
     Rule, Severity,
+    decode::messages,
     finding::{Findings, Place},
     series::Series,
 };
-use crate::proto::{self, event::What, session_log::SessionStatus};
+use crate::{
+    logdir::wire::Fields,
+    proto::{self, event::What, session_log::SessionStatus},
+};
 
 /// The file version that both loaders know.
 const FILE_VERSION: &str = "brain.Event:2";
@@ -20,6 +24,8 @@ const FILE_VERSION: &str = "brain.Event:2";
 const MAX_WRITER: usize = 128;
 /// 1971, in seconds: no log is older.
 const FIRST_TIME: f64 = 365.0 * 86_400.0;
+/// Number of the field of a graph that holds its nodes.
+const NODE: u32 = 1;
 /// Tag of the HParams page that holds an `Experiment`.
 const EXPERIMENT: &str = "_hparams_/experiment";
 
@@ -189,10 +195,13 @@ impl<'a> RunCheck<'a> {
         if self.graphs > 1 {
             self.findings.add(Rule::GraphTwice, place, || "another graph of the run came before".to_owned());
         }
-        match proto::GraphDef::decode(bytes) {
-            Ok(graph) if graph.node.is_empty() => {
-                self.findings.add(Rule::GraphEmpty, place, || "a graph without nodes".to_owned());
-            }
+        // A graph can take far more memory than bytes, so it is looked through and not unpacked.
+        let nodes = messages(bytes, NODE).try_fold(0u64, |nodes, node| {
+            Fields::of(node?).try_for_each(|field| field.map(drop))?;
+            Ok::<u64, DecodeError>(nodes + 1)
+        });
+        match nodes {
+            Ok(0) => self.findings.add(Rule::GraphEmpty, place, || "a graph without nodes".to_owned()),
             Ok(_) => {}
             Err(error) => self.findings.add(Rule::GraphContent, place, || error.to_string()),
         }
@@ -222,7 +231,7 @@ impl<'a> RunCheck<'a> {
     }
 
     /// What can be told at the end only; where an `Experiment` is, if there is one.
-    pub fn finish(self) -> Option<(PathBuf, u64)> {
+    pub fn finish(self, max_bytes: u64) -> Option<(PathBuf, u64)> {
         // A single file has no restart that could be missed.
         let severity = if self.files.len() > 1 { Rule::MissingStart.severity() } else { Severity::Note };
         for (path, offset) in &self.without_start {
@@ -231,7 +240,7 @@ impl<'a> RunCheck<'a> {
             });
         }
         for (tag, series) in &self.series {
-            series.finish(self.findings, tag, |name| self.series.contains_key(name));
+            series.finish(self.findings, tag, |name| self.series.contains_key(name), max_bytes);
         }
         self.experiment
     }

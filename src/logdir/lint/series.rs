@@ -86,8 +86,8 @@ impl Series {
         }
     }
 
-    /// What can be told at the end only. `is_tag` tells whether the run has a tag.
-    pub fn finish(&self, findings: &mut Findings, tag: &str, is_tag: impl Fn(&str) -> bool) {
+    /// What can be told at the end only. `is_tag` tells whether the run has a tag, `max_bytes` how much a message takes.
+    pub fn finish(&self, findings: &mut Findings, tag: &str, is_tag: impl Fn(&str) -> bool, max_bytes: u64) {
         let place = Place { file: &self.file, offset: self.offset, tag: Some(tag), step: None };
         if let Some(from) = self.stale_from {
             let step = Some(self.last_step);
@@ -97,12 +97,9 @@ impl Series {
         }
         let kept = self.values.clamp(1, KEPT_TENSORS);
         let bytes = self.tensor_bytes / self.values.max(1) * kept;
-        if bytes > super::MAX_RECORD_BYTES {
+        if bytes > max_bytes {
             findings.add(Rule::OversizeSeries, place, || {
-                format!(
-                    "{kept} values are kept, {bytes} bytes together; a message takes {} at most",
-                    super::MAX_RECORD_BYTES
-                )
+                format!("{kept} values are kept, {bytes} bytes together; a message takes {max_bytes} at most")
             });
         }
         self.check.finish(&self.plugin, findings, place, is_tag);

@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, path::Path};
 
 use prost::Message as _;
 
-use super::{MAX_RECORD_BYTES, event_files};
+use super::{MAX_RECORD_BYTES, decode_event, event_files};
 use crate::{
     error::Result,
-    proto::{self, event::What},
+    proto::event::What,
     record::{Limits, RecordErrorKind, RecordReader},
 };
 
@@ -73,7 +73,7 @@ fn add(sizes: &mut BTreeMap<String, u64>, data: &[u8]) {
         None => drop(sizes.insert(tag.to_owned(), bytes)),
     };
     let record = data.len() as u64 + FRAMING;
-    match proto::Event::decode(data).map(|event| event.what) {
+    match decode_event(data).map(|event| event.what) {
         Ok(Some(What::Summary(summary))) => match &summary.value[..] {
             [value] => count(&value.tag, record),
             values => values.iter().for_each(|value| count(&value.tag, value.encoded_len() as u64)),

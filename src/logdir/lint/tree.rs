@@ -10,6 +10,7 @@ use walkdir::{DirEntry, WalkDir};
 use super::{
     Rule,
     finding::{Findings, Place},
+    projector,
 };
 use crate::{
     error::{Error, Result},
@@ -59,6 +60,8 @@ pub(super) fn walk(path: &Path, findings: &mut Findings) -> Result<Vec<EventFile
             findings.add(Rule::FolderNamedTfevents, Place::file(entry.path()), || {
                 "a folder with `tfevents` in its name".to_owned()
             });
+        } else if entry.file_name() == projector::CONFIG {
+            projector::check(findings, entry.path());
         } else if entry.file_type().is_file() && (named || entry.depth() == 0) {
             let bytes = entry.metadata().map_or(0, |metadata| metadata.len());
             files.push(EventFile { run: run_name(path, &entry), path: entry.into_path(), bytes });

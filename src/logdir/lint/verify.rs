@@ -2,21 +2,20 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use prost::Message as _;
-
 use super::{
     Report, Rule,
+    decode::decode_event,
     finding::{Findings, Place},
     run::RunCheck,
     tree::{EventFile, walk},
 };
 use crate::{
     error::{Error, Result},
-    proto,
     record::{Limits, RecordError, RecordErrorKind, RecordReader},
 };
 
-/// Longest record that TensorBoard can show: its data server sends no message of more than 256 MiB.
+/// Longest record that TensorBoard can show, and most that the tensors of a tag may take together: its data server sends
+/// no message of more than 256 MiB.
 pub const MAX_RECORD_BYTES: u64 = 256 << 20;
 
 /// Looks for everything that keeps TensorBoard from showing what was logged in a log folder, a run, or an event file.
@@ -83,7 +82,7 @@ pub fn verify_with(
             report.bytes += file.bytes;
             on_progress(report.bytes)?;
         }
-        if let Some(place) = run.finish() {
+        if let Some(place) = run.finish(limits.max_record_bytes) {
             experiments.push((name, place));
         }
     }
@@ -118,7 +117,7 @@ fn read_file(
         let offset = records.offset();
         on_bytes(offset)?;
         let event = match records.read_record() {
-            Ok(Some(data)) => proto::Event::decode(data),
+            Ok(Some(data)) => decode_event(data),
             Ok(None) => break,
             Err(error) => {
                 let goes_on = goes_on(&error);

@@ -2,12 +2,10 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use prost::Message as _;
-
 use super::sources::SourceFile;
 use crate::{
     error::Result,
-    logdir::repair::Salvage,
+    logdir::{lint::decode_event, repair::Salvage},
     proto::{self, SummaryMetadata, event::What, session_log::SessionStatus},
     record::Limits,
 };
@@ -99,7 +97,7 @@ impl Index {
         let mut salvage = Salvage::open(path, limits)?;
         while let Some((offset, data)) = salvage.next()? {
             on_bytes(salvage.offset())?;
-            match proto::Event::decode(&data[..]) {
+            match decode_event(&data) {
                 Ok(event) => self.event(file, offset, data.len() as u32, event),
                 Err(_) => self.damaged += 1,
             }

@@ -1,7 +1,7 @@
 //! One file with the values of a run, in order.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs::File,
     io::{Read as _, Seek as _, SeekFrom},
     path::{Path, PathBuf},
@@ -15,7 +15,7 @@ use crate::{
     error::{Error, Result},
     event::sanitized_host,
     logdir::repair::NewFile,
-    proto::{self, event::What, session_log::SessionStatus},
+    proto::{self, SummaryMetadata, event::What, session_log::SessionStatus},
     record::{MaskedCrc, RecordEncoder},
 };
 
@@ -37,7 +37,7 @@ pub(super) fn write(index: &Index, folder: &Path) -> Result<PathBuf> {
         encoder.push(&event.encode_to_vec());
     }
     let mut sources = Sources { paths: &index.files, open: BTreeMap::new() };
-    let mut described = BTreeSet::new();
+    let mut described = BTreeMap::new();
     let same_event = |a: &ValueAt, b: &ValueAt| (a.file, a.offset) == (b.file, b.offset);
     for values in index.values.chunk_by(same_event) {
         let data = sources.data(&values[0])?;
@@ -67,12 +67,12 @@ fn head(wall_time: f64) -> [proto::Event; 2] {
     ]
 }
 
-/// The event with these of its values; `None` where it can stay as it is.
+/// The event with these of its values; `described` has the metadata of tags that are in the file. `None` where it can stay as it is.
 fn rewritten(
     index: &Index,
     values: &[ValueAt],
     data: &[u8],
-    described: &mut BTreeSet<u32>,
+    described: &mut BTreeMap<u32, Option<SummaryMetadata>>,
 ) -> Option<proto::Event> {
     let mut event = proto::Event::decode(data).ok()?;
     let mut changed = !event.wall_time.is_finite() || event.source_metadata.is_some();
@@ -84,10 +84,19 @@ fn rewritten(
         for at in values {
             let Some(value) = all.get(at.index as usize) else { continue };
             let mut value = value.clone();
-            let metadata = index.tags.get(at.tag as usize).and_then(Option::as_ref);
-            if described.insert(at.tag) && value.metadata.is_none() && metadata.is_some() {
-                value.metadata = metadata.cloned();
-                changed = true;
+            match described.get(&at.tag) {
+                None => {
+                    let known = index.tags.get(at.tag as usize).cloned().flatten();
+                    changed |= value.metadata.is_none() && known.is_some();
+                    value.metadata = value.metadata.or(known);
+                    described.insert(at.tag, value.metadata.clone());
+                }
+                // Loaders would ignore what differs.
+                Some(first) if value.metadata.is_some() && value.metadata != *first => {
+                    value.metadata = None;
+                    changed = true;
+                }
+                Some(_) => {}
             }
             summary.value.push(value);
         }

@@ -5,7 +5,10 @@ use prost::{
     encoding::{DecodeContext, WireType, decode_key, skip_field},
 };
 
-use crate::proto::{self, event::What};
+use crate::{
+    logdir::lint::decode_event,
+    proto::{self, event::What},
+};
 
 /// Number of the field `wall_time` of an event.
 const WALL_TIME: u32 = 1;
@@ -36,7 +39,7 @@ impl Mender {
 
     /// Changes as few bytes as need be, so that fields which nobody knows yet stay.
     pub fn mend(&mut self, data: &mut [u8]) -> Mended {
-        let event = match proto::Event::decode(&*data) {
+        let event = match decode_event(data) {
             Ok(event) => event,
             Err(error) => return Mended::NoEvent(format!("a sound record that is no event: {error}")),
         };

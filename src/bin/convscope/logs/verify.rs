@@ -33,6 +33,12 @@ pub struct Args {
     #[arg(long)]
     no_notes: bool,
 
+    /// Longest record, and most that the tensors of a tag may take together
+    ///
+    /// The default is what TensorBoard's data server can send.
+    #[arg(long, value_name = "BYTES", default_value_t = MAX_RECORD_BYTES)]
+    max_message: u64,
+
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -43,7 +49,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut report = Report::default();
     for path in &args.paths {
         let progress = Progress::new("reading", super::bytes_below(path));
-        let limits = Limits { max_record_bytes: MAX_RECORD_BYTES };
+        let limits = Limits { max_record_bytes: args.max_message };
         let more =
             progress.end_with(|progress| verify_with(path, limits, &mut |bytes| progress.set(bytes)))?;
         report.findings.extend(more.findings);

@@ -9,8 +9,6 @@ mod scalar;
 mod tensor;
 mod text;
 
-use prost::Message as _;
-
 pub use self::image::picture_extension;
 use self::tensor::check_size;
 use super::{
@@ -19,6 +17,8 @@ use super::{
 };
 use crate::proto::{self, DataClass, SummaryMetadata, TensorProto, summary::value::Value};
 
+/// Longest message of a page that makes sense; it can take more memory than bytes.
+const MAX_MESSAGE: usize = 16 << 20;
 /// Tag at which the page Custom Scalars looks for its layout.
 const LAYOUT_TAG: &str = "custom_scalars__config__";
 
@@ -116,14 +116,22 @@ impl ValueCheck {
 }
 
 fn hparams(findings: &mut Findings, place: Place<'_>, content: &[u8]) {
-    if let Err(error) = proto::HParamsPluginData::decode(content) {
-        findings.add(Rule::HparamsContent, place, || error.to_string());
+    if let Some(why) = undecodable::<proto::HParamsPluginData>(content) {
+        findings.add(Rule::HparamsContent, place, || why);
     }
+}
+
+/// Why bytes are no such message, if they are none.
+fn undecodable<M: prost::Message + Default>(bytes: &[u8]) -> Option<String> {
+    if bytes.len() > MAX_MESSAGE {
+        return Some(format!("{} bytes, {MAX_MESSAGE} at most expected", bytes.len()));
+    }
+    M::decode(bytes).err().map(|error| error.to_string())
 }
 
 fn layout(findings: &mut Findings, place: Place<'_>, tensor: &TensorProto) {
     let why = match &tensor.string_val[..] {
-        [layout] => proto::CustomScalarLayout::decode(&layout[..]).err().map(|error| error.to_string()),
+        [layout] => undecodable::<proto::CustomScalarLayout>(layout),
         strings => Some(format!("{} strings, 1 expected", strings.len())),
     };
     if let Some(why) = why {

@@ -2,6 +2,8 @@
 
 mod files;
 mod histograms;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod scalars;
 mod sink;
 

@@ -41,21 +41,30 @@ enum Format {
     Csv,
     /// A JSON object a line; NaN and infinities are strings
     Jsonl,
+    /// A Parquet file; needs --output
+    #[cfg(feature = "parquet")]
+    Parquet,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let logdir = args.rules.open(&args.path)?;
+    let curves = || args.filter.series(&logdir).filter(|(_, tag)| tag.kind == SeriesKind::Scalar);
+    #[cfg(feature = "parquet")]
+    if args.format == Format::Parquet {
+        super::parquet::write(&args.output, curves())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut sink = Sink::open(&args.output)?;
     if args.format == Format::Csv {
         sink.text("run,tag,step,wall_time,value\n")?;
     }
-    for (run, tag) in args.filter.series(&logdir).filter(|(_, tag)| tag.kind == SeriesKind::Scalar) {
+    for (run, tag) in curves() {
         interrupt::check()?;
         for point in run.scalars(&tag.tag)? {
-            match args.format {
-                Format::Csv => sink.text(&csv(run.name(), &tag.tag, &point))?,
-                Format::Jsonl => sink.text(&format!("{}\n", point_json(run.name(), &tag.tag, &point)))?,
-            }
+            sink.text(&match args.format {
+                Format::Csv => csv(run.name(), &tag.tag, &point),
+                _ => format!("{}\n", point_json(run.name(), &tag.tag, &point)),
+            })?;
         }
         if sink.is_closed() {
             break;
