@@ -200,7 +200,8 @@ fn what_cannot_be_written_is_kept_and_tried_again_and_keeps_nothing_else_waiting
     assert!(error.is_io() && error.to_string().contains("projector"), "{error}");
     assert!(!run.join("projector_config.pbtxt").exists());
     let event_file = fs::read_dir(&run).unwrap().map(|entry| entry.unwrap().path());
-    let event_file = event_file.filter(|path| path.to_string_lossy().contains("tfevents")).next().unwrap();
+    let mut event_file = event_file.filter(|path| path.to_string_lossy().contains("tfevents"));
+    let event_file = event_file.next().unwrap();
     let steps: Vec<i64> =
         EventFileReader::open(&event_file).unwrap().map(|event| event.unwrap().step).collect();
     assert_eq!(steps, [0, 0, 1], "the scalar did not wait");

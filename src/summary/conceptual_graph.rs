@@ -190,7 +190,7 @@ fn check_layer(layer: &ConceptualLayer) -> Result<()> {
 
 /// The layer as a node of a graph, for which the same names are wrong.
 fn node(layer: &ConceptualLayer) -> GraphNode {
-    layer.inputs.iter().fold(GraphNode::new(&layer.name, &layer.class), |node, input| node.input(input))
+    layer.inputs.iter().fold(GraphNode::new(&layer.name, &layer.class), GraphNode::input)
 }
 
 fn invalid<T>(why: impl Into<String>) -> Result<T> {

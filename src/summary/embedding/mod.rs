@@ -101,7 +101,7 @@ impl Embedding {
                 row.as_ref().len()
             ));
         }
-        let values: Vec<f32> = rows.iter().flat_map(|row| row.as_ref()).copied().collect();
+        let values: Vec<f32> = rows.iter().flat_map(AsRef::as_ref).copied().collect();
         Embedding::new(values, dimensions)
     }
 
