@@ -134,7 +134,7 @@ impl RunFile {
             written.bytes += cost(&sample.summary);
             self.last = self.last.max(Some(sample.step));
         }
-        self.backlog.shrink_to(KEPT_RECORDS);
+        samples.shrink_to(KEPT_RECORDS);
         self.in_file -= appended.unencodable.len() as u64;
         written.unencodable.extend(appended.unencodable);
         appended.failure.map_or(Ok(()), Err)
