@@ -149,7 +149,9 @@ impl LogFile {
 
     fn try_refresh(&mut self, budget: &mut Budget, refreshed: &mut Refreshed) -> io::Result<()> {
         let metadata = fs::metadata(&self.path)?;
-        if self.identity.unchanged(&metadata) {
+        // What the system refused it may allow now, though the file is the same.
+        let refused = self.obstacle.as_ref().is_some_and(|it| it.kind == ProblemKind::Unreadable);
+        if self.identity.unchanged(&metadata) && !refused {
             return Ok(());
         }
         let mut file = File::open(&self.path)?;
