@@ -43,7 +43,8 @@ function expand(page) {
 // Cards that have a place on the page; a filter of Time Series hides the others. The page HParams has cells instead,
 // Graphs the nodes of one graph, and the projector one tensor.
 function elements(page) {
-  const found = all(document, CARDS[page]).filter(shown);
+  // Edges into an opened box end at nodes without a look.
+  const found = all(document, CARDS[page]).filter((card) => shown(card) && !card.dataset.name?.includes('~~'));
   return page === 'hparams' ? found.filter((cell) => isValue(found, cell)) : found;
 }
 
@@ -192,10 +193,20 @@ function arrange(page) {
   };
   if (page === 'images') tick('tf-image-dashboard', 'Show actual image size', true);
   if (page === 'scalars') tick('tf-scalar-dashboard', 'Ignore outliers in chart scaling', false);
+  if (page === 'custom_scalars') tick('tf-custom-scalar-dashboard', 'Ignore outliers in chart scaling', false);
+  // Opens the boxes of the top level.
+  if (page === 'graphs') {
+    for (const box of elements(page).filter((node) => node.classList.contains('meta')))
+      all(box, '.nodeshape rect')[0]?.dispatchEvent(new MouseEvent('dblclick', {bubbles: true, composed: true}));
+  }
 }
 
 // Back to the top, as a visitor finds the page.
-function rest() {
+function rest(page) {
+  if (page === 'graphs') {
+    const buttons = all(document, 'tf-graph-controls').flatMap((controls) => all(controls, 'paper-button'));
+    buttons.find((button) => button.textContent.trim() === 'Fit to screen')?.click();
+  }
   for (const element of below(document)) if (element.scrollTop) element.scrollTop = 0;
   document.activeElement?.blur();
 }

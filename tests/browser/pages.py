@@ -46,6 +46,8 @@ WINDOW = (1600, 1000)
 PAGE_SECONDS = 90
 # The whole program. A caller's limit should be higher, so that it is this one that ends it, with everything cleaned up.
 TOTAL_SECONDS = 420
+# How long moving parts move.
+ANIMATION_SECONDS = 1.5
 # Fewer points of another colour than the ground are a stray mark, not a picture.
 FEWEST_POINTS = 100
 
@@ -290,10 +292,13 @@ def take_picture(driver, server, page, path):
         lambda: f"page {page}: nothing matches {PAGES[page].picture!r}",
     )
     wait_until_drawn(driver, page)
+    if page == "projector":
+        run_script(driver, "choose", page, *PAGES[page].views(server)[-1])  # of the last step
     run_script(driver, "arrange", page)
+    time.sleep(ANIMATION_SECONDS)
     wait_until_drawn(driver, page)
     run_script(driver, "rest", page)
-    time.sleep(1.5)  # for animations
+    time.sleep(ANIMATION_SECONDS)
     picture = Image.open(io.BytesIO(driver.get_screenshot_as_png())).convert("RGB")
     # 256 colours are enough for a page, and make the file small.
     picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)

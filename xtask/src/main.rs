@@ -121,24 +121,33 @@ fn screenshots(root: &Path) -> Result {
         fs::remove_dir_all(&folder)
             .map_err(|error| format!("cannot remove {}: {error}", folder.display()))?;
     }
-    // The pages show the folder's name.
-    let (training, examples) = (folder.join("training/logs"), folder.join("examples/logs"));
-    let args = ["--run", "fashion", "--quiet", "--logdir"].map(OsString::from);
-    let args = [&args[..], &[training.clone().into_os_string()]].concat();
-    cargo::run(cargo::command(root, "run", &libtorch).args(cargo::train_args(&args)))?;
-    for (_, example) in EXAMPLE_PAGES {
-        let mut run = cargo::command(root, "run", &libtorch);
-        cargo::run(
-            run.args(["--package", "convscope", "--example", example, "--"]).arg(examples.join(example)),
-        )?;
-    }
     let photograph = |logs: &Path, pages: &[&str]| {
         let mut command = Command::new(&python);
         command.arg(root.join("tests/browser/pages.py")).arg(logs).args(["--pages", &pages.join(",")]);
         cargo::run(command.arg("--screenshots").arg(root.join("docs/images")))
     };
-    photograph(&training, &TRAINING_PAGES)?;
-    photograph(&examples, &EXAMPLE_PAGES.map(|(page, _)| page))
+    let logs = folder.join("training/logs"); // the pages show the last name
+    let args = ["--run", "fashion", "--quiet", "--logdir"].map(OsString::from);
+    let args = [&args[..], &[logs.clone().into_os_string()]].concat();
+    cargo::run(cargo::command(root, "run", &libtorch).args(cargo::train_args(&args)))?;
+    photograph(&logs, &TRAINING_PAGES)?;
+    for (page, example) in EXAMPLE_PAGES {
+        let logs = folder.join(example).join("logs");
+        let mut run = cargo::command(root, "run", &libtorch);
+        cargo::run(run.args(["--package", "convscope", "--example", example, "--"]).arg(&logs))?;
+        name_run(&logs, example)?;
+        photograph(&logs, &[page])?;
+    }
+    Ok(())
+}
+
+/// Gives the one folder in `logs` a name in place of the time and the host that it is called by.
+fn name_run(logs: &Path, name: &str) -> Result {
+    let failed = |error: std::io::Error| format!("cannot rename the run in {}: {error}", logs.display());
+    for entry in fs::read_dir(logs).map_err(failed)? {
+        fs::rename(entry.map_err(failed)?.path(), logs.join(name)).map_err(failed)?;
+    }
+    Ok(())
 }
 
 fn tensorboard(root: &Path, args: &[OsString]) -> Result<ExitCode> {
