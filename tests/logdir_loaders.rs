@@ -58,15 +58,18 @@ fn number(json: &Json) -> String {
     format!("{number:?}")
 }
 
-/// Nested lists without their brackets.
+/// The elements of a tensor.
 fn tensor(json: &Json) -> String {
-    match json {
-        Json::Array(items) => items.iter().map(tensor).collect::<Vec<_>>().join(" "),
-        Json::String(text) => {
-            text.parse::<f64>().map_or_else(|_| text.clone(), |number| format!("{number:?}"))
-        }
-        other => panic!("{other}"),
-    }
+    let numeric =
+        ["float", "int", "uint", "bool"].iter().any(|name| json["dtype"].as_str().unwrap().starts_with(name));
+    let element = |item: &Json| if numeric { number(item) } else { text(item.as_str().unwrap()) };
+    json["items"].as_array().unwrap().iter().map(element).collect::<Vec<_>>().join(" ")
+}
+
+/// A text as the hexadecimal digits of its bytes.
+fn text(digits: &str) -> String {
+    let byte = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
+    String::from_utf8((0..digits.len()).step_by(2).map(byte).collect()).unwrap()
 }
 
 fn blob_texts(blobs: impl Iterator<Item = Vec<u8>>) -> String {
