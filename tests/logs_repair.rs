@@ -11,7 +11,7 @@ use convscope::{
     SummaryWriter,
     event::EventFileReader,
     logdir::{
-        LogDir,
+        LogDir, Run,
         lint::verify,
         merge::{Overlap, merge},
         repair::{Repaired, repair},
@@ -144,6 +144,31 @@ fn events_without_a_time_get_that_of_the_one_before() {
 }
 
 #[test]
+fn a_tag_is_known_by_its_name_though_its_first_record_is_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let writer = SummaryWriter::open(&run).unwrap();
+    for step in 0..3 {
+        writer.add_text("notes", &format!("the text of step {step}"), step).unwrap();
+    }
+    writer.close().unwrap();
+    let file = fs::read_dir(&run).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = fs::read(&file).unwrap();
+    let first = bytes.windows(8).position(|bytes| bytes == b"the text").unwrap();
+    bytes[first] = b'T';
+    fs::write(&file, &bytes).unwrap();
+
+    let new = dir.path().join("new");
+    let repaired = repair(&run, &new).unwrap().remove(0);
+    assert_eq!((repaired.events, repaired.damage.len(), repaired.rescued_tags), (4, 1, 1));
+    assert_eq!(verify(&new).unwrap().findings, []);
+    let logs = LogDir::open(&new).unwrap();
+    let texts = logs.run(".").unwrap().texts("notes").unwrap();
+    let texts: Vec<String> = texts.map(|text| text.unwrap().value.strings.concat()).collect();
+    assert_eq!(texts, ["the text of step 1", "the text of step 2"]);
+}
+
+#[test]
 fn folders_are_mirrored_and_nothing_is_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let logs = folder.path().join("logs");
@@ -156,7 +181,7 @@ fn folders_are_mirrored_and_nothing_is_overwritten() {
     let target = folder.path().join("new");
     assert_eq!(repair(&logs, &target).unwrap().len(), 2);
     let read = LogDir::open(&target).unwrap();
-    let names: Vec<&str> = read.runs().iter().map(|run| run.name()).collect();
+    let names: Vec<&str> = read.runs().iter().map(Run::name).collect();
     assert_eq!(names, ["run", "run/train"]);
     assert!(!target.join("run/model.toml").exists());
 

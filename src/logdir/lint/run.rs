@@ -92,8 +92,8 @@ impl<'a> RunCheck<'a> {
         self.file = FileState { path: path.to_owned(), index: self.file.index + 1, ..FileState::default() };
     }
 
-    pub fn event(&mut self, offset: u64, event: proto::Event) {
-        self.head(offset, &event);
+    pub fn event(&mut self, offset: u64, event: &proto::Event) {
+        self.head(offset, event);
         self.file.events += 1;
         let is_value = matches!(event.what, Some(What::Summary(_) | What::GraphDef(_)));
         if is_value && event.wall_time.is_finite() {
@@ -104,14 +104,14 @@ impl<'a> RunCheck<'a> {
             self.file.has_start = true; // once is enough
             self.without_start.push((self.file.path.clone(), offset));
         }
-        match event.what {
+        match &event.what {
             Some(What::Summary(summary)) => {
-                for value in summary.value {
+                for value in &summary.value {
                     self.value(offset, event.step, value);
                 }
             }
             Some(What::SessionLog(log)) if log.status() == SessionStatus::Start => self.start(event.step),
-            Some(What::GraphDef(bytes)) => self.graph(offset, &bytes),
+            Some(What::GraphDef(bytes)) => self.graph(offset, bytes),
             _ => {}
         }
     }
@@ -170,7 +170,7 @@ impl<'a> RunCheck<'a> {
         }
     }
 
-    fn value(&mut self, offset: u64, step: i64, value: proto::summary::Value) {
+    fn value(&mut self, offset: u64, step: i64, value: &proto::summary::Value) {
         let tag = value.tag.clone();
         if tag.is_empty() {
             let place = Place { step: Some(step), ..Place::record(&self.file.path, offset) };
@@ -181,9 +181,9 @@ impl<'a> RunCheck<'a> {
         }
         let place = Place { file: &self.file.path, offset: Some(offset), tag: Some(&tag), step: Some(step) };
         match self.series.get_mut(&tag) {
-            Some(series) => series.value(self.findings, place, &value, self.file.index, self.sessions),
+            Some(series) => series.value(self.findings, place, value, self.file.index, self.sessions),
             None => {
-                let series = Series::new(self.findings, place, &value, self.file.index, self.sessions);
+                let series = Series::new(self.findings, place, value, self.file.index, self.sessions);
                 self.series.insert(tag, series);
             }
         }

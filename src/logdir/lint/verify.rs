@@ -127,7 +127,7 @@ fn read_file(
         };
         match event {
             Ok(event) => {
-                run.event(offset, event);
+                run.event(offset, &event);
                 events += 1;
             }
             Err(error) => run.findings().add(Rule::NotAnEvent, Place::record(&file.path, offset), || {

@@ -1,6 +1,9 @@
 //! What the values of a run are, and where they stand.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use super::sources::SourceFile;
 use crate::{
@@ -88,12 +91,12 @@ impl Index {
 
     fn file(
         &mut self,
-        path: &PathBuf,
+        path: &Path,
         limits: Limits,
         on_bytes: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<()> {
         let file = self.files.len() as u32;
-        self.files.push(path.clone());
+        self.files.push(path.to_owned());
         let mut salvage = Salvage::open(path, limits)?;
         while let Some((offset, data)) = salvage.next()? {
             on_bytes(salvage.offset())?;

@@ -1,5 +1,7 @@
 //! What an event needs to be taken by both loaders.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use prost::{
     Message as _,
     encoding::{DecodeContext, WireType, decode_key, skip_field},
@@ -7,7 +9,7 @@ use prost::{
 
 use crate::{
     logdir::lint::decode_event,
-    proto::{self, event::What},
+    proto::{self, SummaryMetadata, event::What},
 };
 
 /// Number of the field `wall_time` of an event.
@@ -18,6 +20,10 @@ const WALL_TIME: u32 = 1;
 pub(super) struct Mender {
     /// The last time that made sense.
     last_time: f64,
+    /// Metadata in damaged records, by tag.
+    lost: BTreeMap<String, SummaryMetadata>,
+    /// Tags that there were values of.
+    tags: BTreeSet<String>,
 }
 
 /// What became of an event.
@@ -27,6 +33,8 @@ pub(super) enum Mended {
     Whole,
     /// Its time was replaced.
     WallTime,
+    /// It got the metadata of so many tags whose first record was damaged.
+    Metadata(u64),
     /// It is no event.
     NoEvent(String),
 }
@@ -34,21 +42,60 @@ pub(super) enum Mended {
 impl Mender {
     /// `wall_time` is for events without any, before the first that has one.
     pub fn new(wall_time: f64) -> Mender {
-        Mender { last_time: wall_time }
+        Mender { last_time: wall_time, lost: BTreeMap::new(), tags: BTreeSet::new() }
+    }
+
+    /// Notes the metadata in a damaged record, if there is any to be seen: without it no page would show the tag.
+    pub fn damaged(&mut self, data: &[u8]) {
+        let Ok(Some(What::Summary(summary))) = decode_event(data).map(|event| event.what) else { return };
+        for value in summary.value {
+            if let Some(metadata) = value.metadata {
+                self.lost.entry(value.tag).or_insert(metadata);
+            }
+        }
     }
 
     /// Changes as few bytes as need be, so that fields which nobody knows yet stay.
-    pub fn mend(&mut self, data: &mut [u8]) -> Mended {
-        let event = match decode_event(data) {
+    pub fn mend(&mut self, data: &mut Vec<u8>) -> Mended {
+        let mut event = match decode_event(data) {
             Ok(event) => event,
             Err(error) => return Mended::NoEvent(format!("a sound record that is no event: {error}")),
         };
-        if event.wall_time.is_finite() {
+        let is_finite = event.wall_time.is_finite();
+        if is_finite {
             self.last_time = event.wall_time;
-            return Mended::Whole;
+        } else {
+            event.wall_time = self.last_time;
+            set_wall_time(data, self.last_time);
         }
-        set_wall_time(data, self.last_time);
-        Mended::WallTime
+        let rescued = self.describe(&mut event);
+        if rescued > 0 {
+            *data = event.encode_to_vec();
+        }
+        match (is_finite, rescued) {
+            (false, _) => Mended::WallTime,
+            (true, 0) => Mended::Whole,
+            (true, tags) => Mended::Metadata(tags),
+        }
+    }
+
+    /// Gives the first values of tags the metadata that was lost; of how many.
+    fn describe(&mut self, event: &mut proto::Event) -> u64 {
+        let Some(What::Summary(summary)) = &mut event.what else { return 0 };
+        let mut rescued = 0;
+        for value in &mut summary.value {
+            if self.tags.contains(&value.tag) {
+                continue;
+            }
+            self.tags.insert(value.tag.clone());
+            if value.metadata.is_none()
+                && let Some(metadata) = self.lost.remove(&value.tag)
+            {
+                value.metadata = Some(metadata);
+                rescued += 1;
+            }
+        }
+        rescued
     }
 
     /// A file version, for a file that does not begin with one.
@@ -104,6 +151,6 @@ mod tests {
 
     #[test]
     fn garbage_is_no_event() {
-        assert!(matches!(Mender::new(0.0).mend(&mut [0xff; 3]), Mended::NoEvent(_)));
+        assert!(matches!(Mender::new(0.0).mend(&mut vec![0xff; 3]), Mended::NoEvent(_)));
     }
 }

@@ -32,6 +32,8 @@ pub struct Repaired {
     pub events: u64,
     /// Of these, events whose wall time was not finite: they have that of the event before now.
     pub mended_times: u64,
+    /// Tags whose metadata stood in a damaged record: it is with their first value that was saved now.
+    pub rescued_tags: u64,
     /// Whether a file version was put first, because there was none.
     pub added_version: bool,
     /// What was left out, in the order of its place.
@@ -60,6 +62,8 @@ impl Repaired {
 /// * A record with damaged data is left out. After a damaged length, or where records were overwritten or torn and
 ///   others appended, the next place with two right checksums is looked for, byte by byte. Should the damaged part hold
 ///   another event file as data, events of that could be taken for the file's own.
+/// * Metadata that can still be read in a damaged record goes with the tag's next value: without it no page would show
+///   the tag.
 /// * Records that hold no event are left out, and so are those of more than 256 MiB.
 ///
 /// ```
@@ -159,18 +163,21 @@ fn repair_file(
         target: target.to_owned(),
         events: 0,
         mended_times: 0,
+        rescued_tags: 0,
         added_version: false,
         damage: Vec::new(),
     };
     let mut no_events = Vec::new();
     while let Some((offset, mut data)) = salvage.next()? {
         on_bytes(salvage.offset())?;
+        salvage.damaged_data()?.iter().for_each(|data| mender.damaged(data));
         match mender.mend(&mut data) {
             Mended::NoEvent(reason) => {
                 no_events.push(Damage { offset, bytes: salvage.offset() - offset, reason });
                 continue;
             }
             Mended::WallTime => repaired.mended_times += 1,
+            Mended::Metadata(tags) => repaired.rescued_tags += tags,
             Mended::Whole => {}
         }
         encoder.clear();

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{Seek as _, SeekFrom},
+    io::{Read as _, Seek as _, SeekFrom},
     path::{Path, PathBuf},
 };
 
@@ -12,8 +12,11 @@ use crate::{
     record::{Limits, RecordErrorKind, RecordReader},
 };
 
-/// Bytes of a record that are not its data.
+/// Bytes of a record that are not its data, and those of them that stand before it.
 const FRAMING: u64 = 16;
+const HEADER: u64 = 12;
+/// Longest damaged place that is looked into.
+const MAX_LOOK: u64 = 64 << 20;
 
 /// Reads the whole records of a file, whatever is between them.
 pub(crate) struct Salvage {
@@ -27,6 +30,8 @@ pub(crate) struct Salvage {
     scanned: File,
     resync: Resync,
     damage: Vec<Damage>,
+    /// How much of `damage` was looked at.
+    looked_at: usize,
 }
 
 /// A part of a file that holds no whole record.
@@ -55,6 +60,7 @@ impl Salvage {
             scanned,
             resync: Resync::new(bytes, limits),
             damage: Vec::new(),
+            looked_at: 0,
         })
     }
 
@@ -84,6 +90,24 @@ impl Salvage {
             }
             self.go_to(after)?;
         }
+    }
+
+    /// What looks like the data of the places that were left out since the last call.
+    pub fn damaged_data(&mut self) -> Result<Vec<Vec<u8>>> {
+        let mut all = Vec::new();
+        for damage in self.damage.iter().skip(self.looked_at) {
+            let Some(length) = damage.bytes.checked_sub(FRAMING).filter(|&length| length <= MAX_LOOK) else {
+                continue;
+            };
+            let mut data = Vec::new();
+            self.scanned
+                .seek(SeekFrom::Start(damage.offset + HEADER))
+                .and_then(|_| (&self.scanned).take(length).read_to_end(&mut data))
+                .map_err(|error| Error::io("read", &self.path, error))?;
+            all.push(data);
+        }
+        self.looked_at = self.damage.len();
+        Ok(all)
     }
 
     /// What was left out so far.

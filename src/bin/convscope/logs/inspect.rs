@@ -10,7 +10,7 @@ use std::{
 use chrono::{DateTime, Local};
 use convscope::{
     WallTime,
-    logdir::{LogDir, Run, TagInfo, lint::series_bytes},
+    logdir::{LogDir, LogFile, Run, TagInfo, lint::series_bytes},
 };
 use serde_json::json;
 
@@ -107,7 +107,7 @@ struct Totals {
 }
 
 fn run_bytes(run: &Run) -> u64 {
-    run.files().iter().map(|file| file.len()).sum()
+    run.files().iter().map(LogFile::len).sum()
 }
 
 fn size_of(sizes: &Sizes, run: &Run, tag: &TagInfo) -> Option<u64> {

@@ -65,6 +65,9 @@ fn show(page: &mut Page, files: &[Repaired]) -> io::Result<()> {
                 count(file.mended_times, "event")
             ))?;
         }
+        if file.rescued_tags > 0 {
+            page.line(&format!("  the metadata of {} was rescued", count(file.rescued_tags, "tag")))?;
+        }
         if file.added_version {
             page.line("  a file version was put first")?;
         }
@@ -95,6 +98,7 @@ fn to_json(files: &[Repaired]) -> serde_json::Value {
                 "target": file.target.to_string_lossy(),
                 "events": file.events,
                 "mended_times": file.mended_times,
+                "rescued_tags": file.rescued_tags,
                 "added_version": file.added_version,
                 "lost_bytes": file.lost_bytes(),
                 "damage": damage,

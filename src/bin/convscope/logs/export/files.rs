@@ -62,12 +62,12 @@ fn export(
     let mut folders = BTreeSet::new();
     let mut written = 0;
     for (run, tag) in args.filter.series(&logdir).filter(|(_, tag)| tag.kind == kind) {
-        let folder = args.output.join(unique(&mut folders, folder_of(run.name(), &tag.tag)));
+        let folder = args.output.join(unique(&mut folders, &folder_of(run.name(), &tag.tag)));
         let mut names = BTreeSet::new();
         each_step(run, tag, kind, &mut |samples| {
             interrupt::check()?;
             for (i, file) in samples.files.iter().enumerate() {
-                let name = unique(&mut names, format!("{:010}_{i}", samples.step));
+                let name = unique(&mut names, &format!("{:010}_{i}", samples.step));
                 let path = folder.join(format!("{name}.{}", extension(file)));
                 cannot_write(create_new(&path)?.write_all(file), &path)?;
                 written += 1;
@@ -127,9 +127,9 @@ fn harmless(name: &str) -> String {
 }
 
 /// The name, with a number where it was given before.
-fn unique(names: &mut BTreeSet<String>, name: String) -> String {
+fn unique(names: &mut BTreeSet<String>, name: &str) -> String {
     // Not all file systems tell letters by their case.
-    let mut candidate = name.clone();
+    let mut candidate = name.to_owned();
     let mut number = 2;
     while !names.insert(candidate.to_lowercase()) {
         candidate = format!("{name}_{number}");
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn names_are_given_once() {
         let mut names = BTreeSet::new();
-        let given = ["a", "A", "a", "b"].map(|name| unique(&mut names, name.to_owned()));
+        let given = ["a", "A", "a", "b"].map(|name| unique(&mut names, name));
         assert_eq!(given, ["a", "A_2", "a_3", "b"]);
     }
 }
