@@ -1,6 +1,6 @@
 //! What is known of every time series: what TensorBoard would drop or refuse is found here, before it is queued.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, mem, sync::Arc};
 
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -23,6 +23,7 @@ struct Run {
 }
 
 struct Seen {
+    tag: Tag,
     kind: Kind,
     /// What no later value may change: see [`Summary::fixed`].
     fixed: Box<[u8]>,
@@ -67,33 +68,57 @@ impl Runs {
         self.runs.iter().skip(from).map(|run| run.name.clone()).collect()
     }
 
-    /// The tag, if this value may be added to it. Allocates for new tags and large values only.
-    pub(super) fn check(&self, id: RunId, tag: &str, summary: &Summary) -> Result<Tag> {
+    /// Whether this value may be added to the tag.
+    pub(super) fn check(&self, id: RunId, tag: &str, summary: &Summary) -> Result<()> {
         let run = &self.runs[id];
-        let Some((tag, seen)) = run.tags.get_key_value(tag) else { return Tag::new(tag) };
-        let kind = summary.kind();
-        if seen.kind != kind {
-            let (run, tag) = (run.name.to_string(), tag.to_string());
-            return Err(Error::new(ErrorKind::TagKind { run, tag, first: seen.kind, second: kind }));
+        match run.tags.get(tag) {
+            Some(seen) => seen.check(&run.name, summary),
+            None => Tag::new(tag).map(drop),
         }
-        if *seen.fixed != *summary.fixed() {
-            return Err(Error::invalid(format!("tag `{tag}` of run `{}`", run.name), fixed_by_first(kind)));
-        }
-        Ok(tag.clone())
     }
 
-    /// Notes a value that was taken. Returns the step before it if that is no smaller, the first time of each tag.
-    pub(super) fn note(&mut self, id: RunId, tag: &Tag, summary: &Summary, step: Step) -> Option<Step> {
-        let Some(seen) = self.runs[id].tags.get_mut(tag.as_str()) else {
-            let fixed = summary.fixed().into_boxed_slice();
-            let seen = Seen { kind: summary.kind(), fixed, last: step, warned: false };
-            self.runs[id].tags.insert(tag.clone(), seen);
-            return None;
-        };
-        let before = seen.last;
-        seen.last = step;
-        let warn = step <= before && !seen.warned;
-        seen.warned |= warn;
+    /// Notes a value that is taken. Returns its tag, and the step before it if that is no smaller, the first time of each
+    /// tag. Allocates for new tags and large values only.
+    ///
+    /// # Errors
+    /// Those of `check`: nothing is noted then.
+    pub(super) fn note(
+        &mut self,
+        id: RunId,
+        tag: &str,
+        summary: &Summary,
+        step: Step,
+    ) -> Result<(Tag, Option<Step>)> {
+        let run = &mut self.runs[id];
+        if let Some(seen) = run.tags.get_mut(tag) {
+            seen.check(&run.name, summary)?;
+            return Ok((seen.tag.clone(), seen.note(step)));
+        }
+        let tag = Tag::new(tag)?;
+        let fixed = summary.fixed().into_boxed_slice();
+        let seen = Seen { tag: tag.clone(), kind: summary.kind(), fixed, last: step, warned: false };
+        run.tags.insert(tag.clone(), seen);
+        Ok((tag, None))
+    }
+}
+
+impl Seen {
+    fn check(&self, run: &str, summary: &Summary) -> Result<()> {
+        let (tag, kind) = (&self.tag, summary.kind());
+        if self.kind != kind {
+            let (run, tag) = (run.to_owned(), tag.to_string());
+            return Err(Error::new(ErrorKind::TagKind { run, tag, first: self.kind, second: kind }));
+        }
+        if *self.fixed != *summary.fixed() {
+            return Err(Error::invalid(format!("tag `{tag}` of run `{run}`"), fixed_by_first(kind)));
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, step: Step) -> Option<Step> {
+        let before = mem::replace(&mut self.last, step);
+        let warn = step <= before && !self.warned;
+        self.warned |= warn;
         warn.then_some(before)
     }
 }

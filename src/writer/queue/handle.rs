@@ -35,22 +35,21 @@ impl Queue {
         let wall_time = wall_time.unwrap_or_else(WallTime::now);
         let mut state = self.lock();
         // Checked again after waiting: another thread may have begun the tag, or closed the writer.
-        let tag = loop {
+        let (tag, again) = loop {
             if state.phase != Phase::Open {
                 return Err(Error::new(ErrorKind::Closed { path: self.path.clone() }));
             }
-            let tag = state.runs.check(run, tag, &summary)?;
             if self.has_room(&state, bytes) {
-                break tag;
+                break state.runs.note(run, tag, &summary, step)?;
             }
+            state.runs.check(run, tag, &summary)?;
             state = match self.wait_for_room(state, kind, &mut timer)? {
                 Some(state) => state,
                 None => return Ok(()),
             };
         };
+        let warning = again.map(|before| (state.runs.name(run).clone(), tag.clone(), before));
         let sample = Sample { tag, step, wall_time, summary };
-        let again = state.runs.note(run, &sample.tag, &sample.summary, step);
-        let warning = again.map(|before| (state.runs.name(run).clone(), sample.tag.clone(), before));
         state.last_step = state.last_step.max(Some(step));
         state.waiting.push((run, sample));
         state.waiting_bytes += bytes;

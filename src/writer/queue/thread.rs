@@ -78,10 +78,7 @@ impl Queue {
     pub(in crate::writer) fn own_samples(&self, step: Step) -> Vec<Sample> {
         let mut state = self.lock();
         let mut samples = stats::samples(&state.stats, step);
-        samples.retain(|sample| state.runs.check(0, sample.tag.as_str(), &sample.summary).is_ok());
-        for sample in &samples {
-            state.runs.note(0, &sample.tag, &sample.summary, step);
-        }
+        samples.retain(|sample| state.runs.note(0, sample.tag.as_str(), &sample.summary, step).is_ok());
         state.admit(samples.len(), samples.iter().map(|sample| cost(&sample.summary)).sum());
         samples
     }
