@@ -106,6 +106,27 @@ fn all_embeddings_of_a_run_are_in_the_configuration() {
 }
 
 #[test]
+fn a_resumed_run_forgets_later_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path();
+    // By others, in our layout.
+    let other = "embeddings {\n  tensor_name: \"w (step 9)\"\n  tensor_path: \"w.tsv\"\n}\n";
+    fs::write(run.join("projector_config.pbtxt"), other).unwrap();
+    let writer = SummaryWriter::open(run).unwrap();
+    let train = writer.sub_run("train").unwrap();
+    for step in [-1, 4, 5, 10] {
+        writer.add_embedding("a", &points(), step).unwrap();
+        train.add_embedding("b (step 9)", &points(), step).unwrap();
+    }
+    writer.close().unwrap();
+    SummaryWriter::resume(run, 5).unwrap().close().unwrap();
+    let own = ["\"w (step 9)\"", "\"a (step -1)\"", "\"a (step 4)\""];
+    assert_eq!(fields(&config(run), "tensor_name"), own);
+    let train = ["\"b (step 9) (step -1)\"", "\"b (step 9) (step 4)\""];
+    assert_eq!(fields(&config(&run.join("train")), "tensor_name"), train);
+}
+
+#[test]
 fn sub_runs_have_their_own() {
     let dir = tempfile::tempdir().unwrap();
     let writer = SummaryWriter::open(dir.path()).unwrap();

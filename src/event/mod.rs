@@ -15,6 +15,7 @@ pub(crate) use self::{
     bounds::count as count_fields,
     disk::{Disk, RealDisk},
     file_name::{check_suffix, is_event_file, sanitized_host},
+    projector::forget_embeddings,
     rewrite::{Filter, Rewrite, remove_unfinished},
     writer::Appended,
 };

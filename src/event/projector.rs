@@ -87,14 +87,39 @@ fn add_to_config(disk: &dyn Disk, path: &Path, name: &str, block: &str) -> Resul
     if after == before { Ok(()) } else { replace(disk, path, after.as_bytes()) }
 }
 
-/// The text of a configuration without the embedding of this name. The layout is that of this module and of Google's
-/// library: an embedding begins and ends with a line of its own. All else stays as it is.
+/// Takes the embeddings of `step` and later ones out of the configuration of a run, where this module wrote them. Their
+/// files stay until they are written again.
+pub(crate) fn forget_embeddings(disk: &dyn Disk, run: &Path, step: Step) -> Result<()> {
+    let path = run.join(CONFIG);
+    let before = match disk.read(&path, MAX_CONFIG) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Error::io("read", path, error)),
+    };
+    // What is no text was not written here.
+    let Ok(before) = String::from_utf8(before) else { return Ok(()) };
+    let after = retain(&before, |name, path| {
+        let ours = path.starts_with(&format!("  tensor_path: \"{ASSETS}/"));
+        let of = name.strip_suffix(")\"").and_then(|name| name.rsplit_once(" (step ")?.1.parse().ok());
+        !(ours && of.is_some_and(|of| Step::new(of) >= step))
+    });
+    if after == before { Ok(()) } else { replace(disk, &path, after.as_bytes()) }
+}
+
+/// The text of a configuration without the embedding of this name.
 fn without(config: &str, name: &str) -> String {
     let name = format!("  tensor_name: {}", quoted(name));
+    retain(config, |line, _| line != name)
+}
+
+/// The text of a configuration with those embeddings whose lines of name and path are to be kept. The layout is that of
+/// this module and of Google's library: an embedding begins and ends with a line of its own. All else stays as it is.
+fn retain(config: &str, keep: impl Fn(&str, &str) -> bool) -> String {
     let mut kept = String::with_capacity(config.len());
-    let mut lines = config.lines().peekable();
+    let mut lines = config.lines();
     while let Some(line) = lines.next() {
-        if line == "embeddings {" && lines.peek() == Some(&name.as_str()) {
+        let mut next = lines.clone();
+        if line == "embeddings {" && !keep(next.next().unwrap_or_default(), next.next().unwrap_or_default()) {
             let _ = lines.find(|line| *line == "}");
         } else {
             kept.push_str(line);

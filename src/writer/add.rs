@@ -240,7 +240,7 @@ impl SummaryWriter {
 
     /// Adds points in many dimensions, shown on the page Projector as `tag (step ...)`. Each step is kept, in files of its
     /// own below `projector/` in the run's folder. TensorBoard reads them when it finds a run: start it again to see those
-    /// of a run that it showed before.
+    /// of a run that it showed before. A [resumed](SummaryWriter::resume) run forgets those of the step and later ones.
     ///
     /// # Errors
     /// As [`add`](SummaryWriter::add).

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     error::{Error, Result},
-    event::{Disk, Filter, Rewrite, is_event_file, remove_unfinished},
+    event::{Disk, Filter, Rewrite, forget_embeddings, is_event_file, remove_unfinished},
     summary::Step,
 };
 
@@ -37,6 +37,9 @@ pub(super) fn forget_from(disk: &dyn Disk, run: &Path, step: Step) -> Result<()>
     let dropped: u64 = rewrites.iter().map(|rewrite| rewrite.dropped).sum();
     for rewrite in rewrites {
         rewrite.apply(disk)?;
+    }
+    for folder in &folders {
+        forget_embeddings(disk, &folder.path, step)?;
     }
     if dropped > 0 {
         tracing::info!("{}: {dropped} events of step {step} and later ones were removed", run.display());
