@@ -4,8 +4,8 @@ use convscope::arch::{ModelSpec, Source};
 
 use super::within;
 
-/// How many bytes of memory a byte of text may take: the parser takes up to 140.
-const GROWTH: usize = 256;
+/// How many bytes of memory a byte of text may take: the parser takes up to 140 for long texts, 420 for short ones.
+const GROWTH: usize = 600;
 /// What a text of a few bytes may take.
 const LEAST: usize = 256 << 10;
 

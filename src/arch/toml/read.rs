@@ -41,7 +41,7 @@ const TYPES: [&str; 21] = [
     "zero_pad2d",
 ];
 
-/// A longer text is not read: the parser takes up to 150 times its size, and so much describes 10,000 layers.
+/// A longer text is not read: the parser takes some hundred times its size, and so much describes 10,000 layers.
 pub(in crate::arch) const MOST_BYTES: usize = 1 << 20;
 
 /// Reads and validates a model.
