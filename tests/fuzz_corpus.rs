@@ -10,7 +10,7 @@ use std::{fs, path::Path, sync::Mutex};
 use fuzz::{TARGETS, mutate::mutated};
 
 /// Changed inputs per target.
-const CHANGED: usize = 2_000;
+const CHANGED: usize = 1_000;
 
 /// The targets measure the memory of the whole process.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
