@@ -1,13 +1,13 @@
 //! What the fuzz targets of `fuzz/` check, over the inputs that are kept in `tests/fuzz/corpus/` and over small changes to
 //! them: the same in every run.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod fuzz;
 
-use std::{fs, path::Path, sync::Mutex};
+use std::{fs, path::Path, sync::{Mutex, PoisonError};
 
-use fuzz::{TARGETS, mutate::mutated};
+use fuzz::{TARGETS, Target, mutate::mutated};
 
 /// Changed inputs per target.
 const CHANGED: usize = 1_000;
@@ -23,7 +23,7 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
 }
 
 fn run(name: &str) {
-    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let (_, target) = TARGETS.iter().find(|(target, _)| *target == name).unwrap();
     let inputs = corpus(name);
     assert!(inputs.len() > 50, "{} inputs for {name}", inputs.len());
@@ -35,7 +35,7 @@ fn run(name: &str) {
 }
 
 /// Runs the target, and shows the input where it fails.
-fn check(name: &str, target: fn(&[u8]), input: &[u8]) {
+fn check(name: &str, target: Target, input: &[u8]) {
     if std::panic::catch_unwind(|| target(input)).is_err() {
         panic!("target {name} fails for b\"{}\"", input.escape_ascii());
     }

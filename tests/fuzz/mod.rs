@@ -14,8 +14,11 @@ use peak_alloc::PeakAlloc;
 
 pub use self::{events::events, idx::idx, records::records, spec::spec};
 
+/// What is run for each input.
+pub type Target = fn(&[u8]);
+
 /// Every target by its name, which is also that of its folder in `corpus/`.
-pub const TARGETS: [(&str, fn(&[u8])); 4] =
+pub const TARGETS: [(&str, Target); 4] =
     [("events", events), ("idx", idx), ("records", records), ("spec", spec)];
 
 #[global_allocator]
