@@ -5,7 +5,11 @@
 
 mod fuzz;
 
-use std::{fs, path::Path, sync::{Mutex, PoisonError};
+use std::{
+    fs,
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
 
 use fuzz::{TARGETS, Target, mutate::mutated};
 
