@@ -30,7 +30,7 @@ const TIMED_ONE_IN: u32 = 61;
 /// let stats = writer.stats();
 /// assert_eq!((stats.records, stats.files, stats.queued_records), (10, 1, 0));
 /// assert_eq!(stats.dropped.get(&Kind::Scalar), None);
-/// # Ok::<(), convscope::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
