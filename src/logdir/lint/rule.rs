@@ -206,7 +206,7 @@ rules! {
     MeshShape "mesh-shape" Error
         "write [batch, n, 3]: vertices as 32-bit floats, faces as 32-bit integers, colours as bytes";
     /// Faces or colours without vertices.
-    MeshWithoutVertices "mesh-without-vertices" Error
+    MeshWithoutVertices "mesh-without-vertices" Warning
         "write the vertices of the mesh, too";
     /// A face of a vertex that is not there.
     MeshFace "mesh-face" Error

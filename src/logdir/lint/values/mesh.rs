@@ -4,7 +4,7 @@ use prost::Message as _;
 
 use super::{
     super::{
-        Rule,
+        Rule, Severity,
         finding::{Findings, Place},
     },
     tensor::{describe, dims, integers},
@@ -36,8 +36,11 @@ impl MeshCheck {
                 });
             }
         };
-        if !matches!(dims(tensor)[..], [_, _, 3]) || tensor.dtype != expected as i32 {
-            return findings.add(Rule::MeshShape, place, || {
+        // Other writers' numbers of another type are there all the same: a warning.
+        let is_table = matches!(dims(tensor)[..], [_, _, 3]);
+        if !is_table || tensor.dtype != expected as i32 {
+            let severity = if is_table { Severity::Warning } else { Severity::Error };
+            return findings.add_as(severity, Rule::MeshShape, place, || {
                 format!(
                     "{name} in a tensor {}, [batch, n, 3] of {} expected",
                     describe(tensor),
