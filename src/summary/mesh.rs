@@ -161,15 +161,19 @@ impl Mesh {
     }
 
     /// Size at which the points of a cloud are seen, where none was asked for. The page's own 0.005 units are less than
-    /// a pixel for all but the smallest clouds.
+    /// a pixel for all but the smallest clouds. Looks at every point.
     fn point_size(&self) -> Option<f32> {
+        if self.0.faces.is_some() {
+            return None;
+        }
         let extent = |axis: usize| {
             let along = self.0.vertices.iter().map(|point| point[axis]);
-            along.clone().fold(f32::MIN, f32::max) - along.fold(f32::MAX, f32::min)
+            let (least, most) =
+                along.fold((f32::MAX, f32::MIN), |(least, most), x| (least.min(x), most.max(x)));
+            most - least
         };
         let largest = extent(0).max(extent(1)).max(extent(2));
-        let drawn = self.0.faces.is_none() && largest > 0.0 && largest.is_finite();
-        drawn.then_some(largest / 100.0)
+        (largest > 0.0 && largest.is_finite()).then_some(largest / 100.0)
     }
 
     /// Bytes held in memory.
@@ -230,25 +234,25 @@ impl MeshPart {
 
     /// What readers keep of the first value of the tag.
     pub(super) fn content(&self) -> Vec<u8> {
-        self.plugin_data().encode_to_vec()
+        self.plugin_data(self.mesh.0.scene.to_json(self.mesh.point_size())).encode_to_vec()
     }
 
-    fn plugin_data(&self) -> MeshPluginData {
+    fn plugin_data(&self, json_config: String) -> MeshPluginData {
         MeshPluginData {
             name: self.tag.clone(),
             content_type: self.content.into(),
-            json_config: self.mesh.0.scene.to_json(self.mesh.point_size()),
+            json_config,
             shape: self.shape().iter().map(|&size| i32::try_from(size).unwrap_or(i32::MAX)).collect(),
             components: self.mesh.contents().iter().map(|&content| 1 << content as u32).sum(),
             ..Default::default()
         }
     }
 
-    /// The part of it that later values may not change.
+    /// The part of it that later values may not change. Looks at no point: it is asked for with every value, by the
+    /// thread that adds it.
     pub(super) fn fixed(&self) -> Vec<u8> {
-        let mut content = self.plugin_data();
+        let mut content = self.plugin_data(self.mesh.0.scene.to_json(None));
         content.shape.truncate(1);
-        content.json_config = self.mesh.0.scene.to_json(None);
         content.encode_to_vec()
     }
 
