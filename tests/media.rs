@@ -247,14 +247,52 @@ fn a_video_too_wide_for_a_gif_is_an_error_of_the_writer() {
     assert!(error.contains("GIF"), "{error}");
 }
 
+/// Under the name of a page a tensor of any shape would break it, or be shown nowhere.
+#[test]
+fn tensors_under_the_names_of_own_pages_are_refused() {
+    for (page, method) in [
+        ("scalars", "scalar"),
+        ("histograms", "histogram"),
+        ("images", "image"),
+        ("text", "text"),
+        ("audio", "audio"),
+        ("pr_curves", "pr_curve"),
+        ("custom_scalars", "custom_scalars"),
+        ("mesh", "mesh"),
+        ("hparams", "hparams"),
+        ("graphs", "graph"),
+        ("graph_keras_model", "conceptual_graph"),
+        ("projector", "embedding"),
+    ] {
+        let error = Summary::tensor(page, Vec::new(), Tensor::scalar(1.0_f32)).unwrap_err().to_string();
+        let expected = format!("plugin `{page}` of a tensor: ");
+        assert!(error.starts_with(&expected) && error.contains(&format!("`Summary::{method}`")), "{error}");
+    }
+}
+
+#[test]
+fn tensors_of_one_tag_are_of_one_plugin() {
+    let run = tempfile::tempdir().unwrap();
+    let writer = SummaryWriter::open(run.path()).unwrap();
+    let of = |plugin: &str, content: &[u8], value: f32| {
+        Summary::tensor(plugin, content.to_vec(), Tensor::scalar(value)).unwrap()
+    };
+    writer.add("a", of("one", b"1", 0.0), 0).unwrap();
+    writer.add("a", of("one", b"1", 1.0), 1).unwrap();
+    for other in [of("two", b"1", 2.0), of("one", b"2", 2.0), of("one1", b"", 2.0)] {
+        let error = writer.add("a", other, 2).unwrap_err().to_string();
+        assert!(error.starts_with("tag `a` of run ``: its plugin, or what the plugin keeps"), "{error}");
+    }
+    // The method for scripts names a plugin too.
+    writer.add_tensor("a", Tensor::scalar(2.0_f32), 2).unwrap_err();
+    writer.add("b", of("two", b"1", 0.0), 0).unwrap();
+    writer.close().unwrap();
+}
+
 #[test]
 fn nothing_is_not_shown() {
     assert!(Summary::audios(Vec::new()).is_err() && Summary::videos(Vec::new()).is_err());
     assert!(Summary::tensor("", Vec::new(), Tensor::scalar(1.0_f32)).is_err());
-    for page in ["scalars", "images", "audio", "graph_keras_model"] {
-        let error = Summary::tensor(page, Vec::new(), Tensor::scalar(1.0_f32)).unwrap_err().to_string();
-        assert!(error.starts_with(&format!("plugin `{page}` of a tensor: ")), "{error}");
-    }
     assert!(Tensor::new(&[usize::MAX, 3], vec![0_u8; 5]).is_err());
     assert!(Tensor::new::<u8>(&[4, 0], Vec::new()).is_ok());
 }

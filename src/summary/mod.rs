@@ -219,11 +219,21 @@ impl Summary {
     }
 
     /// An array for the dashboard of a TensorBoard plugin. `content` is what the plugin keeps of the first value of a
-    /// tag, most often a serialized message.
+    /// tag, most often a serialized message: all values of a tag have the same, and the same plugin.
     ///
     /// # Errors
-    /// A plugin without a name, and the names of TensorBoard's own pages that show no tensors: `scalars`, `images`,
-    /// `audio`, `graph_keras_model`.
+    /// A plugin without a name, and the names of TensorBoard's own pages, such as `scalars`: their values have methods of
+    /// their own, which the error names.
+    ///
+    /// ```
+    /// use convscope::{Summary, Tensor};
+    ///
+    /// let error = Summary::tensor("mesh", Vec::new(), Tensor::scalar(0.5_f32)).unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "plugin `mesh` of a tensor: that is a page of TensorBoard's own; make its values with `Summary::mesh`"
+    /// );
+    /// ```
     pub fn tensor(plugin: &str, content: Vec<u8>, tensor: Tensor) -> Result<Summary> {
         Ok(Summary::new(Value::Tensor(Box::new(PluginTensor::new(plugin, content, tensor)?))))
     }
@@ -268,6 +278,10 @@ impl Summary {
     }
 
     /// Markdown that TensorBoard shows beside the value. Only the first of a tag counts.
+    ///
+    /// A [graph](Summary::graph) and an [embedding](Summary::embedding) have no place for it, nor for a display name, in
+    /// what TensorBoard reads: both are left out there. A [conceptual graph](Summary::conceptual_graph) keeps them in the
+    /// file; the page Graphs does not show them.
     #[must_use]
     pub fn with_description(mut self, markdown: impl Into<String>) -> Summary {
         self.words.get_or_insert_default().description = markdown.into();

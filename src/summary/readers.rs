@@ -96,6 +96,7 @@ impl Summary {
         match &self.value {
             Value::Mesh(part) => part.fixed(),
             Value::HParams(session) => session.content(),
+            Value::Tensor(value) => value.fixed(),
             _ => Vec::new(),
         }
     }

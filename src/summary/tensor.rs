@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use prost::Message as _;
+
 use crate::{
     error::{Error, Result},
     proto::{
-        DataClass, DataType, TensorProto, TensorShapeProto, summary::value::Value, tensor_shape_proto::Dim,
+        DataClass, DataType, TensorProto, TensorShapeProto, summary::value::Value,
+        summary_metadata::PluginData, tensor_shape_proto::Dim,
     },
 };
 
@@ -14,8 +17,23 @@ pub(super) const DATA_CLASS: DataClass = DataClass::Tensor;
 /// The plugin that [`add_tensor`](crate::SummaryWriter::add_tensor) names: no dashboard of stock TensorBoard's.
 pub(crate) const PLUGIN: &str = "tensor";
 
-/// Dashboards that keep something else than tensors: under their names a tensor would be shown nowhere.
-const OF_OTHER_CLASSES: [&str; 4] = ["scalars", "images", "audio", "graph_keras_model"];
+/// TensorBoard's own pages, with what makes their values: the pages break, or show nothing, where a value has another
+/// shape or lies in another storage class than they expect.
+const OWN_PAGES: [(&str, &str); 13] = [
+    ("audio", "Summary::audio"),
+    ("custom_scalars", "Summary::custom_scalars"),
+    ("distributions", "Summary::histogram"),
+    ("graph_keras_model", "Summary::conceptual_graph"),
+    ("graphs", "Summary::graph"),
+    ("histograms", "Summary::histogram"),
+    ("hparams", "Summary::hparams"),
+    ("images", "Summary::image"),
+    ("mesh", "Summary::mesh"),
+    ("pr_curves", "Summary::pr_curve"),
+    ("projector", "Summary::embedding"),
+    ("scalars", "Summary::scalar"),
+    ("text", "Summary::text"),
+];
 
 /// An array of numbers or texts in row-major order, for dashboards that are plugins and for scripts that read the
 /// files. Cheap to clone.
@@ -180,10 +198,15 @@ impl PluginTensor {
         if plugin.is_empty() {
             return refuse("it has no name; TensorBoard finds the values of a plugin by it");
         }
-        if OF_OTHER_CLASSES.contains(&plugin) {
-            return refuse("that page of TensorBoard shows no tensors; use the method that is made for it");
+        if let Some((_, method)) = OWN_PAGES.iter().find(|(page, _)| *page == plugin) {
+            return refuse(&format!("that is a page of TensorBoard's own; make its values with `{method}`"));
         }
         Ok(PluginTensor { plugin: plugin.to_owned(), content, tensor })
+    }
+
+    /// What no later value of the tag may change.
+    pub(super) fn fixed(&self) -> Vec<u8> {
+        PluginData { plugin_name: self.plugin.clone(), content: self.content.clone() }.encode_to_vec()
     }
 
     pub(super) fn encode(&self) -> Value {

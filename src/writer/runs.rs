@@ -130,6 +130,10 @@ fn fixed_by_first(kind: Kind) -> &'static str {
             "it was written before, and TensorBoard keeps the first of a run alone. Use a new run for other \
              hyperparameters"
         }
+        Kind::Tensor => {
+            "its plugin, or what the plugin keeps of a tag, differs from the first value's. TensorBoard keeps these of \
+             the first value alone: use another tag"
+        }
         _ => {
             "it differs from the first value in samples, in whether there are colours or faces, or in the scene. \
              TensorBoard keeps these of the first value alone: use another tag"
