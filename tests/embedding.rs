@@ -1,6 +1,6 @@
 //! Embeddings: the files of the page Projector.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::{
     fs,

@@ -1,6 +1,6 @@
 //! Graphs and conceptual graphs: what stands in the file, and what is refused.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::{fs, path::Path};
 
@@ -126,8 +126,11 @@ fn sinks_keep_the_graph_itself() {
     assert_eq!(sink.entries[1].summary.as_conceptual_graph(), Some(&layers));
 }
 
-/// Why these nodes, given as name and inputs, are no graph.
-fn refused(nodes: &[(&str, &[&str])]) -> String {
+/// Name and inputs.
+type Node<'a> = (&'a str, &'a [&'a str]);
+
+/// Why these nodes are no graph.
+fn refused(nodes: &[Node]) -> String {
     let node = |(name, inputs): &(&str, &[&str])| {
         inputs.iter().fold(GraphNode::new(*name, "Op").output_shape(&[1]), |node, input| node.input(*input))
     };
@@ -136,7 +139,7 @@ fn refused(nodes: &[(&str, &[&str])]) -> String {
 
 #[test]
 fn what_the_page_cannot_show_is_refused() {
-    let cases: &[(&[(&str, &[&str])], &str)] = &[
+    let cases: &[(&[Node], &str)] = &[
         (&[], "graph: it has no node; TensorBoard shows an error for an empty graph"),
         (&[("a", &[]), ("b", &[]), ("a", &[])], "two nodes are called `a`"),
         (&[("a", &["b"])], "node `a` has the input `b`, but no node has that name"),

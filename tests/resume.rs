@@ -338,6 +338,24 @@ fn sessions() -> impl Strategy<Value = Vec<Vec<(u8, i64)>>> {
     prop::collection::vec(prop::collection::vec((0..4u8, -5..15i64), 0..30), 1..4)
 }
 
+#[test]
+fn an_event_that_would_take_very_much_memory_is_refused() {
+    let run = tempfile::tempdir().unwrap();
+    write_run(run.path(), 0..10);
+    // Empty values of two bytes each.
+    let mut encoder = RecordEncoder::new();
+    let values = [0x0a, 0].repeat(70_000);
+    let mut event = vec![0x2a];
+    prost::encoding::encode_varint(values.len() as u64, &mut event);
+    encoder.push(&[event, values].concat());
+    append(&event_files(run.path())[0], encoder.as_bytes());
+    let before = contents(run.path());
+    let error = SummaryWriter::resume(run.path(), 5).unwrap_err();
+    let ErrorKind::Damaged { source, .. } = error.kind() else { panic!("{error}") };
+    assert!(matches!(source.kind(), ErrorKind::EventParts { parts: 1_120_000, .. }), "{error}");
+    assert_eq!(contents(run.path()), before);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

@@ -152,6 +152,8 @@ pub(crate) mod testing {
         pub panics: bool,
         /// Nothing gets to the device.
         pub sync_fails: bool,
+        /// So many files can still be renamed; `None` is no end of them.
+        pub renames: Option<usize>,
     }
 
     #[derive(Clone, Default)]
@@ -196,6 +198,9 @@ pub(crate) mod testing {
         }
 
         fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+            if let Some(left) = &mut self.shared.0.lock().unwrap().renames {
+                *left = left.checked_sub(1).ok_or_else(|| io::Error::from_raw_os_error(5))?; // EIO
+            }
             RealDisk.rename(from, to)
         }
 

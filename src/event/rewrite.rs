@@ -11,7 +11,7 @@ use std::{
 
 use prost::Message as _;
 
-use super::{Disk, disk::Output, file_name::without_infix, writer::write_all};
+use super::{Disk, bounds, disk::Output, file_name::without_infix, writer::write_all};
 use crate::{
     error::{Error, ErrorKind, Result},
     proto::{self, event::What},
@@ -241,9 +241,17 @@ fn open(path: &Path) -> Result<RecordReader<File>> {
 }
 
 fn decode(path: &Path, offset: u64, data: &[u8]) -> Result<proto::Event> {
-    proto::Event::decode(data).map_err(|source| {
-        damaged(path, Error::new(ErrorKind::Event { path: Some(path.to_owned()), offset, source }))
-    })
+    let bad = |source| ErrorKind::Event { path: Some(path.to_owned()), offset, source };
+    // Before it is unpacked, as a small event can take very much memory then.
+    let event = match bounds::parts(data) {
+        Ok(..=bounds::MOST_PARTS) => proto::Event::decode(data).map_err(bad),
+        Ok(parts) => {
+            let limit = bounds::MOST_PARTS;
+            Err(ErrorKind::EventParts { path: Some(path.to_owned()), offset, parts, limit })
+        }
+        Err(source) => Err(bad(source)),
+    };
+    event.map_err(|kind| damaged(path, Error::new(kind)))
 }
 
 fn damaged(path: &Path, source: Error) -> Error {

@@ -35,7 +35,9 @@ pub(super) fn forget_from(disk: &dyn Disk, run: &Path, step: Step) -> Result<()>
         remove_unfinished(disk, &folder.path, &folder.names)?;
     }
     let dropped: u64 = rewrites.iter().map(|rewrite| rewrite.dropped).sum();
-    for rewrite in rewrites {
+    // The last first: metadata that leaves a file is in a later one before it is gone here, also where this is stopped
+    // in between.
+    for rewrite in rewrites.into_iter().rev() {
         rewrite.apply(disk)?;
     }
     for folder in &folders {
@@ -85,5 +87,63 @@ fn check_is_run(run: &Path, folders: &[Folder]) -> Result<()> {
             Err(Error::invalid("run to resume", why))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message as _;
+
+    use super::*;
+    use crate::{
+        event::{EventFileReader, testing::FaultyDisk},
+        proto::{self, event::What},
+        record::RecordEncoder,
+    };
+
+    fn file(run: &Path, number: u32, events: &[(i64, Option<&str>)]) {
+        let mut encoder = RecordEncoder::new();
+        for (step, name) in events {
+            let metadata = name
+                .map(|name| proto::SummaryMetadata { display_name: name.to_owned(), ..Default::default() });
+            let value =
+                proto::summary::Value { tag: "loss".to_owned(), metadata, value: None, ..Default::default() };
+            let what = Some(What::Summary(proto::Summary { value: vec![value] }));
+            encoder.push(&proto::Event { step: *step, what, ..Default::default() }.encode_to_vec());
+        }
+        fs::write(run.join(format!("events.out.tfevents.{number}")), encoder.as_bytes()).unwrap();
+    }
+
+    /// Steps and names in a file.
+    fn read(run: &Path, number: u32) -> Vec<(i64, String)> {
+        let events = EventFileReader::open(run.join(format!("events.out.tfevents.{number}"))).unwrap();
+        let value = |event: Result<proto::Event>| {
+            let event = event.unwrap();
+            let Some(What::Summary(mut summary)) = event.what else { return None };
+            Some((event.step, summary.value.remove(0).metadata.unwrap_or_default().display_name))
+        };
+        events.filter_map(value).collect()
+    }
+
+    #[test]
+    fn metadata_is_never_gone_while_it_moves_to_another_file() {
+        let none = |step: i64| (step, String::new());
+        for renames in 0..3 {
+            let dir = tempfile::tempdir().unwrap();
+            let run = dir.path();
+            file(run, 1, &[(8, Some("Loss"))]);
+            file(run, 2, &[(2, None), (9, None)]);
+            let disk = FaultyDisk::default();
+            disk.set(|faults| faults.renames = Some(renames));
+            let result = forget_from(&disk, run, Step::new(5));
+            assert_eq!(result.is_ok(), renames == 2);
+            let named = |step: i64| (step, "Loss".to_owned());
+            let first = if renames == 2 { vec![] } else { vec![named(8)] };
+            let second = if renames == 0 { vec![none(2), none(9)] } else { vec![named(2)] };
+            assert_eq!((read(run, 1), read(run, 2)), (first, second), "{renames} renames");
+            disk.set(|faults| faults.renames = None);
+            forget_from(&disk, run, Step::new(5)).unwrap();
+            assert_eq!((read(run, 1), read(run, 2)), (vec![], vec![named(2)]));
+        }
     }
 }
