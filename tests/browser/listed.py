@@ -20,6 +20,11 @@ def listed(server):
     lists["hparams"] = hyperparameters(server)
     lists["graphs"] = graphs(server)
     lists["projector"] = tensors(server)
+    return sort_runs(lists)
+
+
+def sort_runs(lists):
+    """The same lists; their order tells nothing."""
     return {plugin: {tag: sorted(runs) for tag, runs in tags.items()} for plugin, tags in lists.items()}
 
 

@@ -37,7 +37,7 @@ from selenium import webdriver  # noqa: E402
 from selenium.common.exceptions import WebDriverException  # noqa: E402
 from selenium.webdriver.chrome.service import Service  # noqa: E402
 
-from listed import listed, view_name  # noqa: E402
+from listed import listed, sort_runs, view_name  # noqa: E402
 from page_kinds import PAGES, SCRIPT, SHOWS  # noqa: E402
 from stock_tensorboard import fail, tensorboard  # noqa: E402
 
@@ -84,7 +84,7 @@ def main():
 def check_pages(driver, server, pages, expect):
     if expect:
         with open(expect, encoding="utf-8") as file:
-            expected = json.load(file)
+            expected = sort_runs(json.load(file))
         wait_until_loaded(server, pages, expected)
     else:
         expected = wait_until_loaded(server, pages)
