@@ -18,8 +18,13 @@ pub(super) const DATA_CLASS: DataClass = DataClass::BlobSequence;
 const RATES: RangeInclusive<u32> = 3_000..=384_000;
 /// Channels of a WAV file that are taken: as many as Chromium plays.
 const CHANNELS: RangeInclusive<u16> = 1..=8;
-/// The longest clip in bytes; a minute in stereo at 48,000 samples per second takes 11 MB.
-const MAX_BYTES: usize = 1 << 30;
+/// The most bytes that the clips of one step take. They are one record, and readers refuse long ones: ours those of more
+/// than 64 MiB unless told otherwise (`record::Limits`), TensorBoard's messages end at 256 MiB. The rest is for what
+/// stands around them.
+const MAX_BYTES: usize = (64 << 20) - (64 << 10);
+
+/// Bytes before the samples in the files that are made here.
+const HEAD: usize = 44;
 
 /// A clip of sound as a WAV file. Cheap to clone.
 ///
@@ -48,8 +53,8 @@ impl Audio {
     /// bits. What is beyond -1 and 1 is clipped, as a loudspeaker would, and a warning tells how many samples were.
     ///
     /// # Errors
-    /// A rate out of range, no samples, more than 1 GiB of them, and samples that are NaN or infinite, which no file
-    /// can hold.
+    /// A rate out of range, no samples, samples that are NaN or infinite, which no file can hold, and more than 67,043,328
+    /// bytes (64 MiB less what stands around them): five minutes in stereo at 48,000 samples per second.
     pub fn mono(sample_rate: u32, samples: &[f32]) -> Result<Audio> {
         Audio::encode(sample_rate, 1, samples)
     }
@@ -74,7 +79,7 @@ impl Audio {
     ///
     /// # Errors
     /// A file that is not a whole WAV of whole numbers or 32-bit floats (PCM), one that holds no sound, more than 8
-    /// channels, a rate out of the range of [`mono`](Audio::mono), and more than 1 GiB.
+    /// channels, and a rate or a length out of the range of [`mono`](Audio::mono).
     pub fn from_wav(wav: Vec<u8>) -> Result<Audio> {
         let refused = |why: String| Error::invalid("WAV file", why);
         check_size(wav.len())?;
@@ -103,7 +108,7 @@ impl Audio {
         check_rate(sample_rate)?;
         check_samples(samples, channels)?;
         let spec = WavSpec { channels, sample_rate, bits_per_sample: 16, sample_format: SampleFormat::Int };
-        let mut wav = Vec::with_capacity(44 + 2 * samples.len());
+        let mut wav = Vec::with_capacity(HEAD + 2 * samples.len());
         write_wav(&mut wav, spec, samples)
             .map_err(|error| Error::invalid("audio", format!("it cannot be written as WAV: {error}")))?;
         let frames = (samples.len() / usize::from(channels)) as u32; // fits: see MAX_BYTES
@@ -155,7 +160,15 @@ fn check_size(bytes: usize) -> Result<()> {
     if bytes <= MAX_BYTES {
         return Ok(());
     }
-    Err(Error::invalid("audio", format!("it takes {bytes} bytes; at most {MAX_BYTES} can be written")))
+    let why = format!(
+        "it takes {bytes} bytes; at most {MAX_BYTES} of one step can be read back: cut it, or lower the sample rate"
+    );
+    Err(Error::invalid("audio", why))
+}
+
+/// Refuses clips of one step that are too long together.
+pub(super) fn check_sizes(clips: &[Audio]) -> Result<()> {
+    check_size(clips.iter().map(Audio::size).sum())
 }
 
 /// Refuses what no file can hold and warns of what is cut.
@@ -163,7 +176,7 @@ fn check_samples(samples: &[f32], channels: u16) -> Result<()> {
     if samples.is_empty() {
         return Err(Error::invalid("audio", "it has no samples; a clip takes at least one"));
     }
-    check_size(samples.len().saturating_mul(2))?;
+    check_size(samples.len().saturating_mul(2).saturating_add(HEAD))?;
     if let Some(at) = samples.iter().position(|sample| !sample.is_finite()) {
         let (frame, sample) = (at / usize::from(channels), samples[at]);
         let why = format!(

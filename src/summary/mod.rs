@@ -135,7 +135,10 @@ impl Summary {
     /// let bucket = |left, right, count| Bucket { left, right, count };
     /// assert!(Summary::histogram_raw(vec![bucket(0.0, 1.0, 7), bucket(1.0, 10.0, 3)]).is_ok());
     /// let error = Summary::histogram_raw(vec![bucket(0.0, 1.0, 7), bucket(0.5, 10.0, 3)]).unwrap_err();
-    /// assert_eq!(error.to_string(), "histogram: bucket 1 begins at 0.5, before bucket 0 ends at 1; sort them, without overlap");
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "histogram: bucket 1 begins at 0.5, before bucket 0 ends at 1; sort them, without overlap"
+    /// );
     /// ```
     pub fn histogram_raw(buckets: Vec<Bucket>) -> Result<Summary> {
         histogram::check(&buckets)?;
@@ -194,11 +197,12 @@ impl Summary {
     /// Several clips of one step: one player each, under one slider. Their number may differ from step to step.
     ///
     /// # Errors
-    /// No clip at all.
+    /// No clip at all, and clips that take more bytes together than [one](Audio::mono) may: they are one record.
     pub fn audios(clips: Vec<Audio>) -> Result<Summary> {
         if clips.is_empty() {
             return Err(Error::invalid("audio", "there are no clips; a step takes at least one"));
         }
+        audio::check_sizes(&clips)?;
         Ok(Summary::new(Value::Audio(clips)))
     }
 
