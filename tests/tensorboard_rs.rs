@@ -49,6 +49,16 @@ fn scalars_histograms_and_pictures_get_there() {
 }
 
 #[test]
+fn pictures_that_can_be_seen_through_are_on_white() {
+    let pixels = vec![10, 20, 30, 255, 10, 20, 30, 0, 0, 0, 0, 51];
+    let found =
+        written(|sink| sink.add_image("i", Image::rgba(3, 1, pixels).unwrap(), Step::new(1)).unwrap());
+    let Some(Value::Image(image)) = &found[0].1.value else { panic!("{found:?}") };
+    let image = Image::from_png(image.encoded_image_string.clone()).unwrap();
+    assert_eq!(image.pixels(), [10, 20, 30, 255, 255, 255, 204, 204, 204]);
+}
+
+#[test]
 fn what_it_cannot_take_is_an_error() {
     let image = Image::gray(1, 1, vec![0]).unwrap();
     let found = written(|sink| {

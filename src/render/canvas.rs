@@ -69,10 +69,9 @@ impl Canvas {
             return Err(Error::invalid("picture", why));
         };
         let mut pixels = Vec::with_capacity(3 * width * height);
-        for row in image.pixels().chunks_exact(columns * usize::from(image.channels())) {
-            let line: Vec<u8> = (row.chunks_exact(image.channels().into()).map(opaque))
-                .flat_map(|color| color.repeat(zoom))
-                .collect();
+        let mut colors = image.opaque_pixels();
+        for _ in 0..rows {
+            let line: Vec<u8> = colors.by_ref().take(columns).flat_map(|color| color.repeat(zoom)).collect();
             (0..zoom).for_each(|_| pixels.extend_from_slice(&line));
         }
         Ok(Canvas { width, height, pixels })
@@ -133,19 +132,6 @@ impl Canvas {
     pub fn into_image(self) -> Result<Image> {
         Image::rgb(self.width as u32, self.height as u32, self.pixels)
     }
-}
-
-/// A pixel of 1 to 4 channels on white.
-fn opaque(pixel: &[u8]) -> Rgb {
-    let (color, alpha) = match *pixel {
-        [gray] => ([gray; 3], 255),
-        [gray, alpha] => ([gray; 3], alpha),
-        [r, g, b] => ([r, g, b], 255),
-        [r, g, b, alpha, ..] => ([r, g, b], alpha),
-        [] => ([255; 3], 0),
-    };
-    let alpha = u32::from(alpha);
-    color.map(|c| ((u32::from(c) * alpha + 255 * (255 - alpha) + 127) / 255) as u8)
 }
 
 pub(super) fn rgb888([r, g, b]: Rgb) -> Rgb888 {

@@ -126,6 +126,25 @@ impl Image {
         &self.0.pixels
     }
 
+    /// Red, green, blue and opacity of each pixel, whatever the channels.
+    pub(crate) fn rgba_pixels(&self) -> impl Iterator<Item = [u8; 4]> + '_ {
+        self.0.pixels.chunks_exact(self.0.channels.into()).map(|pixel| match *pixel {
+            [gray] => [gray, gray, gray, u8::MAX],
+            [gray, opacity] => [gray, gray, gray, opacity],
+            [red, green, blue] => [red, green, blue, u8::MAX],
+            [red, green, blue, opacity, ..] => [red, green, blue, opacity],
+            [] => [0; 4],
+        })
+    }
+
+    /// Red, green and blue of each pixel, on white where it can be seen through.
+    pub(crate) fn opaque_pixels(&self) -> impl Iterator<Item = [u8; 3]> + '_ {
+        self.rgba_pixels().map(|[red, green, blue, opacity]| {
+            let opacity = u32::from(opacity);
+            [red, green, blue].map(|c| ((u32::from(c) * opacity + 255 * (255 - opacity) + 127) / 255) as u8)
+        })
+    }
+
     /// The picture as a PNG file.
     ///
     /// # Errors

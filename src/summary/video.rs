@@ -118,7 +118,7 @@ impl Video {
         let mut encoder = gif::Encoder::new(file, width, height, &[])?;
         encoder.set_repeat(gif::Repeat::Infinite)?;
         for (i, image) in self.frames.iter().enumerate() {
-            let mut rgba = rgba(image);
+            let mut rgba: Vec<u8> = image.rgba_pixels().flatten().collect();
             let mut frame = gif::Frame::from_rgba_speed(width, height, &mut rgba, speed);
             frame.delay = gif_delay(self.fps, i);
             frame.dispose = gif::DisposalMethod::Background; // so that the frame before is not seen through the next
@@ -163,17 +163,6 @@ fn gif_delay(fps: f64, i: usize) -> u16 {
 /// Each how many pixels one is looked at to find the 256 colours of a frame: about 10,000 of them tell enough.
 fn gif_speed(pixels: u32) -> i32 {
     (pixels / 10_000).clamp(1, 30) as i32
-}
-
-fn rgba(image: &Image) -> Vec<u8> {
-    let opaque = u8::MAX;
-    let pixels = image.pixels();
-    match image.channels() {
-        1 => pixels.iter().flat_map(|&gray| [gray, gray, gray, opaque]).collect(),
-        2 => pixels.as_chunks().0.iter().flat_map(|&[gray, alpha]| [gray, gray, gray, alpha]).collect(),
-        3 => pixels.as_chunks().0.iter().flat_map(|&[r, g, b]| [r, g, b, opaque]).collect(),
-        _ => pixels.to_vec(),
-    }
 }
 
 /// Width, height, and the files, as pictures are written.

@@ -10,8 +10,8 @@ use crate::{
 
 /// It can express scalars, histograms and single pictures. What it cannot is an error that names the tag, and nothing is
 /// written: every other kind of value, several pictures of one step, negative steps, and wall times (it takes its own).
-/// Display names and descriptions are left out. A sub-run becomes the first part of the tag, because it has none.
-/// It panics by itself where it cannot write.
+/// Display names and descriptions are left out, and pictures that can be seen through are put on white. A sub-run becomes
+/// the first part of the tag, because it has none. It panics by itself where it cannot write.
 ///
 /// The crate brings protobuf 2, which has a published advisory (RUSTSEC-2024-0437: deep recursion while decoding; nothing
 /// is decoded here). That is why it is no default feature.
@@ -81,15 +81,6 @@ fn legacy_buckets(buckets: &[Bucket]) -> (Vec<f64>, Vec<f64>) {
 
 /// It takes RGB only, its `dim` is channels, width, height.
 fn add_image(peer: &mut Peer, tag: &str, image: &Image, step: usize) {
-    let rgb: Vec<u8> = image.pixels().chunks_exact(image.channels().into()).flat_map(rgb_of).collect();
+    let rgb: Vec<u8> = image.opaque_pixels().flatten().collect();
     peer.add_image(tag, &rgb, &[3, image.width() as usize, image.height() as usize], step);
-}
-
-/// A pixel without its opacity.
-fn rgb_of(pixel: &[u8]) -> [u8; 3] {
-    match pixel {
-        [red, green, blue, ..] => [*red, *green, *blue],
-        [gray, ..] => [*gray; 3],
-        [] => [0; 3],
-    }
 }

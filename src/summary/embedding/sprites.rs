@@ -87,8 +87,8 @@ fn channels(pictures: &[&Image]) -> usize {
 /// area that it takes.
 fn resized(picture: &Image, channels: usize, [width, height]: [usize; 2]) -> Vec<u8> {
     let (from_width, from_height) = (picture.width() as usize, picture.height() as usize);
-    let from = picture.pixels().chunks(usize::from(picture.channels()));
-    let from: Vec<[u8; 4]> = from.map(|pixel| in_channels(pixel, channels)).collect();
+    // Of a gray one the first channel is the shade.
+    let from: Vec<[u8; 4]> = picture.rgba_pixels().collect();
     if (width, height) == (from_width, from_height) {
         return from.iter().flat_map(|pixel| &pixel[..channels]).copied().collect();
     }
@@ -120,19 +120,6 @@ fn spans(from: usize, to: usize) -> Vec<Vec<(usize, f64)>> {
         (start / to..end.div_ceil(to)).map(|at| (at, covered(at) / scale)).collect()
     };
     (0..to).map(span).collect()
-}
-
-/// A pixel of 1 gray, 2 gray and opacity, 3 RGB or 4 RGBA in 1, 3 or 4 channels.
-fn in_channels(pixel: &[u8], channels: usize) -> [u8; 4] {
-    let (color, opacity) = match *pixel {
-        [gray] => ([gray; 3], 255),
-        [gray, opacity] => ([gray; 3], opacity),
-        [r, g, b] => ([r, g, b], 255),
-        [r, g, b, opacity] => ([r, g, b], opacity),
-        _ => ([0; 3], 0),
-    };
-    let [r, g, b] = color;
-    if channels == 1 { [r, 0, 0, 0] } else { [r, g, b, opacity] }
 }
 
 #[cfg(test)]
