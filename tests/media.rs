@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests
 
+use std::fs;
+
 use convscope::{
-    Audio, Figure, Image, MemorySink, Step, Summary, SummarySink, SummaryWriter, Table, Tensor, Video,
+    Audio, Bucket, Figure, Image, Kind, MemorySink, PrCurve, Step, Summary, SummarySink, SummaryWriter,
+    Table, Tensor, Video, event::EventFileReader, proto::event::What, summary::PrRows,
 };
 
 /// A WAV file by hand: whole numbers of 16 bits.
@@ -97,6 +100,26 @@ fn wav_files_that_cannot_be_played_are_refused() {
 }
 
 /// Damage is taken or refused, but never a panic; and what is taken says what its header says.
+/// The longest clip there can be is read back by our reader as it is by default; one sample more is refused.
+#[test]
+fn sound_that_is_too_long_to_be_read_is_refused() {
+    let most = ((64 << 20) - (64 << 10) - 44) / 2;
+    let error = Audio::mono(48_000, &vec![0.0; most + 1]).unwrap_err().to_string();
+    assert!(error.contains("it takes 67043330 bytes; at most 67043328"), "{error}");
+    let clip = Audio::mono(48_000, &vec![0.0; most]).unwrap();
+    assert!(Audio::from_wav([clip.wav(), &[0]].concat()).is_err());
+    let short = Audio::mono(48_000, &[0.0]).unwrap();
+    assert!(Summary::audios(vec![clip.clone(), short]).is_err(), "together they are too long");
+
+    let run = tempfile::tempdir().unwrap();
+    let writer = SummaryWriter::open(run.path()).unwrap();
+    writer.add("long", Summary::audios(vec![clip]).unwrap().with_description("d".repeat(10_000)), 0).unwrap();
+    writer.close().unwrap();
+    let file = fs::read_dir(run.path()).unwrap().next().unwrap().unwrap().path();
+    let events = EventFileReader::open(file).unwrap().map(Result::unwrap);
+    assert_eq!(events.filter(|event| matches!(event.what, Some(What::Summary(_)))).count(), 1);
+}
+
 #[test]
 fn no_byte_of_a_wav_file_breaks_the_reader() {
     let whole = wav(8000, 2, &[1, 2, 3, 4]);
@@ -331,4 +354,28 @@ fn every_sink_takes_them() {
     let width = |entry: &convscope::Entry| entry.summary.as_images().unwrap()[0].width();
     assert_eq!((width(figure), width(boxes)), (5, 350));
     assert!(memory.entries.iter().all(|entry| entry.run == "train"));
+}
+
+/// What was computed elsewhere goes to every sink too, after the same checks as the writer's.
+#[test]
+fn every_sink_takes_raw_values() {
+    let mut memory = MemorySink::default();
+    let sink: &mut dyn SummarySink = &mut memory;
+    let bucket = Bucket { left: 0.0, right: 1.0, count: 7 };
+    sink.add_histogram_raw("counts", &[bucket], Step::new(2)).unwrap();
+    assert!(sink.add_histogram_raw("counts", &[bucket, bucket], Step::new(3)).is_err(), "they overlap");
+    let row = [1.0, 0.5, 0.0];
+    let rows = PrRows {
+        true_positives: &row,
+        false_positives: &row,
+        true_negatives: &row,
+        false_negatives: &row,
+        precision: &row,
+        recall: &row,
+    };
+    sink.add_pr_curve_raw("curve", &rows, Step::new(2)).unwrap();
+    assert!(sink.add_pr_curve_raw("curve", &PrRows { recall: &row[..2], ..rows }, Step::new(3)).is_err());
+    let [counts, curve] = &memory.entries[..] else { panic!("{:?}", memory.entries) };
+    assert_eq!((counts.summary.as_buckets().unwrap().len(), counts.summary.kind()), (1, Kind::Histogram));
+    assert_eq!(curve.summary.as_pr_curve(), Some(&PrCurve::raw(&rows).unwrap()));
 }

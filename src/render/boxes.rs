@@ -106,8 +106,8 @@ const MAX_HEIGHT: usize = 1000;
 /// label, a plate with it: above the box where there is room and no other plate, else below or inside.
 ///
 /// A card of TensorBoard is 350 pixels wide. Pictures that fit into it twice or more are enlarged by a whole factor, so
-/// that there is room for letters; on wider ones lines and letters are larger. What lies outside of the picture is cut off there; of a box that lies wholly outside, a line at
-/// the edge remains.
+/// that there is room for letters; on wider ones lines and letters are larger. What lies outside of the picture is cut
+/// off there; of a box that lies wholly outside, a line at the edge remains.
 ///
 /// # Errors
 /// An edge that is not finite and a minimum that is larger than its maximum, with the number of the box, from 0.

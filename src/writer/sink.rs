@@ -5,9 +5,9 @@ use crate::{
     error::Result,
     render::{self, BoundingBox},
     summary::{
-        Audio, ConceptualGraph, Embedding, Figure, GRAPH_TAG, Graph, HPARAMS_END_TAG, HPARAMS_START_TAG,
-        HParams, Histogram, Image, LAYOUT_TAG, Layout, Mesh, PrCurve, SessionStatus, Step, Summary,
-        TENSOR_PLUGIN, Table, Tag, Tensor, Video, WallTime,
+        Audio, Bucket, ConceptualGraph, Embedding, Figure, GRAPH_TAG, Graph, HPARAMS_END_TAG,
+        HPARAMS_START_TAG, HParams, Histogram, Image, LAYOUT_TAG, Layout, Mesh, PrCurve, PrRows,
+        SessionStatus, Step, Summary, TENSOR_PLUGIN, Table, Tag, Tensor, Video, WallTime,
     },
 };
 
@@ -82,6 +82,14 @@ pub trait SummarySink {
     /// As [`add`](SummarySink::add).
     fn add_histogram_data(&mut self, tag: &str, histogram: &Histogram, step: Step) -> Result<()> {
         self.add(tag, Summary::histogram(histogram), step)
+    }
+
+    /// Takes a distribution that was counted elsewhere, in buckets of any width.
+    ///
+    /// # Errors
+    /// Buckets that are not finite, sorted and without overlap, and as [`add`](SummarySink::add).
+    fn add_histogram_raw(&mut self, tag: &str, buckets: &[Bucket], step: Step) -> Result<()> {
+        self.add(tag, Summary::histogram_raw(buckets.to_vec())?, step)
     }
 
     /// Takes a picture.
@@ -203,6 +211,14 @@ pub trait SummarySink {
     /// As [`add`](SummarySink::add).
     fn add_pr_curve(&mut self, tag: &str, curve: PrCurve, step: Step) -> Result<()> {
         self.add(tag, Summary::pr_curve(curve), step)
+    }
+
+    /// Takes precision and recall that were computed elsewhere.
+    ///
+    /// # Errors
+    /// As [`PrCurve::raw`] and [`add`](SummarySink::add).
+    fn add_pr_curve_raw(&mut self, tag: &str, rows: &PrRows<'_>, step: Step) -> Result<()> {
+        self.add_pr_curve(tag, PrCurve::raw(rows)?, step)
     }
 
     /// Takes points in space, and the triangles between them.

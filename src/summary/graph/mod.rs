@@ -51,8 +51,9 @@ impl Graph {
     ///
     /// # Errors
     /// No node at all; two nodes of one name; a name that is empty, has an empty part between `/`, begins with `^`,
-    /// holds `:` or a control character, or is one of the few that break the page, such as `constructor`; an input that no node has, that is the node itself, or an output that its node
-    /// does not have; an output shape with a size below -1.
+    /// holds `:` or a control character, or is one of the few that break the page, such as `constructor`; an input that
+    /// no node has, that is the node itself, or an output that its node does not have; an output shape with a size below
+    /// -1.
     pub fn new(nodes: Vec<GraphNode>) -> Result<Graph> {
         check::nodes(&nodes)?;
         Ok(Graph(Arc::new(nodes)))
