@@ -17,7 +17,7 @@ use crate::{
 /// What happens to a value when the queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BackPressure {
-    /// The call waits until there is room. Nothing is lost as long as writing works.
+    /// The call waits until there is room. Nothing is lost as long as the run can be written.
     #[default]
     Block,
     /// The value is dropped and counted: see [`SummaryWriter::dropped`]. The call never waits.
@@ -39,7 +39,8 @@ pub enum OnError {
 ///
 /// # Memory
 /// What waits to be written is bounded by [`max_queued_bytes`](SummaryWriterBuilder::max_queued_bytes) and
-/// [`max_queued_records`](SummaryWriterBuilder::max_queued_records), whatever the disk does. Around that a writer takes
+/// [`max_queued_records`](SummaryWriterBuilder::max_queued_records), whatever the disk does; by an eighth more where one run fills the queue and turns out
+/// not to be writable while others are. Around that a writer takes
 /// 1 KiB for each of `max_queued_records`, 128 KiB for each sub-run, and 4 MiB at most; with the defaults and a few
 /// sub-runs that makes less than 150 MiB. Packing a value takes six times its size meanwhile (a picture's, unpacked), one value at a time. Of every tag it remembers the
 /// name and some 200 bytes for as long as it lives.
@@ -101,6 +102,8 @@ impl SummaryWriterBuilder {
     }
 
     /// Most values that wait for being written, those of all sub-runs together, at least 1. The default is 16,384.
+    ///
+    /// Runs that cannot be written take half of the queue at most, and lose what comes then; the others go on.
     #[must_use]
     pub fn max_queued_records(mut self, records: usize) -> Self {
         self.queue.max_records = records;

@@ -194,7 +194,7 @@ fn a_full_queue_before_a_full_disk_does_not_hang() {
         bench.room(0);
         add(&writer, 0..4);
         assert!(is_full(&writer.flush().unwrap_err()));
-        add(&writer, 4..10);
+        add(&writer, 4..5); // half of the queue
         for count in 1..=3 {
             let error = writer.add_scalar("loss", 99.0, 99).unwrap_err();
             let ErrorKind::Dropped { count: found, cause, path } = error.kind() else { panic!("{error}") };
@@ -204,7 +204,7 @@ fn a_full_queue_before_a_full_disk_does_not_hang() {
         assert_eq!(writer.dropped(), 3);
         bench.room(None);
         writer.flush().unwrap();
-        add(&writer, 10..12);
+        add(&writer, 5..12);
         let error = writer.close().unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Dropped { count: 3, .. }), "{error}");
         assert_eq!(read(&bench.run()).0, expected(0..12));
@@ -232,7 +232,7 @@ fn a_user_who_wants_to_go_on_is_not_stopped() {
     add(&writer, 0..8);
     writer.flush().unwrap();
     add(&writer, 8..15);
-    assert_eq!(writer.dropped(), 5);
+    assert_eq!(writer.dropped(), 7);
     let error = writer.close().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Dropped { count: 15, .. }), "{error}");
 }
@@ -347,4 +347,30 @@ fn resuming_on_a_full_disk_changes_nothing() {
     add(&writer, 20..30);
     writer.close().unwrap();
     assert_eq!(read(&bench.run()), (expected(0..30), 0));
+}
+
+#[test]
+fn a_queue_that_a_failing_run_had_filled_before_has_room_for_the_others() {
+    let bench = Bench::new();
+    let writer = bench.open(quiet().max_queued_records(10));
+    let train = writer.sub_run("train").unwrap();
+    fs::write(train.path(), "a file in the place of the folder").unwrap();
+    bench.disk.set(|faults| faults.stalled = true);
+    // The thread hangs in the first value, so that nobody knows yet.
+    add(&writer, 0..1);
+    thread::scope(|scope| {
+        scope.spawn(|| writer.flush());
+        while writer.stats().queued_records < 10 {
+            train.add_scalar("loss", 1.0, 1).unwrap();
+        }
+        bench.disk.set(|faults| faults.stalled = false);
+    });
+    let _ = writer.flush();
+    assert_eq!(writer.stats().queued_records, 9);
+    add(&writer, 1..1000);
+    writer.flush().unwrap_err();
+    assert_eq!(read(&bench.run()), (expected(0..1000), 0));
+    assert_eq!(writer.dropped(), 0);
+    // 10 values and an eighth of that.
+    assert!(writer.stats().most_queued_records <= 12);
 }

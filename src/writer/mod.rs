@@ -6,6 +6,7 @@ mod elements;
 mod failure;
 #[cfg(test)]
 mod failure_tests;
+mod lane;
 mod queue;
 mod resume;
 mod run_file;

@@ -6,11 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::failure::Failure;
+use super::{
+    failure::Failure,
+    lane::{Amount, LANES, Lane},
+};
 use crate::{
     error::{Error, Result},
     event::{Appended, Disk, EventFileOptions, EventFileWriter, Sample},
-    summary::{Kind, Step, Summary},
+    summary::{Step, Summary},
 };
 
 /// Pauses between attempts on a failing disk: each encodes the whole backlog.
@@ -24,17 +27,21 @@ pub(super) struct RunFile {
     dir: PathBuf,
     options: EventFileOptions,
     file: Option<EventFileWriter>,
-    backlog: Vec<Sample>,
-    /// Embeddings, which become files of their own: where one cannot be written, the others do not wait for it.
-    embeddings: Vec<Sample>,
+    lanes: [Backlog; 2],
     /// Samples in `file`.
     in_file: u64,
     /// Bytes of `file` that were told of.
     told: u64,
-    /// Set while writing fails.
-    retry: Option<Retry>,
     /// Greatest step in the files of this session.
     last: Option<Step>,
+}
+
+/// What waits on one lane.
+#[derive(Default)]
+struct Backlog {
+    samples: Vec<Sample>,
+    /// Set while writing fails.
+    retry: Option<Retry>,
 }
 
 struct Retry {
@@ -43,21 +50,25 @@ struct Retry {
     since: Instant,
 }
 
-/// What became of a backlog.
+/// What became of a lane.
+#[derive(Default)]
+pub(super) struct Done {
+    /// Samples that no longer wait.
+    pub amount: Amount,
+    /// Why the rest still waits.
+    pub failure: Option<Error>,
+}
+
+/// What became of what waited.
 #[derive(Default)]
 pub(super) struct Written {
-    /// Samples that no longer wait.
-    pub records: usize,
-    /// Memory that they took.
-    pub bytes: usize,
+    pub lanes: [Done; 2],
     /// Samples that can never be written.
     pub unencodable: Vec<Error>,
     /// The file was removed by somebody else, and what had been written with it.
     pub vanished: Option<Error>,
     /// Samples that were in it.
     pub vanished_records: u64,
-    /// Why the rest still waits.
-    pub failure: Option<Error>,
     /// Bytes that were added to files.
     pub file_bytes: u64,
     /// Files that were made.
@@ -69,69 +80,58 @@ pub(super) struct Written {
 impl RunFile {
     pub(super) fn new(dir: PathBuf, options: EventFileOptions, file: Option<EventFileWriter>) -> RunFile {
         let told = file.as_ref().map_or(0, EventFileWriter::len);
-        let (backlog, embeddings) = (Vec::new(), Vec::new());
-        RunFile { dir, options, file, backlog, embeddings, in_file: 0, told, retry: None, last: None }
+        RunFile { dir, options, file, lanes: Default::default(), in_file: 0, told, last: None }
     }
 
     pub(super) fn push(&mut self, sample: Sample) {
-        match sample.summary.kind() {
-            Kind::Embedding => self.embeddings.push(sample),
-            _ => self.backlog.push(sample),
-        }
+        self.lanes[Lane::of(sample.summary.kind()) as usize].samples.push(sample);
     }
 
-    /// Writes what waits, as far as possible. While writing fails it is tried less and less often, but where it is
-    /// `urgent` at once.
+    /// Writes what waits, as far as possible; where it is `urgent`, also what failed a moment ago. Without anything to write
+    /// the file is looked at where it is urgent only.
     pub(super) fn write(&mut self, disk: &dyn Disk, urgent: bool) -> Written {
-        if let Some(retry) = &self.retry
-            && !urgent
-            && retry.since.elapsed() < retry.pause
-        {
-            return Written { failure: Some(retry.cause.error()), ..Written::default() };
-        }
         let mut written = Written::default();
-        self.give_up_lost_file(&mut written);
-        if let Err(failure) = self.write_backlog(disk, &mut written) {
-            written.failure = Some(failure);
+        let due = LANES.map(|lane| self.lanes[lane as usize].is_due(urgent));
+        if due.contains(&true) || urgent {
+            self.give_up_lost_file(&mut written);
         }
-        let pause = self.retry.take().map_or(FIRST_PAUSE, |retry| LONGEST_PAUSE.min(retry.pause * 2));
-        self.retry = written.failure.as_ref().map(|error| Retry {
-            cause: Failure::new(error),
-            pause,
-            since: Instant::now(),
-        });
+        for (lane, due) in LANES.into_iter().zip(due) {
+            if due {
+                self.write_lane(disk, lane, &mut written);
+            } else {
+                written.lanes[lane as usize].failure = self.lanes[lane as usize].failure();
+            }
+        }
         written
     }
 
-    fn write_backlog(&mut self, disk: &dyn Disk, written: &mut Written) -> Result<()> {
-        let mut backlog = mem::take(&mut self.backlog);
-        let values = self.write_samples(disk, &mut backlog, written);
-        self.backlog = backlog;
-        let mut embeddings = mem::take(&mut self.embeddings);
-        let files = self.write_samples(disk, &mut embeddings, written);
-        self.embeddings = embeddings;
-        values.and(files)
+    fn write_lane(&mut self, disk: &dyn Disk, lane: Lane, written: &mut Written) {
+        let mut backlog = mem::take(&mut self.lanes[lane as usize]);
+        let mut amount = Amount::default();
+        let failure = self.write_samples(disk, &mut backlog.samples, &mut amount, written).err();
+        let pause = backlog.retry.map_or(FIRST_PAUSE, |retry| LONGEST_PAUSE.min(retry.pause * 2));
+        let since = Instant::now();
+        backlog.retry = failure.as_ref().map(|error| Retry { cause: Failure::new(error), pause, since });
+        self.lanes[lane as usize] = backlog;
+        written.lanes[lane as usize] = Done { amount, failure };
     }
 
-    /// Takes from `samples` what is written.
+    /// Takes from `samples` what is written, and adds it to `amount`.
     fn write_samples(
         &mut self,
         disk: &dyn Disk,
         samples: &mut Vec<Sample>,
+        amount: &mut Amount,
         written: &mut Written,
     ) -> Result<()> {
-        if samples.is_empty() {
-            return Ok(());
-        }
         let mut appended = self.append(disk, samples, written)?;
         // A file that was removed meanwhile took the samples and lost them: once more, to a new one.
         if appended.failure.is_none() && self.give_up_lost_file(written) {
             appended = self.append(disk, samples, written)?;
         }
         for sample in samples.drain(..appended.done) {
-            written.records += 1;
+            *amount += Amount::one(cost(&sample.summary));
             self.in_file += 1;
-            written.bytes += cost(&sample.summary);
             self.last = self.last.max(Some(sample.step));
         }
         samples.shrink_to(KEPT_RECORDS);
@@ -183,6 +183,18 @@ impl RunFile {
         written.vanished = Some(Error::io("write to", file.path(), gone));
         written.vanished_records += in_file;
         true
+    }
+}
+
+impl Backlog {
+    /// Whether it is to be written now: while writing fails, it is tried less and less often.
+    fn is_due(&self, urgent: bool) -> bool {
+        let pausing = |retry: &Retry| retry.since.elapsed() < retry.pause;
+        !self.samples.is_empty() && (urgent || !self.retry.as_ref().is_some_and(pausing))
+    }
+
+    fn failure(&self) -> Option<Error> {
+        self.retry.as_ref().map(|retry| retry.cause.error())
     }
 }
 

@@ -29,7 +29,8 @@ use crate::{
 /// but can only log it, and waits 5 seconds at most. `std::process::exit` drops nothing: close before.
 ///
 /// A value that cannot be written waits in the queue and is tried again, so that nothing is lost while there is room.
-/// The call after a failure returns its error, once; the value of that call is taken all the same.
+/// The call after a failure returns its error, once; the value of that call is taken all the same. Of several sub-runs
+/// only those lose values that cannot be written.
 ///
 /// A run has one writer at a time: TensorBoard's Python loader reads only the newest file of a folder that grows. Two
 /// writers on one folder, in two processes too, damage nothing: each has a file of its own.

@@ -57,10 +57,10 @@ impl Worker {
             if let Some(step) = stats_log.as_mut().and_then(|log| log.due(round.last_step, round.closing)) {
                 self.queue.own_samples(step).into_iter().for_each(|sample| self.files[0].push(sample));
             }
-            let mut written: Vec<Written> =
-                self.files.iter_mut().map(|file| file.write(&*self.disk, round.urgent)).collect();
+            let write = |file: &mut RunFile| file.write(&*self.disk, round.urgent);
+            let mut written: Vec<(RunId, Written)> = self.files.iter_mut().map(write).enumerate().collect();
             if round.closing {
-                for (file, written) in self.files.iter_mut().zip(&mut written) {
+                for (file, (_, written)) in self.files.iter_mut().zip(&mut written) {
                     written.unsynced = file.sync().err();
                 }
             }

@@ -13,6 +13,7 @@ use crate::{
     summary::{Kind, Step, Summary, WallTime},
     writer::{
         builder::{BackPressure, OnError},
+        lane::{Amount, Lane},
         run_file::cost,
         runs::{RunId, warn_of_step},
         stats::CallTimer,
@@ -31,6 +32,7 @@ impl Queue {
     ) -> Result<()> {
         let mut timer = CallTimer::start();
         let kind = summary.kind();
+        let lane = Lane::of(kind);
         let bytes = cost(&summary);
         let wall_time = wall_time.unwrap_or_else(WallTime::now);
         let mut state = self.lock();
@@ -39,11 +41,11 @@ impl Queue {
             if state.phase != Phase::Open {
                 return Err(Error::new(ErrorKind::Closed { path: self.path.clone() }));
             }
-            if self.has_room(&state, bytes) {
+            if self.has_room(&state, run, lane, bytes) {
                 break state.runs.note(run, tag, &summary, step)?;
             }
             state.runs.check(run, tag, &summary)?;
-            state = match self.wait_for_room(state, kind, &mut timer)? {
+            state = match self.wait_for_room(state, run, kind, &mut timer)? {
                 Some(state) => state,
                 None => return Ok(()),
             };
@@ -53,7 +55,7 @@ impl Queue {
         state.last_step = state.last_step.max(Some(step));
         state.waiting.push((run, sample));
         state.waiting_bytes += bytes;
-        state.admit(1, bytes);
+        state.admit(run, lane, Amount::one(bytes));
         if self.is_due(&state) {
             self.work.notify_one();
         }
@@ -82,7 +84,7 @@ impl Queue {
         }
         state.stats.time_waiting += begin.elapsed();
         let error = state.unreported.take();
-        match (error, state.broken, &state.failing, self.options.on_error) {
+        match (error, state.broken, state.load.first_failure(), self.options.on_error) {
             (Some(error), ..) => Err(error),
             (None, Some(lost), ..) => Err(self.thread_failed(lost)),
             (None, None, Some(failure), OnError::Return) => Err(failure.error()),
@@ -130,7 +132,7 @@ impl Queue {
             (None, unsynced) => (unsynced, None),
             both => both,
         };
-        let cause = state.failing.as_ref().map(|failure| failure.error().to_string());
+        let cause = state.load.first_failure().map(|failure| failure.error().to_string());
         let lost = mem::take(&mut state.lost);
         let dropped = mem::take(&mut state.dropped_by_choice);
         drop(state);
@@ -154,13 +156,12 @@ impl Queue {
         }
     }
 
-    /// Whether a value of so many bytes may be taken. One that is larger than the whole queue gets it for itself. On a
-    /// writer's own thread (in a `tracing` subscriber that logs to a run) nobody would ever make room.
-    fn has_room(&self, state: &State, bytes: usize) -> bool {
-        state.records == 0
-            || state.records < self.options.max_records && state.bytes + bytes <= self.options.max_bytes
+    /// Whether a value of so many bytes may be taken. On a writer's own thread (in a `tracing` subscriber that logs to a
+    /// run) nobody would ever make room.
+    fn has_room(&self, state: &State, run: RunId, lane: Lane, bytes: usize) -> bool {
+        state.load.has_room(run, lane, bytes)
             || self.options.back_pressure == BackPressure::Block
-                && state.failing.is_none()
+                && state.load.failure(run, lane).is_none()
                 && on_a_writer_thread()
     }
 
@@ -168,13 +169,14 @@ impl Queue {
     fn wait_for_room<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
+        run: RunId,
         kind: Kind,
         timer: &mut CallTimer,
     ) -> Result<Option<MutexGuard<'a, State>>> {
-        if let Some(failure) = &state.failing {
+        if let Some(failure) = state.load.failure(run, Lane::of(kind)) {
             // Nobody knows when that ends.
             let cause = format!("the queue is full, because writing fails: {}", failure.error());
-            return self.give_up_newest(state, kind, cause).map(|()| None);
+            return self.give_up_newest(state, run, kind, cause).map(|()| None);
         }
         if self.options.back_pressure == BackPressure::DropNewest {
             state.drop_one(kind);
@@ -199,12 +201,18 @@ impl Queue {
         Ok(Some(state))
     }
 
-    fn give_up_newest(&self, mut state: MutexGuard<'_, State>, kind: Kind, cause: String) -> Result<()> {
+    fn give_up_newest(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        run: RunId,
+        kind: Kind,
+        cause: String,
+    ) -> Result<()> {
         state.drop_one(kind);
         state.lost += 1;
         let error = self.gave_up(state.lost, cause);
         if self.options.on_error == OnError::Return {
-            if state.unreported_is_failing {
+            if state.unreported_failing == Some((run, Lane::of(kind))) {
                 state.unreported = None; // it is the cause
             }
             return Err(error);

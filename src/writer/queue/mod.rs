@@ -1,6 +1,7 @@
 //! What training hands over to the background thread: a queue with bounds, and what came back.
 
 mod handle;
+mod load;
 mod state;
 mod thread;
 
@@ -14,6 +15,7 @@ use self::state::{Phase, State};
 pub(super) use self::thread::{on_a_writer_thread, this_is_a_writer_thread};
 use super::{
     builder::{BackPressure, OnError},
+    lane::{Amount, Lane},
     runs::RunId,
     stats::WriterStats,
 };
@@ -47,7 +49,7 @@ pub(super) struct Queue {
 
 impl Queue {
     pub(super) fn new(path: PathBuf, options: QueueOptions) -> Queue {
-        let state = Mutex::new(State::new(options.log_stats.is_some()));
+        let state = Mutex::new(State::new(&options));
         Queue { path, options, state, work: Condvar::new(), done: Condvar::new() }
     }
 
@@ -77,27 +79,28 @@ impl Queue {
     /// The accounts up to now.
     pub(super) fn stats(&self) -> WriterStats {
         let state = self.lock();
-        WriterStats { queued_records: state.records, queued_bytes: state.bytes, ..state.stats.clone() }
+        let queued = state.load.all();
+        WriterStats { queued_records: queued.records, queued_bytes: queued.bytes, ..state.stats.clone() }
     }
 
     /// Whether the background thread should not wait any longer.
     fn is_due(&self, state: &State) -> bool {
-        state.waiting.len() * 2 >= self.options.max_records
-            || state.waiting_bytes * 2 >= self.options.max_bytes
+        state.load.is_half(Amount { records: state.waiting.len(), bytes: state.waiting_bytes })
             || state.flush_wanted > state.flush_done
             || state.pressed
             || state.phase != Phase::Open
             || self.options.flush_interval.is_zero() && !state.waiting.is_empty()
     }
 
-    /// Keeps the first error for whoever calls next, or gives it back to be logged without the lock.
-    fn report(&self, state: &mut State, error: Error, is_failing: bool) -> Option<Error> {
+    /// Keeps the first error for whoever calls next, or gives it back to be logged without the lock. `failing`: it is why
+    /// this lane cannot be written.
+    fn report(&self, state: &mut State, error: Error, failing: Option<(RunId, Lane)>) -> Option<Error> {
         if self.options.on_error == OnError::Warn {
             return Some(error);
         }
         if state.unreported.is_none() {
             state.unreported = Some(error);
-            state.unreported_is_failing = is_failing;
+            state.unreported_failing = failing;
         }
         None
     }

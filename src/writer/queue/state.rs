@@ -1,25 +1,24 @@
 //! What the handles and the background thread share, behind one lock.
 
+use super::{QueueOptions, load::Load};
 use crate::{
     error::Error,
     event::Sample,
     summary::{Kind, Step, Summary},
     writer::{
-        failure::Failure,
+        lane::{Amount, Lane},
         runs::{RunId, Runs},
         stats::{self, WriterStats},
     },
 };
 
-#[derive(Default)]
 pub(super) struct State {
     pub runs: Runs,
     /// Not yet taken by the background thread, and the memory that it takes.
     pub waiting: Vec<(RunId, Sample)>,
     pub waiting_bytes: usize,
     /// What is not yet written, with or before the background thread.
-    pub records: usize,
-    pub bytes: usize,
+    pub load: Load,
     /// Greatest step of all values.
     pub last_step: Option<Step>,
     /// Rounds that were asked for by `flush` and are done. A handle waits until its number is done.
@@ -28,12 +27,10 @@ pub(super) struct State {
     /// Somebody waits for room.
     pub pressed: bool,
     pub phase: Phase,
-    /// Why the last write failed.
-    pub failing: Option<Failure>,
     /// First error that nobody was told of.
     pub unreported: Option<Error>,
-    /// It is also why writing fails.
-    pub unreported_is_failing: bool,
+    /// It is also why this lane cannot be written.
+    pub unreported_failing: Option<(RunId, Lane)>,
     /// Why it is unknown whether everything is on the device.
     pub unsynced: Option<Error>,
     /// The background thread panicked, and so many values were lost with it or before.
@@ -56,9 +53,27 @@ pub(super) enum Phase {
 
 impl State {
     /// An empty queue; where the writer's own accounts are written, their tags are taken.
-    pub(super) fn new(logs_stats: bool) -> State {
-        let mut state = State::default();
-        if logs_stats {
+    pub(super) fn new(options: &QueueOptions) -> State {
+        let mut state = State {
+            runs: Runs::default(),
+            waiting: Vec::new(),
+            waiting_bytes: 0,
+            load: Load::new(Amount { records: options.max_records, bytes: options.max_bytes }),
+            last_step: None,
+            flush_wanted: 0,
+            flush_done: 0,
+            pressed: false,
+            phase: Phase::default(),
+            unreported: None,
+            unreported_failing: None,
+            unsynced: None,
+            broken: None,
+            dropped_by_choice: 0,
+            lost: 0,
+            warned_of_drop: false,
+            stats: WriterStats::default(),
+        };
+        if options.log_stats.is_some() {
             for tag in stats::tags() {
                 // A new tag is never refused.
                 let _ = state.runs.note(0, tag, &Summary::scalar(0.0), Step::new(i64::MIN));
@@ -68,11 +83,11 @@ impl State {
     }
 
     /// Counts values that are now on their way.
-    pub(super) fn admit(&mut self, records: usize, bytes: usize) {
-        self.records += records;
-        self.bytes += bytes;
-        self.stats.most_queued_records = self.stats.most_queued_records.max(self.records);
-        self.stats.most_queued_bytes = self.stats.most_queued_bytes.max(self.bytes);
+    pub(super) fn admit(&mut self, run: RunId, lane: Lane, more: Amount) {
+        self.load.admit(run, lane, more);
+        let all = self.load.all();
+        self.stats.most_queued_records = self.stats.most_queued_records.max(all.records);
+        self.stats.most_queued_bytes = self.stats.most_queued_bytes.max(all.bytes);
     }
 
     /// Counts a value that was refused for lack of room.

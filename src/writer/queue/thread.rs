@@ -14,7 +14,7 @@ use crate::{
     summary::Step,
     writer::{
         builder::BackPressure,
-        failure::Failure,
+        lane::{Amount, LANES, Lane},
         run_file::{Written, cost},
         runs::RunId,
         stats,
@@ -79,41 +79,48 @@ impl Queue {
         let mut state = self.lock();
         let mut samples = stats::samples(&state.stats, step);
         samples.retain(|sample| state.runs.note(0, sample.tag.as_str(), &sample.summary, step).is_ok());
-        state.admit(samples.len(), samples.iter().map(|sample| cost(&sample.summary)).sum());
+        let bytes = samples.iter().map(|sample| cost(&sample.summary)).sum();
+        state.admit(0, Lane::Values, Amount { records: samples.len(), bytes });
         samples
     }
 
     /// Tells what became of a round, which took the thread `busy`.
-    pub(in crate::writer) fn finish_round(&self, round: &Round, written: Vec<Written>, busy: Duration) {
+    pub(in crate::writer) fn finish_round(
+        &self,
+        round: &Round,
+        written: Vec<(RunId, Written)>,
+        busy: Duration,
+    ) {
         let mut state = self.lock();
         state.stats.time_writing += busy;
-        let was_failing = state.failing.take().is_some();
+        let was_failing = state.load.first_failure().is_some();
         let mut warnings = Vec::new();
-        for file in written {
+        for (run, file) in written {
             let unencodable = file.unencodable.len() as u64;
-            state.records -= file.records;
-            state.bytes -= file.bytes;
-            state.stats.records += file.records as u64 - unencodable;
             state.stats.bytes += file.file_bytes;
             state.stats.files += file.new_files;
             state.lose(unencodable + file.vanished_records);
             for error in file.vanished.into_iter().chain(file.unencodable) {
-                warnings.extend(self.report(&mut state, error, false));
+                warnings.extend(self.report(&mut state, error, None));
             }
             if let Some(error) = file.unsynced {
                 state.unsynced.get_or_insert(error);
             }
-            if let Some(error) = file.failure {
-                state.failing.get_or_insert(Failure::new(&error));
-                if !was_failing {
-                    warnings.extend(self.report(&mut state, error, true));
+            let mut records = 0;
+            for (lane, done) in LANES.into_iter().zip(file.lanes) {
+                records += done.amount.records as u64;
+                let failed = state.load.settle(run, lane, done.amount, done.failure.as_ref());
+                if let Some(error) = done.failure.filter(|_| !failed) {
+                    warnings.extend(self.report(&mut state, error, Some((run, lane))));
                 }
             }
+            state.stats.records += records - unencodable;
         }
-        if state.failing.is_none() {
+        let fails = state.load.first_failure().is_some();
+        if !fails {
             state.warned_of_drop &= self.options.back_pressure == BackPressure::DropNewest;
         }
-        let recovered = was_failing && state.failing.is_none();
+        let recovered = was_failing && !fails;
         state.flush_done = round.flush;
         self.done.notify_all();
         // Without the lock: what takes the messages may be slow, or write to this very queue.
@@ -129,15 +136,13 @@ impl Queue {
     /// For the thread's end, in whatever way.
     pub(in crate::writer) fn finish(&self) {
         let mut state = self.lock();
-        let left = state.records as u64;
+        let left = state.load.clear() as u64;
         state.lose(left);
-        state.records = 0;
-        state.bytes = 0;
         state.waiting.clear();
         if thread::panicking() {
             state.broken = Some(state.lost);
         }
-        let warning = state.broken.and_then(|lost| self.report(&mut state, self.thread_failed(lost), false));
+        let warning = state.broken.and_then(|lost| self.report(&mut state, self.thread_failed(lost), None));
         state.phase = Phase::Closed;
         self.done.notify_all();
         drop(state);
