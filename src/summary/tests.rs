@@ -29,7 +29,15 @@ fn metadata_names_dashboard_and_storage_class() {
         (Summary::audio(clip()), "audio", DataClass::BlobSequence),
         (Summary::video(video()), "images", DataClass::BlobSequence),
         (Summary::tensor("mine", vec![7], Tensor::scalar(1_u8)).unwrap(), "mine", DataClass::Tensor),
+        (Summary::conceptual_graph(&layers()), "graph_keras_model", DataClass::BlobSequence),
+        (Summary::pr_curve(curve()), "pr_curves", DataClass::Tensor),
+        (Summary::custom_scalars(&charts()), "custom_scalars", DataClass::Tensor),
+        (Summary::hparams(&HParams::new().with("a", 1.0)).unwrap(), "hparams", DataClass::Tensor),
+        (Summary::hparams_end(SessionStatus::Success, WallTime::now()), "hparams", DataClass::Tensor),
     ];
+    let cloud = Mesh::new(&[[0.0; 3]]).unwrap().with_colors(&[[7; 3]]).unwrap();
+    let parts = Summary::mesh("cloud", &cloud).into_iter();
+    let cases = cases.into_iter().chain(parts.map(|(_, part)| (part, "mesh", DataClass::Tensor)));
     for (summary, plugin, class) in cases {
         let metadata = summary.with_display_name("Name").with_description("*Why*").metadata();
         assert_eq!(metadata.data_class(), class);
@@ -39,6 +47,18 @@ fn metadata_names_dashboard_and_storage_class() {
             ("Name", "*Why*")
         );
     }
+}
+
+fn layers() -> ConceptualGraph {
+    ConceptualGraph::sequential("net", vec![ConceptualLayer::new("conv1", "Conv2D")]).unwrap()
+}
+
+fn curve() -> PrCurve {
+    PrCurve::new(&[true, false], &[0.9, 0.1], 3).unwrap()
+}
+
+fn charts() -> Layout {
+    Layout::new(vec![Category::new("all", vec![Chart::multiline("loss", ["loss"])])]).unwrap()
 }
 
 fn clip() -> Audio {

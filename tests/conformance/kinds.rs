@@ -145,15 +145,23 @@ fn array<T: TensorElement>(shape: &[usize], values: Vec<T>) -> Array {
 fn graphs_are_there_with_both_loaders() {
     let logdir = tempfile::tempdir().unwrap();
     let writer = SummaryWriter::open(logdir.path().join("graph")).unwrap();
-    writer.add_graph(&Graph::new(vec![GraphNode::new("input", "Placeholder")]).unwrap()).unwrap();
+    let described =
+        |summary: Summary| summary.with_display_name("Net").with_description("Of *layers*: größer.");
+    let graph = Summary::graph(&Graph::new(vec![GraphNode::new("input", "Placeholder")]).unwrap());
+    writer.add("__run_graph__", described(graph), 0).unwrap();
     let layers = vec![ConceptualLayer::new("conv1", "Conv2D")];
-    writer.add_conceptual_graph("keras", &ConceptualGraph::sequential("net", layers).unwrap()).unwrap();
+    let layers = Summary::conceptual_graph(&ConceptualGraph::sequential("net", layers).unwrap());
+    writer.add("keras", described(layers), 0).unwrap();
     writer.close().unwrap();
     let key = |tag: &str| ("graph".to_owned(), tag.to_owned());
     let [fast, slow] = [LOADERS[0], LOADERS[1]].map(|loader| load(loader, logdir.path()));
     assert_same("fast and slow", &fast, &slow);
-    for (tag, plugin) in [("__run_graph__", "graphs"), ("keras", "graph_keras_model")] {
+    for (tag, plugin, words) in [
+        ("__run_graph__", "graphs", ("", "")), // it has no place for them
+        ("keras", "graph_keras_model", ("Net", "Of *layers*: größer.")),
+    ] {
         let series = &fast[&key(tag)];
+        assert_eq!((&*series.display_name, &*series.description), words, "{tag}");
         assert_eq!((&*series.plugin, &*series.data_class, series.points.len()), (plugin, BLOBS, 1));
         let Value::Files(files) = &series.points[0].value else { panic!("{series:?}") };
         assert!(files.len() == 1 && files[0].windows(5).any(|bytes| bytes == b"input" || bytes == b"conv1"));
