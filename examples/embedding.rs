@@ -1,9 +1,10 @@
-//! Page Projector: points of three classes in eight dimensions, with labels and a small picture each.
-//!
-//! `cargo run --example embedding --no-default-features -- logs`, then `tensorboard --logdir logs`. "Color by" is in the
-//! panel on the left.
+//! Points of three classes in eight dimensions, with labels and a small picture each: `cargo run --no-default-features
+//! --example embedding [LOGDIR]`, then the page Projector of `tensorboard --logdir LOGDIR`. "Color by" is in its panel on
+//! the left.
 
-use std::path::{Path, PathBuf};
+#![allow(missing_docs)]
+
+use std::env;
 
 use convscope::{Image, Result, SummaryWriter, summary::Embedding};
 
@@ -12,20 +13,14 @@ const POINTS: usize = 60;
 const CLASSES: [&str; 3] = ["circle", "square", "stripes"];
 
 fn main() -> Result<()> {
-    let logs = std::env::args().nth(1).unwrap_or_else(|| "logs".to_owned());
-    println!("{}", write_a_run(Path::new(&logs))?.display());
-    Ok(())
-}
-
-/// Writes the run `logs/<time>_<host>` and returns its folder.
-pub fn write_a_run(logs: &Path) -> Result<PathBuf> {
+    let logdir = env::args().nth(1).unwrap_or_else(|| "logs".to_owned());
     let points: Vec<(usize, f32)> = (0..CLASSES.len() * POINTS)
         .map(|i| (i % CLASSES.len(), (i / CLASSES.len()) as f32 / POINTS as f32))
         .collect();
     let labels = points.iter().map(|(class, size)| vec![CLASSES[*class].to_owned(), format!("{size:.2}")]);
     let pictures: Vec<Image> = points.iter().map(|point| picture(*point)).collect::<Result<_>>()?;
 
-    let writer = SummaryWriter::create(logs)?;
+    let writer = SummaryWriter::create(&logdir)?;
     for (step, trained) in [(1, 0.1), (100, 1.0)] {
         let features: Vec<[f32; 8]> = points.iter().map(|point| features(*point, trained)).collect();
         let embedding = Embedding::from_rows(&features)?
@@ -33,9 +28,8 @@ pub fn write_a_run(logs: &Path) -> Result<PathBuf> {
             .sprites(pictures.clone())?;
         writer.add_embedding("features", &embedding, step)?;
     }
-    let run = writer.path().to_owned();
-    writer.close()?;
-    Ok(run)
+    println!("wrote {}\nshow it: tensorboard --logdir {logdir}", writer.path().display());
+    writer.close()
 }
 
 /// A cloud for each class; the more the network is trained, the farther apart they are.

@@ -1,8 +1,9 @@
-//! Page Graphs: a small residual net as a graph of operations with shapes, and as a conceptual graph of its layers.
-//!
-//! `cargo run --example graph --no-default-features -- logs`, then `tensorboard --logdir logs`.
+//! A small residual net as a graph of operations with shapes, and as a conceptual graph of its layers: `cargo run
+//! --no-default-features --example graph [LOGDIR]`, then the page Graphs of `tensorboard --logdir LOGDIR`.
 
-use std::path::{Path, PathBuf};
+#![allow(missing_docs)]
+
+use std::env;
 
 use convscope::{
     Result, SummaryWriter,
@@ -10,19 +11,12 @@ use convscope::{
 };
 
 fn main() -> Result<()> {
-    let logs = std::env::args().nth(1).unwrap_or_else(|| "logs".to_owned());
-    println!("{}", write_a_run(Path::new(&logs))?.display());
-    Ok(())
-}
-
-/// Writes the run `logs/<time>_<host>` and returns its folder.
-pub fn write_a_run(logs: &Path) -> Result<PathBuf> {
-    let writer = SummaryWriter::create(logs)?;
+    let logdir = env::args().nth(1).unwrap_or_else(|| "logs".to_owned());
+    let writer = SummaryWriter::create(&logdir)?;
     writer.add_graph(&graph()?)?;
     writer.add_conceptual_graph("keras", &conceptual_graph()?)?;
-    let run = writer.path().to_owned();
-    writer.close()?;
-    Ok(run)
+    println!("wrote {}\nshow it: tensorboard --logdir {logdir}", writer.path().display());
+    writer.close()
 }
 
 /// What is before a `/` in a name is a box. -1 is the size of the batch.

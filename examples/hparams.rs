@@ -13,10 +13,11 @@ fn main() -> Result<()> {
 
     // The trainings need not have the same settings, nor measure the same: the table has a column for each.
     let sgd = HParams::new().with("optimizer", "sgd").with("learning rate", 0.1).with("momentum", 0.9);
-    train(&search, &sgd.with("augmentation", true), 0.1)?;
+    // The group is the name of a row, which the page cuts off soon: of its default, the run's folder, little is seen.
+    train(&search, &sgd.with("augmentation", true).group("sgd 0.1"), 0.1)?;
     for rate in [1e-2, 1e-3] {
         let adam = HParams::new().with("optimizer", "adam").with("learning rate", rate);
-        train(&search, &adam.with("augmentation", false), rate)?;
+        train(&search, &adam.with("augmentation", false).group(format!("adam {rate}")), rate)?;
     }
     println!("wrote {}\nshow it: tensorboard --logdir {logdir}", search.display());
     Ok(())
