@@ -138,6 +138,22 @@ fn a_second_start_or_end_is_refused() {
 }
 
 #[test]
+fn the_same_start_again_is_no_other_though_time_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = SummaryWriter::open(dir.path()).unwrap();
+    let hparams = HParams::new().with("rate", 1e-3);
+    writer.add_hparams(&hparams).unwrap();
+    let begin = WallTime::now();
+    while WallTime::now() == begin {}
+    writer.add_hparams(&hparams).unwrap();
+    writer.add_hparams(&hparams.clone().with("momentum", 0.9)).unwrap_err();
+    writer.add_hparams(&hparams.clone().group("a")).unwrap_err();
+    writer.add_hparams(&hparams.started_at(WallTime::new(1.5e9).unwrap())).unwrap_err();
+    writer.close().unwrap();
+    assert!(start(&values(dir.path())[0]).start_time_secs <= begin.secs(), "the first");
+}
+
+#[test]
 fn hyperparameters_need_names_and_values() {
     let message = |hparams: HParams| Summary::hparams(&hparams).unwrap_err().to_string();
     assert_eq!(message(HParams::new()), "hyperparameters: none found, at least one expected");

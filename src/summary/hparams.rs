@@ -223,11 +223,16 @@ impl From<isize> for HParam {
 
 /// Start or end of a training, as readers keep it of its tag.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct SessionInfo(Data);
+pub(crate) struct SessionInfo {
+    data: Data,
+    /// Nobody gave the time of the start.
+    starts_now: bool,
+}
 
 impl SessionInfo {
     pub(super) fn start(hparams: &HParams) -> Result<SessionInfo> {
-        hparams.start_info().map(|info| SessionInfo(Data::SessionStartInfo(info)))
+        let data = Data::SessionStartInfo(hparams.start_info()?);
+        Ok(SessionInfo { data, starts_now: hparams.started.is_none() })
     }
 
     pub(super) fn end(status: SessionStatus, time: WallTime) -> SessionInfo {
@@ -235,15 +240,24 @@ impl SessionInfo {
             SessionStatus::Success => Status::Success,
             SessionStatus::Failure => Status::Failure,
         };
-        SessionInfo(Data::SessionEndInfo(SessionEndInfo {
-            status: status.into(),
-            end_time_secs: time.secs(),
-        }))
+        let data = Data::SessionEndInfo(SessionEndInfo { status: status.into(), end_time_secs: time.secs() });
+        SessionInfo { data, starts_now: false }
     }
 
     /// The information itself: TensorBoard reads it from the metadata of the tag.
     pub(super) fn content(&self) -> Vec<u8> {
-        HParamsPluginData { data: Some(self.0.clone()), ..Default::default() }.encode_to_vec()
+        HParamsPluginData { data: Some(self.data.clone()), ..Default::default() }.encode_to_vec()
+    }
+
+    /// The part of it that the user gave: the same again says nothing new, though the clock goes on.
+    pub(super) fn fixed(&self) -> Vec<u8> {
+        let mut given = self.clone();
+        if let Data::SessionStartInfo(info) = &mut given.data
+            && self.starts_now
+        {
+            info.start_time_secs = 0.0;
+        }
+        given.content()
     }
 
     /// Bytes held in memory.

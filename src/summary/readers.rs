@@ -95,7 +95,7 @@ impl Summary {
     pub(crate) fn fixed(&self) -> Vec<u8> {
         match &self.value {
             Value::Mesh(part) => part.fixed(),
-            Value::HParams(session) => session.content(),
+            Value::HParams(session) => session.fixed(),
             Value::Tensor(value) => value.fixed(),
             _ => Vec::new(),
         }
