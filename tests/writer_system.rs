@@ -10,9 +10,10 @@ use std::{
 };
 
 use convscope::{
-    ErrorKind, SummaryWriter,
+    ErrorKind, HParams, SummaryWriter,
     event::EventFileReader,
     proto::{event::What, summary::value::Value},
+    summary::{Category, Chart, ConceptualGraph, ConceptualLayer, Graph, GraphNode, Layout},
 };
 
 fn scalars(dir: &Path) -> Vec<(i64, f32)> {
@@ -182,8 +183,31 @@ fn steps_that_do_not_increase_are_warned_of_once_per_tag_and_run() {
     assert_eq!(scalars(run.path()).len(), 9, "everything is written all the same");
 }
 
+#[test]
+fn what_is_said_of_the_whole_run_needs_no_steps() {
+    let run = tempfile::tempdir().unwrap();
+    let writer = SummaryWriter::open(run.path()).unwrap();
+    let log = Log::default();
+    let graph = Graph::new(vec![GraphNode::new("input", "Placeholder")]).unwrap();
+    let layers = ConceptualGraph::sequential("net", vec![ConceptualLayer::new("a", "Dense")]).unwrap();
+    let layout = Layout::new(vec![Category::new("all", vec![Chart::tags("losses", ["loss"])])]).unwrap();
+    tracing::subscriber::with_default(log.clone(), || {
+        for _ in 0..2 {
+            writer.add_graph(&graph).unwrap();
+            writer.add_conceptual_graph("keras", &layers).unwrap();
+            writer.add_custom_scalars(&layout).unwrap();
+            writer.add_hparams(&HParams::new().with("rate", 0.1)).unwrap();
+        }
+        writer.add_text("note", "hello", 0).unwrap();
+        assert!(log.lines.lock().unwrap().is_empty(), "{log:?}");
+        writer.add_text("note", "hello", 0).unwrap();
+        assert_eq!(log.lines.lock().unwrap().len(), 1, "{log:?}");
+    });
+    writer.close().unwrap();
+}
+
 /// Keeps the warnings of one thread.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 struct Log {
     lines: Arc<Mutex<Vec<String>>>,
 }

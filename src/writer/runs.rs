@@ -117,10 +117,15 @@ impl Seen {
 
     fn note(&mut self, step: Step) -> Option<Step> {
         let before = mem::replace(&mut self.last, step);
-        let warn = step <= before && !self.warned;
+        let warn = step <= before && !self.warned && has_steps(self.kind);
         self.warned |= warn;
         warn.then_some(before)
     }
+}
+
+/// Whether values of this kind come step by step. The others say something of the whole run, at step 0.
+fn has_steps(kind: Kind) -> bool {
+    !matches!(kind, Kind::Graph | Kind::ConceptualGraph | Kind::CustomScalars | Kind::HParams)
 }
 
 /// Why a value is refused that differs from the first of its tag in what readers keep of that one alone.
