@@ -6,7 +6,8 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use convscope::{
@@ -133,4 +134,57 @@ fn without_being_asked_nothing_is_logged() {
     writer.add_text("logger/records", "mine", 0).unwrap();
     writer.close().unwrap();
     assert!(scalars(run.path()).is_empty());
+}
+
+/// Ends after a minute where the writer does not come to it.
+fn wait_for_records(writer: &SummaryWriter, records: u64) {
+    let begin = Instant::now();
+    while writer.stats().records < records {
+        assert!(begin.elapsed() < Duration::from_secs(60), "{:?}", writer.stats());
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn the_accounts_keep_their_interval_whatever_that_of_the_values() {
+    let run = tempfile::tempdir().unwrap();
+    let writer = SummaryWriter::builder()
+        .flush_interval(Duration::MAX)
+        .log_stats(Duration::from_millis(20))
+        .open(run.path())
+        .unwrap();
+    for step in 1..=3 {
+        writer.add_scalar("loss", 1.0, step).unwrap();
+        // That one and the ten accounts.
+        wait_for_records(&writer, 11 * step);
+        // More of a step that was told of already wait, but do not keep the next step from being seen.
+        writer.add_text("note", "hello", step).unwrap();
+        assert_eq!(writer.stats().queued_records, 1);
+        writer.flush().unwrap();
+        writer.sub_run("train").unwrap().add_scalar("loss", 1.0, 0).unwrap();
+    }
+    writer.close().unwrap();
+    let steps: Vec<i64> = scalars(run.path())["logger/records"].iter().map(|(step, _)| *step).collect();
+    assert_eq!(steps, [1, 2, 3]);
+}
+
+#[test]
+fn an_idle_writer_does_nothing() {
+    for (flush, log) in [(Duration::ZERO, None), (Duration::from_millis(1), Some(Duration::from_millis(1)))] {
+        let run = tempfile::tempdir().unwrap();
+        let mut builder = SummaryWriter::builder().flush_interval(flush);
+        if let Some(interval) = log {
+            builder = builder.log_stats(interval);
+        }
+        let writer = builder.open(run.path()).unwrap();
+        for round in 1..=3 {
+            writer.add_scalar("loss", 1.0, round).unwrap();
+            wait_for_records(&writer, if log.is_some() { 11 * round } else { round });
+            let before = writer.stats();
+            thread::sleep(Duration::from_millis(100));
+            // Every round takes the thread some time.
+            assert_eq!(writer.stats(), before);
+        }
+        writer.close().unwrap();
+    }
 }

@@ -152,6 +152,8 @@ pub(crate) mod testing {
         pub panics: bool,
         /// Nothing gets to the device.
         pub sync_fails: bool,
+        /// How often it was asked whether a file is where it was.
+        pub looks: usize,
         /// So many files can still be renamed; `None` is no end of them.
         pub renames: Option<usize>,
     }
@@ -242,6 +244,7 @@ pub(crate) mod testing {
         }
 
         fn is_at(&self, path: &Path) -> bool {
+            self.disk.shared.0.lock().unwrap().looks += 1;
             self.real.is_at(path)
         }
 

@@ -143,7 +143,8 @@ impl SummaryWriterBuilder {
     }
 
     /// Writes the writer's own accounts ([`WriterStats`](super::WriterStats)) to the run, as scalars `logger/...` at the
-    /// step of the newest value: every `interval` while there are new steps, and on `close`. The default is not to.
+    /// step of the newest value: every `interval` while there are new steps, and on `close`, whatever the flush interval.
+    /// The default is not to.
     ///
     /// ```
     /// use std::time::Duration;

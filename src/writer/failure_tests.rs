@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fs, mem,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
@@ -373,4 +373,26 @@ fn a_queue_that_a_failing_run_had_filled_before_has_room_for_the_others() {
     assert_eq!(writer.dropped(), 0);
     // 10 values and an eighth of that.
     assert!(writer.stats().most_queued_records <= 12);
+}
+
+#[test]
+fn only_files_that_are_written_are_looked_at() {
+    let bench = Bench::new();
+    let writer = bench.open(SummaryWriter::builder().flush_interval(Duration::ZERO));
+    let below: Vec<_> = (0..5).map(|number| writer.sub_run(&format!("{number}")).unwrap()).collect();
+    below.iter().for_each(|run| add(run, 0..1));
+    writer.flush().unwrap();
+    let looks = || {
+        let mut looks = 0;
+        bench.disk.set(|faults| looks = mem::take(&mut faults.looks));
+        looks
+    };
+    looks();
+    add(&below[3], 1..2);
+    while writer.stats().queued_records > 0 {
+        thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(looks(), 2, "before and after");
+    writer.flush().unwrap();
+    assert_eq!(looks(), 6, "a removed file is noticed by a flush");
 }

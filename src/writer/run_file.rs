@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Pauses between attempts on a failing disk: each encodes the whole backlog.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Room that a run keeps for the next batch.
 const KEPT_RECORDS: usize = 256;

@@ -15,6 +15,9 @@ use crate::{
 /// go along with the number of tags that a program writes in each step.
 const TIMED_ONE_IN: u32 = 61;
 
+/// The accounts alone wake the background thread at most this often.
+const SHORTEST_WAIT: Duration = Duration::from_millis(10);
+
 /// What a writer did since it was made, all sub-runs together: see [`SummaryWriter::stats`](crate::SummaryWriter::stats).
 ///
 /// ```
@@ -108,6 +111,11 @@ pub(super) struct StatsLog {
 impl StatsLog {
     pub(super) fn new(interval: Duration) -> StatsLog {
         StatsLog { interval, last: Instant::now(), step: None }
+    }
+
+    /// When it will be time, with such a newest step. `None`: not before a new step.
+    pub(super) fn next(&self, newest: Option<Step>) -> Option<Instant> {
+        if newest > self.step { self.last.checked_add(self.interval.max(SHORTEST_WAIT)) } else { None }
     }
 
     /// The step to write them at, if it is time: that of the newest value, once.

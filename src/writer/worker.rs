@@ -47,7 +47,7 @@ impl Worker {
         let mut stats_log = self.queue.log_stats().map(StatsLog::new);
         let mut spare = Vec::new();
         loop {
-            let mut round = self.queue.next_round(self.files.len(), spare);
+            let mut round = self.queue.next_round(self.files.len(), spare, stats_log.as_ref());
             let begin = Instant::now();
             for name in &round.new_runs {
                 let dir = self.queue.path().join(&**name);

@@ -52,11 +52,12 @@ impl Queue {
         };
         let warning = again.map(|before| (state.runs.name(run).clone(), tag.clone(), before));
         let sample = Sample { tag, step, wall_time, summary };
+        let is_news = state.waiting.is_empty() || Some(step) > state.last_step;
         state.last_step = state.last_step.max(Some(step));
         state.waiting.push((run, sample));
         state.waiting_bytes += bytes;
         state.admit(run, lane, Amount::one(bytes));
-        if self.is_due(&state) {
+        if self.is_due(&state) || is_news && mem::take(&mut state.sleeps_until_news) {
             self.work.notify_one();
         }
         // A `tracing` subscriber is not the one to be told.

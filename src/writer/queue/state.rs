@@ -26,6 +26,8 @@ pub(super) struct State {
     pub flush_done: u64,
     /// Somebody waits for room.
     pub pressed: bool,
+    /// The background thread must be woken by the next value that is the first to wait, or of a new step.
+    pub sleeps_until_news: bool,
     pub phase: Phase,
     /// First error that nobody was told of.
     pub unreported: Option<Error>,
@@ -63,6 +65,7 @@ impl State {
             flush_wanted: 0,
             flush_done: 0,
             pressed: false,
+            sleeps_until_news: false,
             phase: Phase::default(),
             unreported: None,
             unreported_failing: None,

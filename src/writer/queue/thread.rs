@@ -15,9 +15,9 @@ use crate::{
     writer::{
         builder::BackPressure,
         lane::{Amount, LANES, Lane},
-        run_file::{Written, cost},
+        run_file::{FIRST_PAUSE, Written, cost},
         runs::RunId,
-        stats,
+        stats::{self, StatsLog},
     },
 };
 
@@ -49,19 +49,52 @@ pub(in crate::writer) struct Round {
     flush: u64,
 }
 
+/// The end of an interval that began when it was first asked for.
+#[derive(Default)]
+struct Deadline(Option<(Duration, Instant)>);
+
+impl Deadline {
+    /// `None`: there is no interval, or it ends beyond the end of time.
+    fn at(&mut self, interval: Option<Duration>) -> Option<Instant> {
+        let interval = interval?;
+        match self.0 {
+            Some((same, end)) if same == interval => Some(end),
+            _ => {
+                let end = Instant::now().checked_add(interval)?;
+                self.0 = Some((interval, end));
+                Some(end)
+            }
+        }
+    }
+}
+
 impl Queue {
-    /// Waits until there is something to do, or the flush interval is over, and takes it.
-    pub(in crate::writer) fn next_round(&self, known_runs: usize, spare: Vec<(RunId, Sample)>) -> Round {
+    /// Waits until there is something to do, and takes it: at the latest when the flush interval is over for what waits,
+    /// and when the accounts are due. Where nothing is to come of itself it sleeps until a value does.
+    pub(in crate::writer) fn next_round(
+        &self,
+        known_runs: usize,
+        spare: Vec<(RunId, Sample)>,
+        stats_log: Option<&StatsLog>,
+    ) -> Round {
         let mut state = self.lock();
-        // None: an interval beyond the end of time.
-        let deadline = Instant::now().checked_add(self.options.flush_interval.max(Duration::from_millis(10)));
+        let mut flush = Deadline::default();
         while !self.is_due(&state) {
+            let interval = match (state.waiting.is_empty(), state.load.first_failure()) {
+                (false, _) => Some(self.options.flush_interval),
+                (true, Some(_)) => Some(self.options.flush_interval.max(FIRST_PAUSE)),
+                (true, None) => None,
+            };
+            let stats = stats_log.and_then(|log| log.next(state.last_step));
+            state.sleeps_until_news = state.waiting.is_empty() || stats_log.is_some() && stats.is_none();
+            let deadline = flush.at(interval).into_iter().chain(stats).min();
             state = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
                 Some(Duration::ZERO) => break,
                 Some(left) => self.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
                 None => self.work.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
         }
+        state.sleeps_until_news = false;
         state.pressed = false;
         state.waiting_bytes = 0;
         Round {
