@@ -9,8 +9,8 @@ use convscope::{
     logdir::lint::{Rule, Severity},
     proto::{
         CustomScalarLayout, DataType, Event, GraphDef, HParamsPluginData, HistogramProto, MeshPluginData,
-        NodeDef, PrCurvePluginData, SessionLog, SourceMetadata, Summary, SummaryMetadata, TensorProto,
-        TensorShapeProto,
+        NodeDef, PrCurvePluginData, SessionLog, SourceMetadata, Summary, SummaryMetadata, TaggedRunMetadata,
+        TensorProto, TensorShapeProto,
         event::What,
         mesh_plugin_data::ContentType,
         session_log::SessionStatus,
@@ -212,7 +212,11 @@ fn two(a: File, b: File) -> Log {
 fn logs(rule: Rule) -> Option<(Log, Log)> {
     let scalars = || File::new().scalar("a", 1).scalar("a", 2);
     let pair = match rule {
-        Rule::Unreadable | Rule::FolderNamedTfevents | Rule::ProjectorAsset => return None,
+        Rule::Unreadable
+        | Rule::FolderNamedTfevents
+        | Rule::NotLookedAt
+        | Rule::ProjectorConfig
+        | Rule::ProjectorAsset => return None,
         Rule::ProfileEmpty => (
             vec![("x.tfevents.1.profile-empty", scalars())],
             vec![("x.tfevents.1.profile-empty", File::new()), (A, scalars())],
@@ -528,6 +532,85 @@ fn projector_configurations_name_files_below_them() {
         let (found, code) = verify(folder.path(), &[]);
         assert_eq!((rules(&found), code), ([Rule::ProjectorAsset.name().to_owned()].into(), 1), "{bad}");
     }
+}
+
+#[test]
+#[cfg(unix)]
+fn pipes_are_not_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &one(File::new().scalar("a", 1)));
+    for name in ["projector_config.pbtxt", "x.tfevents"] {
+        let pipe = folder.path().join(name);
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        std::os::unix::fs::symlink(name, folder.path().join(format!("{name}.tfevents"))).unwrap();
+        let (found, code) = verify(folder.path(), &[]);
+        assert_eq!((rules(&found), code), ([Rule::Unreadable.name().to_owned()].into(), 1));
+        assert_eq!((found["errors"].as_u64(), found["files"].as_u64()), (Some(2), Some(1)), "pipe and link");
+        fs::remove_file(folder.path().join(format!("{name}.tfevents"))).unwrap();
+        let saved = folder.path().with_extension("saved");
+        for command in [&["inspect"][..], &["export", "scalars"], &["repair"]] {
+            let mut program = Command::new(env!("CARGO_BIN_EXE_convscope"));
+            program.arg("logs").args(command).arg(folder.path());
+            let output =
+                if command == ["repair"] { program.arg(&saved) } else { &mut program }.output().unwrap();
+            assert!(output.status.success(), "{command:?}: {output:?}");
+        }
+        fs::remove_dir_all(saved).unwrap();
+        fs::remove_file(pipe).unwrap();
+    }
+}
+
+#[test]
+fn files_of_very_many_zeros_end_soon() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &one(File::new().scalar("a", 1)));
+    for (name, rule) in
+        [("projector_config.pbtxt", Rule::ProjectorConfig), ("x.tfevents", Rule::LengthChecksum)]
+    {
+        let path = folder.path().join(name);
+        fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
+        let (found, code) = verify(folder.path(), &[]);
+        assert_eq!((rules(&found), code), ([rule.name().to_owned()].into(), 1));
+        fs::remove_file(path).unwrap();
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn links_do_not_multiply_without_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let level = |n: usize| folder.path().join(n.to_string());
+    for n in 0..40 {
+        fs::create_dir(level(n)).unwrap();
+        for name in ["a", "b"] {
+            std::os::unix::fs::symlink(level(n + 1), level(n).join(name)).unwrap();
+        }
+    }
+    write(&level(40), &one(File::new().scalar("a", 1)));
+    let (found, code) = verify(&level(0), &[]);
+    assert_eq!((rules(&found), code), ([Rule::NotLookedAt.name().to_owned()].into(), 0));
+    assert!((1..=16).contains(&found["files"].as_u64().unwrap()), "{}", found["files"]);
+
+    // Another name or two for a run are fine.
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &vec![("run/x.tfevents", File::new().scalar("a", 1))]);
+    std::os::unix::fs::symlink("run", folder.path().join("latest")).unwrap();
+    let (found, code) = verify(folder.path(), &[]);
+    assert_eq!((rules(&found), code, found["files"].as_u64()), (BTreeSet::new(), 0, Some(2)));
+
+    let deep = (0..70).fold(folder.path().to_owned(), |path, _| path.join("d"));
+    fs::create_dir_all(&deep).unwrap();
+    let (found, _) = verify(folder.path(), &[]);
+    assert_eq!(rules(&found), [Rule::NotLookedAt.name().to_owned()].into());
+}
+
+#[test]
+fn run_metadata_takes_bytes_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let metadata = TaggedRunMetadata { tag: "step1".into(), run_metadata: vec![0; 500] };
+    write(folder.path(), &one(File::new().what(0, What::TaggedRunMetadata(metadata))));
+    let bytes = convscope::logdir::lint::series_bytes(folder.path(), &mut |_| Ok(())).unwrap();
+    assert!(bytes[&(".".to_owned(), "step1".to_owned())] > 500);
 }
 
 #[test]

@@ -73,7 +73,7 @@ impl SeriesKind {
     }
 
     /// The storage class of such values, where metadata does not tell it.
-    fn data_class(self) -> DataClass {
+    pub(super) fn data_class(self) -> DataClass {
         match self {
             SeriesKind::Scalar => DataClass::Scalar,
             SeriesKind::Histogram

@@ -60,6 +60,9 @@ rules! {
     /// A file or folder that cannot be read.
     Unreadable "unreadable" Error
         "mend the permissions or the device and look again";
+    /// Something that is left out, since there is more of it than any honest log has.
+    NotLookedAt "not-looked-at" Warning
+        "look at a part of the log folder, or ask its writer";
     /// A folder with `tfevents` in its name: the Python loader takes it for a file, and shows no run at all.
     FolderNamedTfevents "folder-named-tfevents" Error
         "rename the folder";
@@ -229,6 +232,9 @@ rules! {
     /// Several graphs in one run: only the last is shown.
     GraphTwice "graph-twice" Warning
         "give each graph a run of its own";
+    /// A projector configuration that is no text, or too long: the page fails for all runs.
+    ProjectorConfig "projector-config" Error
+        "write the configuration again";
     /// A projector configuration that names a file that is not there, or not below its own folder.
     ProjectorAsset "projector-asset" Error
         "put the files below the folder of projector_config.pbtxt, and name them by relative paths";

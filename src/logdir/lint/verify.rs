@@ -6,8 +6,9 @@ use super::{
     Report, Rule,
     decode::decode_event,
     finding::{Findings, Place},
+    projector,
     run::RunCheck,
-    tree::{EventFile, walk},
+    tree::{EventFile, Tree, walk},
 };
 use crate::{
     error::{Error, Result},
@@ -59,7 +60,10 @@ pub fn verify_with(
 ) -> Result<Report> {
     let path = path.as_ref();
     let mut findings = Findings::default();
-    let files = walk(path, &mut findings)?;
+    let Tree { files, projectors } = walk(path, &mut findings)?;
+    for config in &projectors {
+        projector::check(&mut findings, config);
+    }
     if files.is_empty() && findings.is_empty() {
         return Err(Error::invalid(
             path.display().to_string(),

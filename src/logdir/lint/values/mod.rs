@@ -15,7 +15,10 @@ use super::{
     Rule,
     finding::{Findings, Place},
 };
-use crate::proto::{self, DataClass, SummaryMetadata, TensorProto, summary::value::Value};
+use crate::{
+    logdir::SeriesKind,
+    proto::{self, DataClass, SummaryMetadata, TensorProto, summary::value::Value},
+};
 
 /// Longest message of a page that makes sense; it can take more memory than bytes.
 const MAX_MESSAGE: usize = 16 << 20;
@@ -24,19 +27,8 @@ const LAYOUT_TAG: &str = "custom_scalars__config__";
 
 /// The data class that a plugin of TensorBoard reads; `None` for plugins of others.
 pub(super) fn data_class(plugin: &str) -> Option<DataClass> {
-    match plugin {
-        "scalars" => Some(DataClass::Scalar),
-        "histograms" | "text" | "pr_curves" | "custom_scalars" | "mesh" | "hparams" => {
-            Some(DataClass::Tensor)
-        }
-        "images"
-        | "audio"
-        | "graphs"
-        | "graph_keras_model"
-        | "graph_run_metadata"
-        | "graph_run_metadata_graph" => Some(DataClass::BlobSequence),
-        _ => None,
-    }
+    let class = SeriesKind::of_plugin(plugin).data_class();
+    (class != DataClass::Unknown).then_some(class)
 }
 
 /// What the values of one series are held against: what its metadata says, and what came before.
