@@ -5,11 +5,14 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Barrier,
+    thread,
 };
 
 use convscope::{
-    Image, Kind, MemorySink, Step, Summary, SummarySink as _, SummaryWriter,
+    ErrorKind, Image, Kind, MemorySink, Step, Summary, SummarySink as _, SummaryWriter,
     event::{EventFileOptions, EventFileReader, EventFileWriter, Sample},
+    proto::event::What,
     summary::Embedding,
 };
 
@@ -120,10 +123,114 @@ fn a_resumed_run_forgets_later_ones() {
     }
     writer.close().unwrap();
     SummaryWriter::resume(run, 5).unwrap().close().unwrap();
+    let steps = |run: &Path, tag: &str| {
+        let mut names: Vec<_> = fs::read_dir(run.join("projector").join(tag))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(steps(run, "a"), ["-1", "4"], "files went as well");
+    assert_eq!(steps(&run.join("train"), "b%20%28step%209%29"), ["-1", "4"]);
     let own = ["\"w (step 9)\"", "\"a (step -1)\"", "\"a (step 4)\""];
     assert_eq!(fields(&config(run), "tensor_name"), own);
     let train = ["\"b (step 9) (step -1)\"", "\"b (step 9) (step 4)\""];
     assert_eq!(fields(&config(&run.join("train")), "tensor_name"), train);
+}
+
+#[test]
+fn a_resume_leaves_what_is_not_ours() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path();
+    let writer = SummaryWriter::open(run).unwrap();
+    writer.add_scalar("loss", 0.5, 9).unwrap();
+    (1..4).for_each(|step| writer.add_embedding("a", &points(), step).unwrap());
+    writer.close().unwrap();
+    // A configuration by hand names files of ours; a file by hand lies among ours; a folder is not ours; a program was
+    // stopped while it wrote.
+    let file = |path: &str| {
+        fs::create_dir_all(run.join(path).parent().unwrap()).unwrap();
+        fs::write(run.join(path), "x").unwrap();
+    };
+    let by_hand =
+        "embeddings {\r\n  tensor_name: \"b\"\r\n  tensor_path: \"projector/a/2/tensors.tsv\"\r\n}\r\n";
+    fs::write(run.join("projector_config.pbtxt"), by_hand).unwrap();
+    ["projector/a/3/notes", "projector/a/4/tensors.tsv", "projector/b/7"].iter().for_each(|path| file(path));
+    file("projector/a/1/tensors.tsv.1.2.convscope-unfinished");
+    SummaryWriter::resume(run, 1).unwrap().close().unwrap();
+    assert_eq!(config(run), by_hand, "not even its line ends changed");
+    let mut left = Vec::new();
+    for step in fs::read_dir(run.join("projector/a")).unwrap().map(|entry| entry.unwrap().path()) {
+        left.extend(fs::read_dir(step).unwrap().map(|entry| entry.unwrap().path()));
+    }
+    left.sort();
+    let expected = ["2/embedding.pbtxt", "2/tensors.tsv", "3/notes", "4/tensors.tsv"];
+    assert_eq!(left, expected.map(|path| run.join("projector/a").join(path)));
+    assert!(run.join("projector/b/7").is_file());
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_costs_the_embedding_alone() {
+    let large = vec![b'#'; (16 << 20) + 1];
+    for bad in [vec![0xff, 0xfe], large] {
+        let dir = tempfile::tempdir().unwrap();
+        let run = dir.path();
+        fs::write(run.join("projector_config.pbtxt"), &bad).unwrap();
+        let writer = SummaryWriter::open(run).unwrap();
+        writer.add_scalar("loss", 0.5, 0).unwrap();
+        writer.add_embedding("a", &points(), 1).unwrap();
+        let error = writer.flush().unwrap_err().to_string();
+        assert!(error.contains("projector_config.pbtxt") && error.contains("move it"), "{error}");
+        // Told once: nothing is tried again.
+        writer.add_scalar("loss", 0.5, 2).unwrap();
+        writer.flush().unwrap();
+        assert!(!run.join("projector").exists(), "nothing is left that no configuration names");
+        let error = writer.close().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Dropped { count: 1, .. }), "{error}");
+
+        let writer = SummaryWriter::resume(run, 2).unwrap();
+        writer.add_scalar("loss", 0.5, 2).unwrap();
+        writer.close().unwrap();
+        let mut files: Vec<_> = fs::read_dir(run).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.retain(|path| path.to_string_lossy().contains("tfevents"));
+        files.sort();
+        let events = files.iter().flat_map(|file| EventFileReader::open(file).unwrap());
+        let steps = events.map(Result::unwrap).filter(|event| matches!(event.what, Some(What::Summary(_))));
+        assert_eq!(steps.map(|event| event.step).collect::<Vec<_>>(), [0, 2]);
+        assert_eq!(fs::read(run.join("projector_config.pbtxt")).unwrap(), bad);
+    }
+}
+
+#[test]
+fn two_writers_of_one_run_lose_no_embedding() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path();
+    let other = "# by hand\r\nembeddings { tensor_name: \"weights\" tensor_path: \"weights.tsv\" }";
+    fs::write(run.join("projector_config.pbtxt"), other).unwrap();
+    const EACH: i64 = 40;
+    let begin = Barrier::new(2);
+    let write = |tag: &str| {
+        let writer = SummaryWriter::open(run).unwrap();
+        begin.wait();
+        for step in 0..EACH {
+            writer.add_embedding(tag, &points(), step).unwrap();
+            writer.flush().unwrap();
+        }
+        writer.close().unwrap();
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| write("a"));
+        scope.spawn(|| write("b"));
+    });
+    let config = config(run);
+    assert!(config.starts_with(&format!("{other}\n")));
+    let mut names = fields(&config, "tensor_name");
+    names.sort();
+    let mut expected: Vec<String> =
+        (0..EACH).flat_map(|step| ["a", "b"].map(|tag| format!("\"{tag} (step {step})\""))).collect();
+    expected.sort();
+    assert_eq!(names, expected);
 }
 
 #[test]

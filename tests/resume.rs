@@ -326,7 +326,7 @@ fn permissions_stay_and_links_are_not_followed_into_other_runs() {
 fn what_an_interrupted_one_left_behind_is_removed() {
     let run = tempfile::tempdir().unwrap();
     write_run(run.path(), 0..10);
-    let left = run.path().join("events.out.tf-events.0.123.convscope-resume");
+    let left = run.path().join("events.out.tf-events.0.123.convscope-unfinished");
     fs::write(&left, "half a file").unwrap();
     SummaryWriter::resume(run.path(), 20).unwrap().close().unwrap();
     assert!(!left.exists());

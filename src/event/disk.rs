@@ -3,7 +3,11 @@
 use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
-    io::{self, Read, Seek, SeekFrom, Write},
+    io::{
+        self,
+        ErrorKind::{InvalidInput, PermissionDenied, Unsupported},
+        Read, Seek, SeekFrom, Write,
+    },
     path::Path,
 };
 
@@ -17,6 +21,8 @@ pub(crate) trait Disk: Send + Sync {
     /// Makes a file that must not exist.
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn Output>>;
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Removes a folder that is empty.
+    fn remove_dir(&self, dir: &Path) -> io::Result<()>;
     /// A whole file, of at most `limit` bytes.
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
     /// Gives a file another name, in place of what has it.
@@ -36,6 +42,16 @@ pub(crate) trait Output: Send {
     fn is_at(&self, path: &Path) -> bool;
     /// Waits until the bytes are on the device.
     fn sync(&mut self) -> io::Result<()>;
+    /// [`Disk::sync_dir`], for the folder of the file.
+    fn sync_dir(&mut self, dir: &Path) -> io::Result<()>;
+}
+
+/// Makes a folder and those above it, where they are missing, and waits until their names are on the device.
+pub(crate) fn create_folders(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
+    let missing = dir.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists());
+    let above: Vec<&Path> = missing.filter_map(Path::parent).collect();
+    disk.create_dir_all(dir)?;
+    above.into_iter().try_for_each(|dir| disk.sync_dir(dir))
 }
 
 /// The operating system's own.
@@ -64,6 +80,10 @@ impl Disk for RealDisk {
         fs::remove_file(path)
     }
 
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        fs::remove_dir(dir)
+    }
+
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
@@ -85,7 +105,15 @@ impl Disk for RealDisk {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         // Other systems cannot open a folder, and need not.
-        if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
+        if !cfg!(unix) {
+            return Ok(());
+        }
+        let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+        match File::open(dir).and_then(|dir| dir.sync_all()) {
+            // A folder that may not be read, or a file system without such a thing: then nobody can do more.
+            Err(error) if matches!(error.kind(), PermissionDenied | InvalidInput | Unsupported) => Ok(()),
+            synced => synced,
+        }
     }
 }
 
@@ -115,6 +143,10 @@ impl Output for RealOutput {
     fn sync(&mut self) -> io::Result<()> {
         self.file.sync_data()
     }
+
+    fn sync_dir(&mut self, dir: &Path) -> io::Result<()> {
+        RealDisk.sync_dir(dir)
+    }
 }
 
 /// Device and number of a file.
@@ -135,7 +167,11 @@ fn identity(_: &fs::Metadata) -> Identity {}
 /// A disk that fails when it is told to, over a real one.
 #[cfg(test)]
 pub(crate) mod testing {
-    use std::sync::{Arc, Condvar, Mutex};
+    use std::{
+        collections::BTreeSet,
+        path::PathBuf,
+        sync::{Arc, Condvar, Mutex},
+    };
 
     use super::*;
 
@@ -154,6 +190,8 @@ pub(crate) mod testing {
         pub sync_fails: bool,
         /// How often it was asked whether a file is where it was.
         pub looks: usize,
+        /// Folders with new names that are not on the device.
+        pub unsynced: BTreeSet<PathBuf>,
         /// So many files can still be renamed; `None` is no end of them.
         pub renames: Option<usize>,
     }
@@ -168,14 +206,25 @@ pub(crate) mod testing {
             change(&mut self.shared.0.lock().unwrap());
             self.shared.1.notify_all();
         }
+
+        /// Folders with new names that are not on the device.
+        pub(crate) fn unsynced(&self) -> BTreeSet<PathBuf> {
+            self.shared.0.lock().unwrap().unsynced.clone()
+        }
+
+        fn named(&self, path: &Path) {
+            self.shared.0.lock().unwrap().unsynced.insert(path.parent().unwrap().to_owned());
+        }
     }
 
     impl Disk for FaultyDisk {
         fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+            dir.ancestors().take_while(|dir| !dir.exists()).for_each(|dir| self.named(dir));
             RealDisk.create_dir_all(dir)
         }
 
         fn create_dir(&self, dir: &Path) -> io::Result<()> {
+            self.named(dir);
             RealDisk.create_dir(dir)
         }
 
@@ -184,11 +233,16 @@ pub(crate) mod testing {
         }
 
         fn create_new(&self, path: &Path) -> io::Result<Box<dyn Output>> {
+            self.named(path);
             Ok(Box::new(FaultyOutput { disk: self.clone(), real: RealDisk.create_new(path)?, len: 0 }))
         }
 
         fn remove(&self, path: &Path) -> io::Result<()> {
             RealDisk.remove(path)
+        }
+
+        fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+            RealDisk.remove_dir(dir)
         }
 
         fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
@@ -203,10 +257,12 @@ pub(crate) mod testing {
             if let Some(left) = &mut self.shared.0.lock().unwrap().renames {
                 *left = left.checked_sub(1).ok_or_else(|| io::Error::from_raw_os_error(5))?; // EIO
             }
+            self.named(to);
             RealDisk.rename(from, to)
         }
 
         fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+            self.shared.0.lock().unwrap().unsynced.remove(dir);
             RealDisk.sync_dir(dir)
         }
     }
@@ -253,6 +309,10 @@ pub(crate) mod testing {
                 return Err(io::Error::from_raw_os_error(5)); // EIO
             }
             self.real.sync()
+        }
+
+        fn sync_dir(&mut self, dir: &Path) -> io::Result<()> {
+            self.disk.sync_dir(dir)
         }
     }
 }

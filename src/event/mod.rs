@@ -7,16 +7,18 @@ mod projector;
 mod reader;
 mod rewrite;
 mod sample;
+mod unfinished;
 mod writer;
 
 #[cfg(test)]
 pub(crate) use self::disk::testing;
 pub(crate) use self::{
     bounds::count as count_fields,
-    disk::{Disk, RealDisk},
+    disk::{Disk, RealDisk, create_folders},
     file_name::{check_suffix, is_event_file, sanitized_host},
-    projector::forget_embeddings,
-    rewrite::{Filter, Rewrite, remove_unfinished},
+    projector::ForgottenEmbeddings,
+    rewrite::{Filter, Rewrite},
+    unfinished::remove_unfinished,
     writer::Appended,
 };
 pub use self::{

@@ -2,16 +2,14 @@
 
 use std::{
     collections::HashMap,
-    ffi::{OsStr, OsString},
     fs::{self, File},
     io::Read as _,
     path::{Path, PathBuf},
-    process,
 };
 
 use prost::Message as _;
 
-use super::{Disk, bounds, disk::Output, file_name::without_infix, writer::write_all};
+use super::{Disk, bounds, disk::Output, unfinished, writer::write_all};
 use crate::{
     error::{Error, ErrorKind, Result},
     proto::{self, event::What},
@@ -19,8 +17,6 @@ use crate::{
     summary::{HPARAMS_END_TAG, Step},
 };
 
-/// End of the names of files that are being made.
-const UNFINISHED: &str = ".convscope-resume";
 /// Bytes that are written at a time.
 const CHUNK: usize = 1 << 20;
 /// Longest record that is taken over: what a message can have at most.
@@ -172,39 +168,12 @@ impl Rewrite {
     }
 }
 
-/// Removes what an interrupted [`Rewrite::apply`] left behind in a folder.
-pub(crate) fn remove_unfinished(disk: &dyn Disk, dir: &Path, names: &[OsString]) -> Result<()> {
-    for name in names.iter().filter(|name| is_unfinished(name)) {
-        let path = dir.join(name);
-        disk.remove(&path).map_err(|error| Error::io("remove", path, error))?;
-    }
-    Ok(())
-}
-
-fn is_unfinished(name: &OsStr) -> bool {
-    name.to_string_lossy().ends_with(UNFINISHED)
-}
-
 /// Puts what the filter keeps of the first `end` bytes in the place of a file.
 fn replace(disk: &dyn Disk, path: &Path, end: u64, filter: Filter) -> Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // TensorBoard must not take it for an event file.
-    let unfinished = path.with_file_name(format!("{}.{}{UNFINISHED}", without_infix(&name), process::id()));
-    let put = || {
-        write_kept(disk, path, end, filter, &unfinished)?;
-        disk.rename(&unfinished, path).map_err(|error| Error::io("replace", path, error))
-    };
-    if let Err(error) = put() {
-        // The next one to resume would remove it as well.
-        let _ = disk.remove(&unfinished);
-        return Err(error);
-    }
-    let dir = path.parent().unwrap_or(path);
-    disk.sync_dir(dir).map_err(|error| Error::io("write to the folder", dir, error))
+    unfinished::replace(disk, path, |output, new| write_kept(path, end, filter, output, new))
 }
 
-fn write_kept(disk: &dyn Disk, path: &Path, end: u64, mut filter: Filter, new: &Path) -> Result<()> {
-    let mut output = disk.create_new(new).map_err(|error| Error::io("create", new, error))?;
+fn write_kept(path: &Path, end: u64, mut filter: Filter, output: &mut dyn Output, new: &Path) -> Result<()> {
     let mut records = open(path)?;
     let mut encoder = RecordEncoder::new();
     while records.offset() < end {
@@ -217,11 +186,10 @@ fn write_kept(disk: &dyn Disk, path: &Path, end: u64, mut filter: Filter, new: &
             Verdict::Replace(event) => encoder.push(&event.encode_to_vec()),
         }
         if encoder.len() >= CHUNK {
-            write_out(&mut *output, new, &mut encoder)?;
+            write_out(output, new, &mut encoder)?;
         }
     }
-    write_out(&mut *output, new, &mut encoder)?;
-    output.sync().map_err(|error| Error::io("write to", new, error))?;
+    write_out(output, new, &mut encoder)?;
     let permissions = fs::metadata(path).map_err(|error| Error::io("read", path, error))?.permissions();
     fs::set_permissions(new, permissions).map_err(|error| Error::io("set the permissions of", new, error))
 }

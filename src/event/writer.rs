@@ -11,7 +11,7 @@ use prost::Message as _;
 
 use super::{
     Disk, RealDisk, Sample,
-    disk::Output,
+    disk::{Output, create_folders},
     file_name::{check_suffix, is_event_file, next_file_name},
     projector,
 };
@@ -128,7 +128,7 @@ impl EventFileWriter {
         options: &EventFileOptions,
     ) -> Result<EventFileWriter> {
         check_suffix(&options.suffix)?;
-        disk.create_dir_all(run).map_err(|error| Error::io("create the folder", run, error))?;
+        create_folders(disk, run).map_err(|error| Error::io("create the folder", run, error))?;
         let (path, output, others) = create_file(disk, run, &options.suffix)?;
         let mut file = EventFileWriter {
             path,
@@ -172,12 +172,14 @@ impl EventFileWriter {
         }
     }
 
-    /// Waits until everything is on the device.
+    /// Waits until everything is on the device, the file's name in its folder too.
     ///
     /// # Errors
     /// What the operating system refuses.
     pub fn sync(&mut self) -> Result<()> {
-        self.output.sync().map_err(|error| Error::io("write to", &self.path, error))
+        self.output.sync().map_err(|error| Error::io("write to", &self.path, error))?;
+        let run = self.path.parent().unwrap_or(&self.path);
+        self.output.sync_dir(run).map_err(|error| Error::io("write to the folder", run, error))
     }
 
     /// Appends as many samples as it can; embeddings become files on `disk`, beside this one.

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     error::{Error, Result},
-    event::{Disk, Filter, Rewrite, forget_embeddings, is_event_file, remove_unfinished},
+    event::{Disk, Filter, ForgottenEmbeddings, Rewrite, is_event_file, remove_unfinished},
     summary::Step,
 };
 
@@ -31,6 +31,10 @@ pub(super) fn forget_from(disk: &dyn Disk, run: &Path, step: Step) -> Result<()>
             rewrites.push(Rewrite::plan(&folder.path.join(name), &mut filter)?);
         }
     }
+    let embeddings: Vec<ForgottenEmbeddings> = folders
+        .iter()
+        .map(|folder| ForgottenEmbeddings::plan(disk, &folder.path, step))
+        .collect::<Result<_>>()?;
     for folder in &folders {
         remove_unfinished(disk, &folder.path, &folder.names)?;
     }
@@ -40,8 +44,8 @@ pub(super) fn forget_from(disk: &dyn Disk, run: &Path, step: Step) -> Result<()>
     for rewrite in rewrites.into_iter().rev() {
         rewrite.apply(disk)?;
     }
-    for folder in &folders {
-        forget_embeddings(disk, &folder.path, step)?;
+    for embeddings in embeddings {
+        embeddings.apply(disk)?;
     }
     if dropped > 0 {
         tracing::info!("{}: {dropped} events of step {step} and later ones were removed", run.display());
@@ -92,13 +96,17 @@ fn check_is_run(run: &Path, folders: &[Folder]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use prost::Message as _;
 
     use super::*;
     use crate::{
+        SummaryWriter,
         event::{EventFileReader, testing::FaultyDisk},
         proto::{self, event::What},
         record::RecordEncoder,
+        summary::Embedding,
     };
 
     fn file(run: &Path, number: u32, events: &[(i64, Option<&str>)]) {
@@ -145,5 +153,30 @@ mod tests {
             forget_from(&disk, run, Step::new(5)).unwrap();
             assert_eq!((read(run, 1), read(run, 2)), (vec![], vec![named(2)]));
         }
+    }
+
+    #[test]
+    fn names_are_on_the_device_as_well() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = dir.path().join("logs/run");
+        let disk = FaultyDisk::default();
+        let points = Embedding::new(vec![0.5; 6], 3).unwrap();
+        let add = |writer: &SummaryWriter, step: i64| {
+            let train = writer.sub_run("fold/train").unwrap();
+            writer.add_scalar("loss", 1.0, step).unwrap();
+            writer.add_embedding("points", &points, step).unwrap();
+            train.add_scalar("loss", 1.0, step).unwrap();
+        };
+        let writer = SummaryWriter::builder().open_on(Arc::new(disk.clone()), &run).unwrap();
+        (0..10).for_each(|step| add(&writer, step));
+        assert_ne!(disk.unsynced(), [].into());
+        writer.close().unwrap();
+        assert_eq!(disk.unsynced(), [].into());
+        let writer = SummaryWriter::builder().resume_on(Arc::new(disk.clone()), &run, Step::new(5)).unwrap();
+        assert_eq!(disk.unsynced(), [run.clone()].into(), "the new file");
+        writer.close().unwrap();
+        assert_eq!(disk.unsynced(), [].into());
+        super::super::run_folder::new_run(&disk, &dir.path().join("other/logs")).unwrap();
+        assert_eq!(disk.unsynced(), [].into());
     }
 }

@@ -9,7 +9,7 @@ use chrono::Local;
 
 use crate::{
     error::{Error, Result},
-    event::{Disk, check_run_name, is_event_file, sanitized_host},
+    event::{Disk, check_run_name, create_folders, is_event_file, sanitized_host},
 };
 
 /// How many runs may begin in one second on one host.
@@ -18,13 +18,16 @@ const ATTEMPTS: u32 = 1000;
 /// Makes the folder `logdir/<timestamp>_<host>`, such as `2026-11-23_14-05-09_node1`; if another run has it, with `_1`,
 /// `_2`, ... behind.
 pub(super) fn new_run(disk: &dyn Disk, logdir: &Path) -> Result<PathBuf> {
-    disk.create_dir_all(logdir).map_err(|error| Error::io("create the folder", logdir, error))?;
+    create_folders(disk, logdir).map_err(|error| Error::io("create the folder", logdir, error))?;
     let name = format!("{}_{}", Local::now().format("%Y-%m-%d_%H-%M-%S"), sanitized_host());
     for attempt in 0..ATTEMPTS {
         let suffix = if attempt == 0 { String::new() } else { format!("_{attempt}") };
         let run = logdir.join(format!("{name}{suffix}"));
         match disk.create_dir(&run) {
-            Ok(()) => return Ok(run),
+            Ok(()) => {
+                disk.sync_dir(logdir).map_err(|error| Error::io("write to the folder", logdir, error))?;
+                return Ok(run);
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(Error::io("create the folder", run, error)),
         }

@@ -33,7 +33,8 @@ use crate::{
 /// only those lose values that cannot be written.
 ///
 /// A run has one writer at a time: TensorBoard's Python loader reads only the newest file of a folder that grows. Two
-/// writers on one folder, in two processes too, damage nothing: each has a file of its own.
+/// writers on one folder, in two processes too, damage nothing: each has a file of its own, and embeddings of both are in
+/// the projector's configuration if they differ in tag or step.
 ///
 /// ```
 /// use convscope::SummaryWriter;
