@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::{fs, path::Path};
+#[path = "support/system.rs"]
+mod system;
+
+use std::path::Path;
 
 use convscope::{
-    Kind, MemorySink, Result, Step, SummarySink, SummaryWriter,
-    event::EventFileReader,
+    Kind, MemorySink, Step, SummarySink, SummaryWriter,
     proto::{
         AttrValue, DataClass, Event, GraphDef, NodeDef, TensorShapeProto, VersionDef,
         attr_value::{ListValue, Value},
@@ -18,13 +20,7 @@ use convscope::{
 };
 use prost::Message as _;
 use serde_json::json;
-
-fn events(dir: &Path) -> Vec<Event> {
-    let mut files: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| path.is_file());
-    files.sort();
-    files.iter().flat_map(|file| EventFileReader::open(file).unwrap()).map(Result::unwrap).collect()
-}
+use system::events;
 
 fn graphs(dir: &Path) -> Vec<GraphDef> {
     let graph = |event: Event| match event.what {

@@ -2,13 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // in helpers of tests
 
-use std::{fs, path::Path};
+#[path = "support/system.rs"]
+mod system;
+
+use std::path::Path;
 
 use convscope::{
     HParam, HParams, MemorySink, SessionStatus, Step, Summary, SummarySink, SummaryWriter, WallTime,
-    event::EventFileReader,
     proto::{
-        HParamsPluginData, SessionEndInfo, SessionStartInfo,
+        Event, HParamsPluginData, SessionEndInfo, SessionStartInfo,
         event::What,
         h_params_plugin_data::Data,
         session_end_info::Status,
@@ -21,18 +23,13 @@ use prost::Message as _;
 const START: &str = "_hparams_/session_start_info";
 const END: &str = "_hparams_/session_end_info";
 
-/// All values of the one event file of a run.
+/// All values in the event file of a run.
 fn values(run: &Path) -> Vec<Value> {
-    let files: Vec<_> = fs::read_dir(run).unwrap().map(|entry| entry.unwrap().path()).collect();
-    let [file] = &files[..] else { panic!("{files:?}") };
-    let events = EventFileReader::open(file).unwrap().map(|event| event.unwrap().what);
-    events
-        .filter_map(|what| match what {
-            Some(What::Summary(summary)) => Some(summary.value),
-            _ => None,
-        })
-        .flatten()
-        .collect()
+    let summary = |event: Event| match event.what {
+        Some(What::Summary(summary)) => Some(summary.value),
+        _ => None,
+    };
+    system::events(run).into_iter().filter_map(summary).flatten().collect()
 }
 
 fn data(value: &Value) -> Data {

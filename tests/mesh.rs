@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // in helpers of tests
 
-use std::{collections::BTreeMap, fs, path::Path};
+#[path = "support/system.rs"]
+mod system;
+
+use std::{collections::BTreeMap, path::Path};
 
 use convscope::{
     MemorySink, Mesh, Step, SummarySink as _, SummaryWriter,
-    event::EventFileReader,
     proto::{
         DataType, MeshPluginData, TensorProto, event::What, mesh_plugin_data::ContentType,
         summary::value::Value,
@@ -18,12 +20,11 @@ use prost::Message as _;
 const POINTS: [[f32; 3]; 4] = [[0.0; 3], [1.0, 0.0, 0.5], [0.0, 1.0, -2.0], [0.0, 0.0, 1e-3]];
 const COLORS: [[u8; 3]; 4] = [[255, 0, 1], [0, 255, 2], [3, 4, 255], [7, 7, 7]];
 
-/// What stands in the one file of a run: by tag, the metadata if it is there, and the tensor.
+/// What stands in the file of a run: by tag, the metadata if it is there, and the tensor.
 fn written(run: &Path) -> BTreeMap<String, (MeshPluginData, TensorProto)> {
-    let file = fs::read_dir(run).unwrap().next().unwrap().unwrap().path();
     let mut found = BTreeMap::new();
-    for event in EventFileReader::open(file).unwrap() {
-        let Some(What::Summary(summary)) = event.unwrap().what else { continue };
+    for event in system::events(run) {
+        let Some(What::Summary(summary)) = event.what else { continue };
         for value in summary.value {
             let plugin = value.metadata.unwrap().plugin_data.unwrap();
             assert_eq!(plugin.plugin_name, "mesh");

@@ -2,6 +2,9 @@
 #![cfg(all(feature = "cli", feature = "tch"))]
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/system.rs"]
+mod system;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -19,6 +22,7 @@ use convscope::{
     event::EventFileReader,
     proto::{event::What, summary::value::Value},
 };
+use system::event_files;
 use tch::{Device, Kind, Tensor, nn, nn::ModuleT as _};
 
 const SIDE: usize = 12;
@@ -181,11 +185,6 @@ impl Contents {
     fn steps(&self, tag: &str) -> Vec<i64> {
         self.scalars.keys().filter(|(name, _)| name == tag).map(|(_, step)| *step).collect()
     }
-}
-
-fn event_files(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
-    entries.filter(|path| path.to_string_lossy().contains("tfevents")).collect()
 }
 
 const LINEAR: &str = "name = \"linear\"\ninput = [1, 12, 12]\n[[layer]]\nname = \"flatten\"\ntype = \"flatten\"\n\

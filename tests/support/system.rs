@@ -1,6 +1,7 @@
 //! What the tests with processes share: this program run a second time, chance with a printed seed, and event files.
 
 #![allow(dead_code)] // each test program uses a part
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
 use std::{
     env,
@@ -14,7 +15,7 @@ use std::{
 use convscope::{
     ErrorKind,
     event::EventFileReader,
-    proto::{event::What, summary::value::Value},
+    proto::{Event, event::What, summary::value::Value},
     record::RecordErrorKind,
 };
 
@@ -86,6 +87,18 @@ pub fn event_files(dir: &Path) -> Vec<PathBuf> {
     files.retain(|path| path.is_file() && path.to_string_lossy().contains("tfevents"));
     files.sort();
     files
+}
+
+/// The events of a folder's files, file by file. Panics at any damage.
+pub fn events(dir: &Path) -> Vec<Event> {
+    let events = event_files(dir).into_iter().flat_map(|file| EventFileReader::open(file).unwrap());
+    events.map(|event| event.unwrap()).collect()
+}
+
+/// Steps of the session starts in a folder's files.
+pub fn starts(dir: &Path) -> Vec<i64> {
+    let is_start = |event: &Event| matches!(event.what, Some(What::SessionLog(_)));
+    events(dir).into_iter().filter(is_start).map(|event| event.step).collect()
 }
 
 /// One value: tag, step, the number if it is one, and the length of its tensor if it has one.
