@@ -14,7 +14,7 @@ use convscope::{
         LogDir, Run,
         lint::verify,
         merge::{Overlap, merge},
-        repair::{Repaired, repair},
+        repair::{MAX_LISTED, Repaired, repair, repair_with},
     },
     proto::{
         Event, SessionLog, Summary, SummaryMetadata,
@@ -23,7 +23,7 @@ use convscope::{
         summary::{self, value::Value},
         summary_metadata::PluginData,
     },
-    record::RecordEncoder,
+    record::{Limits, MaskedCrc, RecordEncoder},
 };
 use prost::Message as _;
 
@@ -79,12 +79,12 @@ fn of_a_file_cut_anywhere_the_whole_records_are_saved() {
         let whole = offsets.iter().skip(1).filter(|&&offset| offset <= end).count();
         let (steps, repaired) = saved(&bytes[..end]);
         assert_eq!(steps, (0..whole as i64).collect::<Vec<i64>>(), "cut at {end}");
-        assert_eq!(repaired.lost_bytes() as usize, end - offsets[whole]);
+        assert_eq!(repaired.lost_bytes as usize, end - offsets[whole]);
     }
 }
 
 #[test]
-fn one_damaged_byte_costs_one_record() {
+fn one_damaged_byte_costs_one_record_at_most() {
     let (bytes, offsets) = file(6);
     for at in 0..bytes.len() {
         let hit = offsets.iter().rposition(|&offset| offset <= at).unwrap();
@@ -92,15 +92,66 @@ fn one_damaged_byte_costs_one_record() {
             let mut bytes = bytes.clone();
             bytes[at] ^= 1 << bit;
             let (steps, repaired) = saved(&bytes);
+            if at < offsets[hit] + 12 {
+                // The checksum of the data proves a record whose length, or the checksum of that, is damaged.
+                assert_eq!(steps, [0, 1, 2, 3, 4, 5], "bit {bit} of byte {at}");
+                assert_eq!((repaired.mended_lengths, repaired.places, repaired.lost_bytes), (1, 0, 0));
+                assert!(!repaired.is_unchanged());
+                continue;
+            }
             let expected: Vec<i64> = (0..6).filter(|&step| step != hit as i64).collect();
             assert_eq!(steps, expected, "bit {bit} of byte {at}");
-            assert_eq!(repaired.damage.len(), 1);
+            assert_eq!((repaired.damage.len(), repaired.places), (1, 1));
             assert_eq!(repaired.damage[0].offset as usize, offsets[hit]);
             let next = offsets.get(hit + 1).copied().unwrap_or(bytes.len());
             assert_eq!(repaired.damage[0].bytes as usize, next - offsets[hit]);
             assert_eq!(repaired.added_version, hit == 0);
         }
     }
+}
+
+#[test]
+fn a_length_that_is_too_long_does_not_take_the_records_after_it_along() {
+    let (bytes, offsets) = file(6);
+    for length in [1u64 << 40, u64::MAX, 1 << 20, 300 << 20] {
+        let mut header = length.to_le_bytes().to_vec();
+        header.extend(MaskedCrc::compute(&header).to_le_bytes());
+        let (before, after) = bytes.split_at(offsets[3]);
+        let (steps, repaired) = saved(&[before, &header, after].concat());
+        assert_eq!(steps, [0, 1, 2, 3, 4, 5], "length {length}");
+        assert_eq!((repaired.places, repaired.lost_bytes), (1, 12));
+        // In the place of the length of record 3, whose data is sound.
+        let (steps, repaired) = saved(&[before, &header, &after[12..]].concat());
+        assert_eq!(steps, [0, 1, 2, 3, 4, 5], "length {length}");
+        assert_eq!((repaired.places, repaired.mended_lengths), (0, 1));
+    }
+}
+
+#[test]
+fn records_over_the_limit_are_passed_over() {
+    let (bytes, offsets) = file(6);
+    let mut encoder = RecordEncoder::new();
+    encoder.push(&[7; 5000]);
+    let with = [&bytes[..offsets[2]], encoder.as_bytes(), &bytes[offsets[2]..]].concat();
+    let folder = tempfile::tempdir().unwrap();
+    let (source, target) = (folder.path().join("a.tfevents"), folder.path().join("b.tfevents"));
+    fs::write(&source, with).unwrap();
+    let limits = Limits { max_record_bytes: 1000 };
+    let repaired = repair_with(&source, &target, limits, &mut |_| Ok(())).unwrap().remove(0);
+    assert_eq!((repaired.events, repaired.places, repaired.lost_bytes), (6, 1, 5016));
+    assert_eq!(fs::read(&target).unwrap(), bytes);
+}
+
+#[test]
+fn very_many_damaged_places_are_counted_and_the_first_listed() {
+    let (bytes, offsets) = file(3000);
+    let mut damaged = bytes.clone();
+    offsets[1..].iter().for_each(|&offset| damaged[offset + 12] ^= 1);
+    let (steps, repaired) = saved(&damaged);
+    assert_eq!(steps, [0]);
+    assert_eq!((repaired.damage.len(), repaired.places), (MAX_LISTED, 2999));
+    assert_eq!(repaired.lost_bytes as usize, bytes.len() - offsets[1]);
+    assert_eq!(repaired.damage[1].offset as usize, offsets[2]);
 }
 
 #[test]
@@ -114,7 +165,7 @@ fn zeros_a_torn_record_and_garbage_in_the_middle_are_passed_over() {
         let with = [&bytes[..middle], &between, &bytes[middle..]].concat();
         let (steps, repaired) = saved(&with);
         assert_eq!(steps, [0, 1, 2, 3, 4, 5]);
-        assert_eq!(repaired.lost_bytes() as usize, between.len());
+        assert_eq!(repaired.lost_bytes as usize, between.len());
     }
 }
 

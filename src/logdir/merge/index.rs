@@ -8,7 +8,10 @@ use std::{
 use super::sources::SourceFile;
 use crate::{
     error::Result,
-    logdir::{lint::decode_event, repair::Salvage},
+    logdir::{
+        lint::decode_event,
+        repair::{Piece, Salvage},
+    },
     proto::{self, SummaryMetadata, event::What, session_log::SessionStatus},
     record::Limits,
 };
@@ -98,14 +101,16 @@ impl Index {
         let file = self.files.len() as u32;
         self.files.push(path.to_owned());
         let mut salvage = Salvage::open(path, limits)?;
-        while let Some((offset, data)) = salvage.next()? {
-            on_bytes(salvage.offset())?;
+        while let Some(piece) = salvage.next(on_bytes)? {
+            let Piece::Record { offset, data, .. } = piece else {
+                self.damaged += 1;
+                continue;
+            };
             match decode_event(&data) {
                 Ok(event) => self.event(file, offset, data.len() as u32, event),
                 Err(_) => self.damaged += 1,
             }
         }
-        self.damaged += salvage.into_damage().len() as u64;
         Ok(())
     }
 

@@ -12,6 +12,11 @@ use crate::{
     proto::{self, SummaryMetadata, event::What},
 };
 
+/// Most bytes of names and metadata that are kept, as in a log folder that is read.
+const MAX_KEPT: usize = 256 << 20;
+/// What a name takes besides its bytes.
+const ENTRY: usize = 64;
+
 /// Number of the field `wall_time` of an event.
 const WALL_TIME: u32 = 1;
 
@@ -24,6 +29,8 @@ pub(super) struct Mender {
     lost: BTreeMap<String, SummaryMetadata>,
     /// Tags that there were values of.
     tags: BTreeSet<String>,
+    /// Bytes of names and metadata that may still be kept.
+    budget: usize,
 }
 
 /// What became of an event.
@@ -42,15 +49,18 @@ pub(super) enum Mended {
 impl Mender {
     /// `wall_time` is for events without any, before the first that has one.
     pub fn new(wall_time: f64) -> Mender {
-        Mender { last_time: wall_time, lost: BTreeMap::new(), tags: BTreeSet::new() }
+        Mender { last_time: wall_time, lost: BTreeMap::new(), tags: BTreeSet::new(), budget: MAX_KEPT }
     }
 
-    /// Notes the metadata in a damaged record, if there is any to be seen: without it no page would show the tag.
+    /// Notes the metadata in a damaged record, if there is any to be seen: without it no page would show the tag. What is
+    /// over the bound on memory is not noted.
     pub fn damaged(&mut self, data: &[u8]) {
         let Ok(Some(What::Summary(summary))) = decode_event(data).map(|event| event.what) else { return };
         for value in summary.value {
-            if let Some(metadata) = value.metadata {
-                self.lost.entry(value.tag).or_insert(metadata);
+            let Some(metadata) = value.metadata else { continue };
+            let is_new = !self.tags.contains(&value.tag) && !self.lost.contains_key(&value.tag);
+            if is_new && self.take(value.tag.len() + size_of_val(&metadata) + metadata.encoded_len()) {
+                self.lost.insert(value.tag, metadata);
             }
         }
     }
@@ -87,7 +97,9 @@ impl Mender {
             if self.tags.contains(&value.tag) {
                 continue;
             }
-            self.tags.insert(value.tag.clone());
+            if self.take(value.tag.len()) {
+                self.tags.insert(value.tag.clone());
+            }
             if value.metadata.is_none()
                 && let Some(metadata) = self.lost.remove(&value.tag)
             {
@@ -96,6 +108,13 @@ impl Mender {
             }
         }
         rescued
+    }
+
+    /// Whether so many bytes more may be kept.
+    fn take(&mut self, bytes: usize) -> bool {
+        let left = self.budget.checked_sub(bytes + ENTRY);
+        self.budget = left.unwrap_or(self.budget);
+        left.is_some()
     }
 
     /// A file version, for a file that does not begin with one.

@@ -3,7 +3,7 @@
 //! | file | concept |
 //! |---|---|
 //! | `salvage` | the whole records of a damaged file |
-//! | `resync` | where the next whole record begins, after damage |
+//! | `window` | a part of a file that moves on |
 //! | `mend` | what an event needs to be taken by both loaders |
 //! | `output` | files that are there only when they are complete |
 //! | `repair` | [`repair`]: a file, or all below a folder |
@@ -12,11 +12,15 @@ mod mend;
 mod output;
 #[expect(clippy::module_inception, reason = "the function has the module's name")]
 mod repair;
-mod resync;
 mod salvage;
+mod window;
 
-pub(crate) use self::{output::NewFile, repair::check_new_folder, salvage::Salvage};
+pub(crate) use self::{
+    output::NewFile,
+    repair::check_new_folder,
+    salvage::{Piece, Salvage},
+};
 pub use self::{
-    repair::{Repaired, repair, repair_with},
+    repair::{MAX_LISTED, Repaired, repair, repair_with},
     salvage::Damage,
 };

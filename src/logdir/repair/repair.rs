@@ -11,7 +11,7 @@ use prost::Message as _;
 use super::{
     NewFile,
     mend::{Mended, Mender},
-    salvage::{Damage, Salvage},
+    salvage::{Damage, Piece, Salvage},
 };
 use crate::{
     error::{Error, Result},
@@ -19,6 +19,9 @@ use crate::{
     proto::{self, event::What},
     record::{Limits, RecordEncoder},
 };
+
+/// Most damaged places of a file that are listed.
+pub const MAX_LISTED: usize = 1000;
 
 /// What became of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,19 +39,28 @@ pub struct Repaired {
     pub rescued_tags: u64,
     /// Whether a file version was put first, because there was none.
     pub added_version: bool,
-    /// What was left out, in the order of its place.
+    /// Of the events, those with a damaged length: the checksum of their data proved them.
+    pub mended_lengths: u64,
+    /// What was left out, in the order of its place: the first [`MAX_LISTED`].
     pub damage: Vec<Damage>,
+    /// How many places were left out.
+    pub places: u64,
+    /// Bytes that were left out.
+    pub lost_bytes: u64,
 }
 
 impl Repaired {
-    /// Bytes that were left out.
-    pub fn lost_bytes(&self) -> u64 {
-        self.damage.iter().map(|damage| damage.bytes).sum()
-    }
-
     /// Whether the new file is the same as the old.
     pub fn is_unchanged(&self) -> bool {
-        self.damage.is_empty() && self.mended_times == 0 && !self.added_version
+        self.places == 0 && self.mended_times == 0 && self.mended_lengths == 0 && !self.added_version
+    }
+
+    fn left_out(&mut self, damage: Damage) {
+        self.places += 1;
+        self.lost_bytes += damage.bytes;
+        if self.damage.len() < MAX_LISTED {
+            self.damage.push(damage);
+        }
     }
 }
 
@@ -62,6 +74,7 @@ impl Repaired {
 /// * A record with damaged data is left out. After a damaged length, or where records were overwritten or torn and
 ///   others appended, the next place with two right checksums is looked for, byte by byte. Should the damaged part hold
 ///   another event file as data, events of that could be taken for the file's own.
+/// * A record of which only the length is damaged is saved, if the checksum of its data proves it.
 /// * Metadata that can still be read in a damaged record goes with the tag's next value: without it no page would show
 ///   the tag.
 /// * Records that hold no event are left out, and so are those of more than 256 MiB.
@@ -165,15 +178,26 @@ fn repair_file(
         mended_times: 0,
         rescued_tags: 0,
         added_version: false,
+        mended_lengths: 0,
         damage: Vec::new(),
+        places: 0,
+        lost_bytes: 0,
     };
-    let mut no_events = Vec::new();
-    while let Some((offset, mut data)) = salvage.next()? {
-        on_bytes(salvage.offset())?;
-        salvage.damaged_data()?.iter().for_each(|data| mender.damaged(data));
+    while let Some(piece) = salvage.next(on_bytes)? {
+        let (offset, mut data) = match piece {
+            Piece::Record { offset, data, has_damaged_length } => {
+                repaired.mended_lengths += u64::from(has_damaged_length);
+                (offset, data)
+            }
+            Piece::Damage { damage, data } => {
+                mender.damaged(&data.unwrap_or_default());
+                repaired.left_out(damage);
+                continue;
+            }
+        };
         match mender.mend(&mut data) {
             Mended::NoEvent(reason) => {
-                no_events.push(Damage { offset, bytes: salvage.offset() - offset, reason });
+                repaired.left_out(Damage { offset, bytes: salvage.offset() - offset, reason });
                 continue;
             }
             Mended::WallTime => repaired.mended_times += 1,
@@ -193,9 +217,6 @@ fn repair_file(
         repaired.events += 1;
     }
     output.finish()?;
-    repaired.damage = salvage.into_damage();
-    repaired.damage.extend(no_events);
-    repaired.damage.sort_by_key(|damage| damage.offset);
     Ok(repaired)
 }
 

@@ -18,6 +18,9 @@ use super::{
     size::{bytes, count},
 };
 
+/// Places that are shown of a file. `--json` gives more.
+const MOST_PLACES: usize = 20;
+
 /// Save what is whole of damaged event files, into new files
 ///
 /// The source is never changed. Records with damaged data are left out; after a damaged length the next whole record
@@ -55,9 +58,17 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 fn show(page: &mut Page, files: &[Repaired]) -> io::Result<()> {
     for file in files.iter().filter(|file| !file.is_unchanged()) {
         page.line(&file.source.display().to_string())?;
-        for damage in &file.damage {
+        for damage in file.damage.iter().take(MOST_PLACES) {
             let first = format!("  byte {}: ", damage.offset);
             page.paragraph(&first, 4, &format!("{} left out: {}", bytes(damage.bytes), damage.reason))?;
+        }
+        if file.places > MOST_PLACES as u64 {
+            let more = count(file.places - MOST_PLACES as u64, "more place");
+            page.line(&format!("  and {more}, {} left out in all", bytes(file.lost_bytes)))?;
+        }
+        if file.mended_lengths > 0 {
+            let events = count(file.mended_lengths, "event");
+            page.line(&format!("  {events} had a damaged length, and sound data that proved it"))?;
         }
         if file.mended_times > 0 {
             page.line(&format!(
@@ -77,8 +88,8 @@ fn show(page: &mut Page, files: &[Repaired]) -> io::Result<()> {
         "{}, {} saved, {} left out in {}",
         count(files.len() as u64, "file"),
         count(sum(|file| file.events), "event"),
-        bytes(sum(Repaired::lost_bytes)),
-        count(sum(|file| file.damage.len() as u64), "place"),
+        bytes(sum(|file| file.lost_bytes)),
+        count(sum(|file| file.places), "place"),
     ))
 }
 
@@ -100,7 +111,9 @@ fn to_json(files: &[Repaired]) -> serde_json::Value {
                 "mended_times": file.mended_times,
                 "rescued_tags": file.rescued_tags,
                 "added_version": file.added_version,
-                "lost_bytes": file.lost_bytes(),
+                "lost_bytes": file.lost_bytes,
+                "mended_lengths": file.mended_lengths,
+                "places": file.places,
                 "damage": damage,
             })
         })
