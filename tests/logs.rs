@@ -2,6 +2,10 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[allow(dead_code)]
+#[path = "support/events.rs"]
+mod events;
+
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _},
@@ -10,6 +14,7 @@ use std::{
 };
 
 use convscope::{Image, Summary, SummaryWriter, WallTime};
+use events::EventFile;
 use serde_json::Value as Json;
 
 /// A log folder with a run of every kind that the tools have to do with.
@@ -371,4 +376,101 @@ fn tail_shows_the_last_values_in_the_order_of_their_time() {
     let lines: Vec<&str> = text.lines().map(|line| line.split_once("  ").unwrap().1).collect();
     assert_eq!(lines, ["run/train  loss  step 2  NaN", "run/train  loss  step 3  inf"]);
     assert_eq!(logs.good("tail logs --no-follow -n 0"), "");
+}
+
+#[test]
+fn tail_goes_on_after_a_value_that_is_no_number() {
+    let logs = Logs(tempfile::tempdir().unwrap());
+    let (path, mut file) = (logs.path("run/events.out.tfevents.1"), EventFile::new());
+    fs::create_dir(logs.path("run")).unwrap();
+    let grow = |file: &EventFile| fs::write(&path, file.bytes()).unwrap(); // the same file, only longer
+    file.scalar("loss", 1, 0.5);
+    grow(&file);
+    let mut tail = Tail::start(&logs, "tail run --json --interval 0.02");
+    assert_eq!(tail.json().2, 1);
+    for step in [2, 4] {
+        file.image("loss", step, b"no number");
+        file.scalar("loss", step + 1, 0.25);
+        grow(&file);
+        assert_eq!(tail.json().2, step + 1);
+    }
+    tail.child.kill().unwrap();
+    let mut complaints = String::new();
+    tail.child.stderr.take().unwrap().read_to_string(&mut complaints).unwrap();
+    assert_eq!(complaints.matches("no number and is left out").count(), 2, "once each: {complaints}");
+}
+
+#[test]
+fn tail_shows_what_earlier_and_replaced_files_get() {
+    let logs = Logs(tempfile::tempdir().unwrap());
+    fs::create_dir(logs.path("run")).unwrap();
+    let (early, late) = (logs.path("run/events.out.tfevents.1"), logs.path("run/events.out.tfevents.2"));
+    let (mut first, mut second) = (EventFile::new(), EventFile::new());
+    for step in 1..4 {
+        first.scalar("loss", step, 0.5);
+        second.scalar("loss", 10 * step, 0.5);
+    }
+    fs::write(&early, first.bytes()).unwrap();
+    fs::write(&late, second.bytes()).unwrap();
+    let mut tail = Tail::start(&logs, "tail run --json --interval 0.02");
+    assert_eq!(tail.json().2, 30);
+    first.scalar("loss", 4, 0.5);
+    fs::write(&early, first.bytes()).unwrap();
+    assert_eq!(tail.json().2, 4);
+    // As a program that copies files from elsewhere: another file of the same name, and longer.
+    second.scalar("loss", 40, 0.5);
+    fs::write(logs.path("copy"), second.bytes()).unwrap();
+    fs::rename(logs.path("copy"), &late).unwrap();
+    assert_eq!(tail.json().2, 40);
+    // One that is shorter and has one new value.
+    let mut cut = EventFile::new();
+    (0..9).for_each(|_| cut.version());
+    cut.scalar("loss", 2, 0.5);
+    fs::write(logs.path("copy"), cut.bytes()).unwrap();
+    fs::rename(logs.path("copy"), &early).unwrap();
+    assert_eq!(tail.json().2, 2);
+}
+
+#[test]
+fn every_export_of_text_takes_json() {
+    let logs = Logs::new();
+    assert_eq!(logs.good("export scalars logs --json"), logs.good("export scalars logs --format jsonl"));
+    assert_eq!(logs.good("export histograms logs --json"), logs.good("export histograms logs"));
+    assert_eq!(logs.bad("export scalars logs --json --format csv").0, Some(2));
+}
+
+/// A tag and a run that would clear the screen and write lines of their own.
+#[cfg(unix)]
+#[test]
+fn names_in_files_do_not_command_the_terminal() {
+    const HOSTILE: &str = "a\x1b[2J\nfake: all well\u{9b}1m\u{202e}";
+    let logs = Logs(tempfile::tempdir().unwrap());
+    let folder = logs.path("logs").join(HOSTILE);
+    fs::create_dir_all(&folder).unwrap();
+    let mut file = EventFile::new();
+    file.scalar(HOSTILE, 1, 0.5);
+    file.image(HOSTILE, 2, b"no number");
+    file.scalar(HOSTILE, 3, f32::NAN);
+    let mut bytes = file.bytes();
+    bytes.pop();
+    fs::write(folder.join("events.out.tfevents.1"), bytes).unwrap();
+    for args in [
+        "inspect logs",
+        "verify logs",
+        "repair logs mended",
+        "tail logs --no-follow",
+        "merge logs --into merged",
+        "export audio logs --output sounds",
+    ] {
+        let output = logs.run(args);
+        for text in [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned()) {
+            let raw = text.chars().find(|&c| (c.is_control() && c != '\n') || c == '\u{202e}');
+            assert_eq!(raw, None, "{args}: {text:?}");
+            assert!(text.lines().all(|line| !line.starts_with("fake")), "{args}: {text}");
+        }
+    }
+    assert!(logs.run("tail logs --no-follow").stdout.ends_with(b"step 1  0.5\n"));
+    let lines = String::from_utf8(logs.run("tail logs --no-follow --json").stdout).unwrap();
+    let json: Json = serde_json::from_str(&lines).unwrap();
+    assert_eq!((json["run"].as_str(), json["tag"].as_str()), (Some(HOSTILE), Some(HOSTILE)));
 }

@@ -35,6 +35,8 @@ pub(super) struct Column {
     pub backward: Vec<usize>,
     /// Whether the first row belongs to the first event with values of a file that had not told its version by then.
     pub leads: bool,
+    /// Whether rows were added since the run took stock.
+    pub changed: bool,
     /// Number of the event of the last row, in its file.
     last_event: u64,
     /// How the first value stands in the file.
@@ -58,6 +60,7 @@ impl Column {
             self.backward.push(self.rows.len());
         }
         self.last_event = event;
+        self.changed = true;
         self.rows.push(row);
     }
 }

@@ -4,7 +4,9 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     io::{self, Seek as _, SeekFrom},
+    mem,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use prost::Message as _;
@@ -30,11 +32,16 @@ const MAX_STARTS: usize = 1000;
 /// Longest name of a writer, as TensorBoard takes it.
 const MAX_WRITER: usize = 128;
 
+/// The next file's serial number.
+static SERIAL: AtomicU64 = AtomicU64::new(0);
+
 /// One event file of a run: what was read of it, and what is wrong with it.
 #[derive(Debug, Clone)]
 pub struct LogFile {
     path: PathBuf,
     identity: Identity,
+    /// Tells it from every other file that was read, those at the same path included.
+    serial: u64,
     /// Bytes that the file had when it was read.
     len: u64,
     /// Where the next record begins.
@@ -75,6 +82,7 @@ impl LogFile {
         LogFile {
             path,
             identity: Identity::default(),
+            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             len: 0,
             offset: 0,
             events: 0,
@@ -135,6 +143,17 @@ impl LogFile {
         self.more_problems
     }
 
+    pub(super) fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// Tags that got values since this was asked last.
+    pub(super) fn take_changed(&mut self) -> impl Iterator<Item = String> {
+        let changed =
+            |(tag, column): (&String, &mut Column)| mem::take(&mut column.changed).then(|| tag.clone());
+        self.columns.iter_mut().filter_map(changed)
+    }
+
     pub(super) fn metadata_bytes(&self) -> usize {
         self.metadata_bytes
     }
@@ -160,7 +179,7 @@ impl LogFile {
         if !self.identity.continues(&metadata, &mut file, self.offset)? {
             refreshed.files_replaced += 1;
             budget.give_back(self.values, self.metadata_bytes);
-            *self = LogFile::new(std::mem::take(&mut self.path));
+            *self = LogFile::new(mem::take(&mut self.path));
         }
         self.len = metadata.len();
         if !self.sealed {

@@ -17,6 +17,7 @@ mod log_dir;
 pub mod merge;
 mod options;
 mod point;
+mod position;
 mod problem;
 mod readers;
 pub mod repair;
@@ -35,6 +36,7 @@ pub use self::{
     log_dir::{LogDir, Refreshed},
     options::LogDirOptions,
     point::Point,
+    position::Position,
     problem::{Problem, ProblemKind},
     readers::LoggedHParams,
     restarts::Restarts,

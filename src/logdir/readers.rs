@@ -1,8 +1,9 @@
 //! What a run's series hold, kind by kind.
 
 use super::{
-    column::Cell,
+    column::{Cell, Row},
     point::Point,
+    position::Position,
     run::Run,
     series::{Convert, Series},
     skim,
@@ -65,9 +66,50 @@ impl Run {
     /// No such tag, or one of another kind. A file that cannot be read again or changed meanwhile.
     pub fn scalars(&self, tag: &str) -> Result<Vec<Point<f64>>> {
         let info = self.of_kind(tag, SeriesKind::Scalar)?;
+        self.numbers(tag, &self.rows(&info.tag, info.data_class))
+    }
+
+    /// The numbers of a tag that are behind `position`, which goes on behind them: all of them with a new one, and later
+    /// those that were added to whichever file. For one who follows a training.
+    ///
+    /// They come file by file. Those that a restart made obsolete are among them, by whatever rules the log folder is
+    /// read, since one cannot take back what was shown. Of a file that took the place of another at its path, only
+    /// values with a later wall time are new. Values that are no numbers are left out as by [`scalars`](Run::scalars).
+    ///
+    /// ```
+    /// use convscope::{SummaryWriter, logdir::{LogDir, Position}};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// let writer = SummaryWriter::open(folder.path())?;
+    /// writer.add_scalar("loss", 0.5, 1)?;
+    /// writer.flush()?;
+    /// let mut logs = LogDir::open(folder.path())?;
+    /// let mut position = Position::default();
+    /// assert_eq!(logs.run(".")?.new_scalars("loss", &mut position)?.len(), 1);
+    ///
+    /// writer.add_scalar("loss", 0.25, 2)?;
+    /// writer.flush()?;
+    /// logs.refresh()?;
+    /// assert_eq!(logs.run(".")?.new_scalars("loss", &mut position)?[0].value, 0.25);
+    /// assert!(logs.run(".")?.new_scalars("loss", &mut position)?.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`scalars`](Run::scalars). The position stays where it was.
+    pub fn new_scalars(&self, tag: &str, position: &mut Position) -> Result<Vec<Point<f64>>> {
+        let info = self.of_kind(tag, SeriesKind::Scalar)?;
+        let (rows, after) = position.advance(self.files(), &info.tag);
+        let points = self.numbers(tag, &rows)?;
+        *position = after;
+        Ok(points)
+    }
+
+    /// The numbers among the values in these rows.
+    fn numbers(&self, tag: &str, rows: &[(usize, &Row)]) -> Result<Vec<Point<f64>>> {
         let mut store = self.store();
         let mut points = Vec::new();
-        for (file, row) in self.rows(&info.tag, info.data_class) {
+        for &(file, row) in rows {
             let number = match row.cell {
                 Cell::Number(number) => Some(number),
                 Cell::Stored { offset, index } => match store.read(file, tag, offset, index)? {
@@ -79,7 +121,7 @@ impl Run {
                 Some(number) => points.push(row.point(number)),
                 None => {
                     tracing::warn!(
-                        "tag `{tag}`: the value at step {} is no number and is left out",
+                        "tag {tag:?}: the value at step {} is no number and is left out",
                         row.step
                     );
                 }

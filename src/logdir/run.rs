@@ -117,8 +117,11 @@ impl Run {
             file.refresh(budget, refreshed);
             self.files.push(file);
         }
-        if *refreshed != before || self.stale {
+        let same_files = Refreshed { events: before.events, ..*refreshed } == before;
+        if self.stale || !same_files {
             self.index();
+        } else if *refreshed != before {
+            self.index_changed();
         }
     }
 
@@ -135,9 +138,28 @@ impl Run {
         });
     }
 
-    /// Takes stock after files were read.
+    /// Takes stock of what was added to the files of before.
+    fn index_changed(&mut self) {
+        // A session start may make values of any tag obsolete.
+        if self.options.restarts == Restarts::Python {
+            return self.index();
+        }
+        let changed: BTreeSet<String> = self.files.iter_mut().flat_map(LogFile::take_changed).collect();
+        for tag in changed {
+            let info = self.describe(&tag);
+            match self.tags.binary_search_by(|known| known.tag.cmp(&tag)) {
+                Ok(index) => self.tags[index] = info,
+                Err(index) => self.tags.insert(index, info),
+            }
+        }
+    }
+
+    /// Takes stock of all files.
     fn index(&mut self) {
         self.stale = false;
+        for file in &mut self.files {
+            file.take_changed().for_each(drop);
+        }
         let tags: BTreeSet<&str> =
             self.files.iter().flat_map(|file| file.columns.keys()).map(String::as_str).collect();
         self.tags = tags.into_iter().map(|tag| self.describe(tag)).collect();

@@ -63,7 +63,7 @@ impl<'a, T> Series<'a, T> {
         let value = (self.convert)(stored, self.restarts);
         if value.is_none() {
             tracing::warn!(
-                "tag `{}`: the value at step {} does not fit its tag and is left out",
+                "tag {:?}: the value at step {} does not fit its tag and is left out",
                 self.tag,
                 row.step
             );

@@ -42,6 +42,7 @@ impl Table {
             let cells: Vec<String> = (0..columns).map(cell).collect();
             writeln!(text, "| {} |", cells.join(" | ")).ok();
             if i == 0 {
+                // Only once: it looks through the whole column.
                 let rule = |column| if self.is_numeric(column) { "--:" } else { "---" };
                 let rules: Vec<&str> = (0..columns).map(rule).collect();
                 writeln!(text, "|{}|", rules.join("|")).ok();
@@ -52,13 +53,14 @@ impl Table {
 
     /// The table in columns of one width, each line indented by two spaces. Control characters become spaces.
     pub fn to_text(&self) -> String {
-        let widths: Vec<usize> = (0..self.columns()).map(|column| self.width(column)).collect();
+        let columns: Vec<(usize, bool)> =
+            (0..self.columns()).map(|column| (self.width(column), self.is_numeric(column))).collect();
         let mut text = String::new();
         for row in &self.rows {
             let mut line = String::new();
-            for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
+            for (cell, &(width, is_numeric)) in row.iter().zip(&columns) {
                 let cell: String = cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-                if self.is_numeric(column) {
+                if is_numeric {
                     write!(line, "  {cell:>width$}").ok();
                 } else {
                     write!(line, "  {cell:<width$}").ok();
@@ -129,6 +131,18 @@ mod tests {
             table.to_markdown(),
             "| layer | parameters |\n|---|--:|\n| a\\|b | 1,234 |\n| total |  |\n"
         );
+    }
+
+    #[test]
+    fn long_tables_are_made_in_one_pass() {
+        let mut table = Table::new(["tag", "values"]);
+        for row in 0..100_000 {
+            table.row([format!("tag{row}"), row.to_string()]);
+        }
+        let text = table.to_text();
+        assert_eq!(text.lines().count(), 100_001);
+        assert_eq!(text.lines().last(), Some("  tag99999   99999"));
+        assert!(text.starts_with("  tag       values\n  tag0           0\n"), "{}", &text[..40]);
     }
 
     #[test]

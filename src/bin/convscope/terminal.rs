@@ -1,6 +1,7 @@
 //! What the user sees and does at the terminal. A closed stream is no reason to stop a training.
 
 use std::{
+    borrow::Cow,
     env,
     io::{self, IsTerminal as _, Write as _},
 };
@@ -18,7 +19,21 @@ pub fn say(text: &str) {
 
 /// Prints to the standard error stream.
 pub fn complain(text: &str) {
-    writeln!(io::stderr(), "{text}").ok();
+    writeln!(io::stderr(), "{}", harmless(text)).ok();
+}
+
+/// Text in one line that the terminal takes no command from: names in files may be hostile. Characters that control the
+/// terminal or the direction of text are shown by their number, as in `\u{1b}`.
+pub fn harmless(text: &str) -> Cow<'_, str> {
+    let harms = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(harms) {
+        return Cow::Borrowed(text);
+    }
+    let show = |c: char| if harms(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    Cow::Owned(text.chars().map(show).collect())
 }
 
 /// An error with its causes, but for those that it tells itself.
@@ -46,4 +61,15 @@ pub fn show_warnings(writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static
         .with_target(false)
         .without_time()
         .init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_do_not_command_the_terminal() {
+        assert_eq!(harmless("norm/a b \u{e9}"), "norm/a b \u{e9}");
+        assert_eq!(harmless("a\x1b[2J\nb\u{9b}\u{202e}"), "a\\u{1b}[2J\\u{a}b\\u{9b}\\u{202e}");
+    }
 }

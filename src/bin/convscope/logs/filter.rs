@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use convscope::logdir::{LogDir, LogDirOptions, Restarts, Run, TagInfo};
 
 use super::{interrupt, progress::Progress};
+use crate::terminal::harmless;
 
 /// Flags of commands that read values.
 #[derive(clap::Args)]
@@ -63,7 +64,7 @@ pub fn open(path: &Path, restarts: Restarts) -> anyhow::Result<LogDir> {
     let logdir = progress.end_with(|_| LogDir::open_with(path, options))?;
     interrupt::check()?;
     for problem in logdir.problems() {
-        tracing::warn!("{problem}");
+        tracing::warn!("{}", harmless(&problem.to_string()));
     }
     Ok(logdir)
 }

@@ -84,7 +84,7 @@ fn show(page: &mut Page, args: &Args, logdir: &LogDir, sizes: &Sizes) -> io::Res
             all.tags += 1;
             all.values += tag.values as u64;
         }
-        page.text(&table.to_text())?;
+        page.table(&table)?;
         page.line("")?;
         all.runs += 1;
         all.bytes += run_bytes(run);

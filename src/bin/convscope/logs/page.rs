@@ -5,6 +5,8 @@ use std::{
     io::{self, BufWriter, IsTerminal as _, Stdout, Write},
 };
 
+use crate::{table::Table, terminal::harmless};
+
 /// Width that text is broken at.
 const WIDTH: usize = 80;
 
@@ -36,12 +38,27 @@ impl Page {
         self.closed
     }
 
-    /// Writes a line.
+    /// Writes a line. What would command the terminal is shown as characters.
     pub fn line(&mut self, text: &str) -> io::Result<()> {
-        self.write(format_args!("{text}\n"))
+        self.write(format_args!("{}\n", harmless(text)))
     }
 
-    /// Writes text as it is.
+    /// Writes a line that begins with a label, in a colour where colours are wanted.
+    pub fn labelled(&mut self, colour: Colour, label: &str, text: &str) -> io::Result<()> {
+        let (label, text) = (harmless(label), harmless(text));
+        if self.colourful {
+            self.write(format_args!("  \x1b[{}m{label}\x1b[0m  {text}\n", colour as u8))
+        } else {
+            self.write(format_args!("  {label}  {text}\n"))
+        }
+    }
+
+    /// Writes a table.
+    pub fn table(&mut self, table: &Table) -> io::Result<()> {
+        table.to_text().lines().try_for_each(|line| self.line(line))
+    }
+
+    /// Writes data as they are.
     pub fn text(&mut self, text: &str) -> io::Result<()> {
         self.write(format_args!("{text}"))
     }
@@ -49,6 +66,7 @@ impl Page {
     /// Writes words in lines of [`WIDTH`] characters, all but the first indented.
     pub fn paragraph(&mut self, first: &str, indent: usize, words: &str) -> io::Result<()> {
         let blank = " ".repeat(indent);
+        let words = harmless(words);
         let mut line = first.to_owned();
         let mut is_empty = true;
         for word in words.split(' ') {
@@ -69,11 +87,6 @@ impl Page {
     /// Writes a value as JSON, in one line.
     pub fn json(&mut self, value: &serde_json::Value) -> io::Result<()> {
         self.write(format_args!("{value}\n"))
-    }
-
-    /// `text` in a colour, where colours are wanted.
-    pub fn paint(&self, colour: Colour, text: &str) -> String {
-        if self.colourful { format!("\x1b[{}m{text}\x1b[0m", colour as u8) } else { text.to_owned() }
     }
 
     /// Sends what was written on its way.

@@ -1,7 +1,7 @@
 //! `convscope logs tail`.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     process::ExitCode,
     thread,
@@ -9,7 +9,7 @@ use std::{
 };
 
 use chrono::{DateTime, Local};
-use convscope::logdir::{LogDir, Point, Restarts, SeriesKind};
+use convscope::logdir::{LogDir, Point, Position, Restarts, SeriesKind};
 
 use super::{
     export::point_json,
@@ -17,6 +17,7 @@ use super::{
     interrupt::{self, Interrupted},
     page::Page,
 };
+use crate::terminal::harmless;
 
 /// Show scalars as they are written
 ///
@@ -59,7 +60,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut seen = Seen::default();
     let mut first = true;
     loop {
-        let mut points = seen.new_points(args, &logdir, if first { Some(args.lines) } else { None })?;
+        let mut points = seen.new_points(args, &logdir, if first { Some(args.lines) } else { None });
         points.sort_by(|a, b| a.2.wall_time.secs().total_cmp(&b.2.wall_time.secs()));
         for (run, tag, point) in &points {
             if args.json {
@@ -75,37 +76,49 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         first = false;
         wait(args.interval)?;
         if let Err(error) = logdir.refresh() {
-            tracing::warn!("{error}"); // the folder may come back
+            seen.complain(&error); // the folder may come back
         }
     }
 }
 
-/// How many values of each series were shown or passed over, by run and tag.
+/// Most complaints that are remembered.
+const MAX_COMPLAINTS: usize = 1000;
+
+/// What was shown or passed over.
 #[derive(Default)]
-struct Seen(BTreeMap<(String, String), usize>);
+struct Seen {
+    /// By run and tag.
+    positions: BTreeMap<(String, String), Position>,
+    /// What went wrong, which is not told again in each look.
+    complaints: BTreeSet<String>,
+}
 
 impl Seen {
     /// Values that were not seen before; no more than the last `most` of each series.
-    fn new_points(
-        &mut self,
-        args: &Args,
-        logdir: &LogDir,
-        most: Option<usize>,
-    ) -> anyhow::Result<Vec<Shown>> {
-        let mut points = Vec::new();
+    fn new_points(&mut self, args: &Args, logdir: &LogDir, most: Option<usize>) -> Vec<Shown> {
+        let mut shown = Vec::new();
         for (run, tag) in args.filter.series(logdir).filter(|(_, tag)| tag.kind == SeriesKind::Scalar) {
-            let seen = self.0.entry((run.name().to_owned(), tag.tag.clone())).or_default();
-            // Everything is kept, so that there are fewer values than before only where a file was cut or is gone.
-            let known = std::mem::replace(seen, tag.values);
-            if tag.values <= known {
-                continue;
-            }
-            let all = run.scalars(&tag.tag)?;
-            let from = known.max(all.len().saturating_sub(most.unwrap_or(usize::MAX)));
-            let new = all.get(from..).unwrap_or_default();
-            points.extend(new.iter().map(|point| (run.name().to_owned(), tag.tag.clone(), *point)));
+            let name = (run.name().to_owned(), tag.tag.clone());
+            let position = self.positions.entry(name).or_default();
+            let points = match run.new_scalars(&tag.tag, position) {
+                Ok(points) => points,
+                Err(error) => {
+                    self.complain(&error); // a file that was changed is read anew in the next look
+                    continue;
+                }
+            };
+            let from = points.len().saturating_sub(most.unwrap_or(usize::MAX));
+            let points = points.into_iter().skip(from);
+            shown.extend(points.map(|point| (run.name().to_owned(), tag.tag.clone(), point)));
         }
-        Ok(points)
+        shown
+    }
+
+    fn complain(&mut self, error: &convscope::Error) {
+        let complaint = error.to_string();
+        if self.complaints.len() < MAX_COMPLAINTS && self.complaints.insert(complaint.clone()) {
+            tracing::warn!("{}", harmless(&complaint));
+        }
     }
 }
 

@@ -107,8 +107,8 @@ fn show_finding(page: &mut Page, finding: &Finding) -> io::Result<()> {
     place.extend(finding.step.map(|step| format!("step {step}")));
     let times = if finding.count > 1 { format!(", {} times", finding.count) } else { String::new() };
     let place = if place.is_empty() { String::new() } else { format!(" ({}{times})", place.join(", ")) };
-    let severity = page.paint(colour, &format!("{:<7}", finding.severity));
-    page.line(&format!("  {severity}  {}{place}", finding.rule))?;
+    let severity = format!("{:<7}", finding.severity.to_string());
+    page.labelled(colour, &severity, &format!("{}{place}", finding.rule))?;
     let blank = " ".repeat(INDENT);
     page.paragraph(&blank, INDENT, &finding.message)?;
     page.paragraph(&format!("{blank}-> "), INDENT + 3, finding.rule.advice())

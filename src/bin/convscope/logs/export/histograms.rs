@@ -23,6 +23,10 @@ pub struct Args {
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
 
+    /// Accepted as by the other commands: there is no other form
+    #[arg(long)]
+    json: bool,
+
     #[command(flatten)]
     filter: Filter,
 

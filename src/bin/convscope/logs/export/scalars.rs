@@ -28,6 +28,10 @@ pub struct Args {
     #[arg(long, value_enum, value_name = "FORM", default_value = "csv")]
     format: Format,
 
+    /// As `--format jsonl`
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+
     #[command(flatten)]
     filter: Filter,
 
@@ -48,20 +52,21 @@ enum Format {
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let logdir = args.rules.open(&args.path)?;
+    let format = if args.json { Format::Jsonl } else { args.format };
     let curves = || args.filter.series(&logdir).filter(|(_, tag)| tag.kind == SeriesKind::Scalar);
     #[cfg(feature = "parquet")]
-    if args.format == Format::Parquet {
+    if format == Format::Parquet {
         super::parquet::write(&args.output, curves())?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut sink = Sink::open(&args.output)?;
-    if args.format == Format::Csv {
+    if format == Format::Csv {
         sink.text("run,tag,step,wall_time,value\n")?;
     }
     for (run, tag) in curves() {
-        interrupt::check()?;
         for point in run.scalars(&tag.tag)? {
-            sink.text(&match args.format {
+            interrupt::check()?;
+            sink.text(&match format {
                 Format::Csv => csv(run.name(), &tag.tag, &point),
                 _ => format!("{}\n", point_json(run.name(), &tag.tag, &point)),
             })?;
