@@ -7,6 +7,7 @@ mod projector;
 mod reader;
 mod rewrite;
 mod sample;
+mod size;
 mod unfinished;
 mod writer;
 

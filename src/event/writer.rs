@@ -14,6 +14,7 @@ use super::{
     disk::{Output, create_folders},
     file_name::{check_suffix, is_event_file, next_file_name},
     projector,
+    size::EventSize,
 };
 use crate::{
     error::{Error, Result},
@@ -84,6 +85,7 @@ pub struct EventFileWriter {
     encoded: Vec<Framed>,
     /// Reused, so that a scalar allocates nothing.
     event: proto::Event,
+    pub(super) size: EventSize,
 }
 
 struct Framed {
@@ -139,6 +141,7 @@ impl EventFileWriter {
             encoder: RecordEncoder::new(),
             encoded: Vec::new(),
             event: proto::Event::default(),
+            size: EventSize::default(),
         };
         let start = options.start.unwrap_or(if others { FORGET_NOTHING } else { Step::default() });
         if let Err(error) = file.write_header(start) {
@@ -263,14 +266,23 @@ impl EventFileWriter {
         match encoded {
             Encoded::Value(value) => {
                 first_of_tag = !self.sent.contains(&sample.tag);
+                let metadata = first_of_tag.then(|| sample.summary.metadata());
+                fill(&mut self.event, sample, metadata, value);
+                if let Err(error) = self.size.check(sample, self.event.encoded_len()) {
+                    // Its memory is of no use for the next one.
+                    self.event = proto::Event::default();
+                    return Err(error);
+                }
                 if first_of_tag {
                     self.sent.insert(sample.tag.clone());
                 }
-                let metadata = first_of_tag.then(|| sample.summary.metadata());
-                fill(&mut self.event, sample, metadata, value);
                 push_event(&mut self.encoder, &self.event);
             }
-            Encoded::GraphDef(bytes) => push_event(&mut self.encoder, &graph_event(sample, bytes)),
+            Encoded::GraphDef(bytes) => {
+                let event = graph_event(sample, bytes);
+                self.size.check(sample, event.encoded_len())?;
+                push_event(&mut self.encoder, &event);
+            }
             Encoded::Embedding(files) => {
                 let run = self.path.parent().unwrap_or(Path::new("."));
                 return projector::write(disk, run, &sample.tag, sample.step, &files);
