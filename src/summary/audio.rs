@@ -53,8 +53,8 @@ impl Audio {
     /// bits. What is beyond -1 and 1 is clipped, as a loudspeaker would, and a warning tells how many samples were.
     ///
     /// # Errors
-    /// A rate out of range, no samples, samples that are NaN or infinite, which no file can hold, and more than 67,043,328
-    /// bytes (64 MiB less what stands around them): five minutes in stereo at 48,000 samples per second.
+    /// A rate out of range, no samples, samples that are NaN or infinite, which no file can hold, and more than
+    /// 67,043,328 bytes (64 MiB less what stands around them): five minutes in stereo at 48,000 samples per second.
     pub fn mono(sample_rate: u32, samples: &[f32]) -> Result<Audio> {
         Audio::encode(sample_rate, 1, samples)
     }

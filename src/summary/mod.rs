@@ -226,8 +226,8 @@ impl Summary {
     /// tag, most often a serialized message: all values of a tag have the same, and the same plugin.
     ///
     /// # Errors
-    /// A plugin without a name, and the names of TensorBoard's own pages, such as `scalars`: their values have methods of
-    /// their own, which the error names.
+    /// A plugin without a name, and the names of TensorBoard's own pages, such as `scalars`: their values have methods
+    /// of their own, which the error names.
     ///
     /// ```
     /// use convscope::{Summary, Tensor};
@@ -283,9 +283,9 @@ impl Summary {
 
     /// Markdown that TensorBoard shows beside the value. Only the first of a tag counts.
     ///
-    /// A [graph](Summary::graph) and an [embedding](Summary::embedding) have no place for it, nor for a display name, in
-    /// what TensorBoard reads: both are left out there. A [conceptual graph](Summary::conceptual_graph) keeps them in the
-    /// file; the page Graphs does not show them.
+    /// A [graph](Summary::graph) and an [embedding](Summary::embedding) have no place for it, nor for a display name,
+    /// in what TensorBoard reads: both are left out there. A [conceptual graph](Summary::conceptual_graph) keeps them in
+    /// the file; the page Graphs does not show them.
     #[must_use]
     pub fn with_description(mut self, markdown: impl Into<String>) -> Summary {
         self.words.get_or_insert_default().description = markdown.into();

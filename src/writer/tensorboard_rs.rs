@@ -10,8 +10,8 @@ use crate::{
 
 /// It can express scalars, histograms and single pictures. What it cannot is an error that names the tag, and nothing is
 /// written: every other kind of value, several pictures of one step, negative steps, and wall times (it takes its own).
-/// Display names and descriptions are left out, and pictures that can be seen through are put on white. A sub-run becomes
-/// the first part of the tag, because it has none. It panics by itself where it cannot write.
+/// Display names and descriptions are left out, and pictures that can be seen through are put on white. A sub-run
+/// becomes the first part of the tag, because it has none. It panics by itself where it cannot write.
 ///
 /// The crate brings protobuf 2, which has a published advisory (RUSTSEC-2024-0437: deep recursion while decoding; nothing
 /// is decoded here). That is why it is no default feature.

@@ -34,7 +34,10 @@ const PRODUCER: i32 = 22;
 ///
 /// let graph = Graph::new(vec![
 ///     GraphNode::new("input", "Input").output_shape(&[-1, 3, 32, 32]),
-///     GraphNode::new("block1/conv", "Conv2d").input("input").attribute("kernel_size", 3).output_shape(&[-1, 8, 30, 30]),
+///     GraphNode::new("block1/conv", "Conv2d")
+///         .input("input")
+///         .attribute("kernel_size", 3)
+///         .output_shape(&[-1, 8, 30, 30]),
 ///     GraphNode::new("block1/relu", "ReLU").input("block1/conv").output_shape(&[-1, 8, 30, 30]),
 /// ])?;
 /// assert_eq!(graph.nodes()[1].inputs(), ["input"]);
@@ -71,8 +74,8 @@ impl Graph {
 }
 
 impl Summary {
-    /// A graph, shown on the page Graphs. A run has one: the last one counts. Its tag in a file is none, and TensorBoard
-    /// has no place for a display name and a description of it.
+    /// A graph, shown on the page Graphs. A run has one: the last one counts. Its tag in a file is none, and
+    /// TensorBoard has no place for a display name and a description of it.
     pub fn graph(graph: &Graph) -> Summary {
         Summary::new(Value::Graph(graph.clone()))
     }
