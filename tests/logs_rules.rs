@@ -383,7 +383,10 @@ fn logs(rule: Rule) -> Option<(Log, Log)> {
         ),
         Rule::MeshWithoutVertices => (
             one(File::new().value(1, faces([0, 1, 2]))),
-            one(File::new().value(1, faces([0, 1, 2])).value(1, vertices())),
+            // They belong together by the name in their metadata.
+            one(File::new()
+                .value(1, faces([0, 1, 2]))
+                .value(1, summary::Value { tag: "m".into(), ..vertices() })),
         ),
         Rule::MeshFace => (
             one(File::new().value(1, vertices()).value(1, faces([0, -1, 2]))),
@@ -602,6 +605,56 @@ fn links_do_not_multiply_without_end() {
     fs::create_dir_all(&deep).unwrap();
     let (found, _) = verify(folder.path(), &[]);
     assert_eq!(rules(&found), [Rule::NotLookedAt.name().to_owned()].into());
+}
+
+#[test]
+fn tags_and_findings_are_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let values: Vec<_> = (0..100_003).map(|n| value(&n.to_string(), None, Value::SimpleValue(0.5))).collect();
+    let long = value(&"x".repeat((64 << 10) + 1), None, Value::SimpleValue(0.5));
+    let file = values.chunks(5000).fold(File::new().value(0, long), |file, values| {
+        file.what(1, What::Summary(Summary { value: values.to_vec() }))
+    });
+    write(folder.path(), &one(file));
+    let (found, code) = verify(folder.path(), &[]);
+    assert_eq!((rules(&found), code), ([Rule::NotLookedAt.name().to_owned()].into(), 0));
+    assert_eq!((&found["findings"][0]["count"], &found["warnings"]), (&4.into(), &1.into()));
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = (0..250).fold(File::new(), |file, n| {
+        file.value(0, value(&n.to_string(), None, Value::Tensor(strings(&[], &[b"x"]))))
+    });
+    write(folder.path(), &one(file));
+    let (found, code) = verify(folder.path(), &[]);
+    assert_eq!((code, found["errors"].as_u64()), (1, Some(101)));
+    let more = found["findings"].as_array().unwrap().iter().find(|of| of["count"] == 150).unwrap();
+    assert_eq!((&more["rule"], &more["tag"]), (&"missing-metadata".into(), &serde_json::Value::Null));
+}
+
+#[test]
+fn restarts_are_settled_by_the_next_value() {
+    let restarts =
+        |steps: &[i64]| steps.iter().fold(File::versioned().at(1.0), |file, &step| file.start(step));
+    let first = || File::new().scalar("a", 1).scalar("a", 5).scalar("b", 5);
+    for (second, stale) in [
+        (restarts(&[6]), vec![]),
+        (restarts(&[5]), vec!["a", "b"]),
+        (restarts(&[3, 9]), vec!["a", "b"]),
+        (restarts(&[9, 3]).scalar("a", 6), vec!["a", "b"]),
+        (restarts(&[3]).scalar("a", 5).scalar("b", 5), vec![]),
+        (restarts(&[3]).scalar("a", 4).start(4).scalar("b", 4), vec!["a"]),
+        (restarts(&[3]).scalar("a", 4).start(4).scalar("b", 4).scalar("a", 4), vec![]),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &two(first(), second));
+        let (found, _) = verify(folder.path(), &[]);
+        let findings = found["findings"].as_array().unwrap().iter();
+        let found: Vec<&str> = findings
+            .filter(|finding| finding["rule"] == Rule::StaleTail.name())
+            .map(|finding| finding["tag"].as_str().unwrap())
+            .collect();
+        assert_eq!(found, stale);
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@
 //! | `tree` | event files of a log folder, run by run |
 //! | `verify` | [`verify`]: all files of all runs |
 //! | `run` | one run: its files and sessions |
+//! | `sessions` | starts of sessions, and what is obsolete after them |
 //! | `series` | one tag: kind, metadata, order of its steps |
 //! | `projector` | configurations of the page Projector |
 //! | `size` | [`series_bytes`]: how much each time series takes |
@@ -19,6 +20,7 @@ mod projector;
 mod rule;
 mod run;
 mod series;
+mod sessions;
 mod size;
 mod tree;
 mod values;

@@ -1,8 +1,9 @@
 //! One run: its files, its sessions, its time series.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    rc::Rc,
 };
 
 use prost::DecodeError;
@@ -12,9 +13,10 @@ use super::{
     decode::messages,
     finding::{Findings, Place},
     series::Series,
+    sessions::Sessions,
 };
 use crate::{
-    logdir::wire::Fields,
+    logdir::{Limits, wire::Fields},
     proto::{self, event::What, session_log::SessionStatus},
 };
 
@@ -33,54 +35,59 @@ const EXPERIMENT: &str = "_hparams_/experiment";
 pub(super) struct RunCheck<'a> {
     findings: &'a mut Findings,
     series: BTreeMap<String, Series>,
-    /// The files with values.
-    files: Vec<FileTimes>,
+    /// Bytes of tags and metadata in `series`.
+    series_bytes: usize,
+    limits: Limits,
+    /// Number of files with values, and which of them begins and ends last.
+    files: usize,
+    newest: Option<(f64, Rc<Path>)>,
+    longest: Option<(FileTimes, Rc<Path>)>,
     /// Files with values before a START, and where the first is.
-    without_start: Vec<(PathBuf, u64)>,
+    without_start: Vec<(Rc<Path>, u64)>,
     sessions: Sessions,
     graphs: u32,
     experiment: Option<(PathBuf, u64)>,
     file: FileState,
 }
 
-/// Starts of sessions that were seen.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Sessions {
-    /// How many. The first of a run is no restart.
-    pub starts: u32,
-    /// Step of the last one.
-    pub step: i64,
-}
-
 /// When the values of a file were written.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 struct FileTimes {
-    path: PathBuf,
     first: f64,
     last: f64,
 }
 
 /// What is known of the file that is being read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct FileState {
-    path: PathBuf,
+    path: Rc<Path>,
     index: usize,
     events: u64,
     has_start: bool,
-    times: Option<(f64, f64)>,
+    times: Option<FileTimes>,
+}
+
+impl FileState {
+    fn new(path: &Path, index: usize) -> FileState {
+        FileState { path: path.into(), index, events: 0, has_start: false, times: None }
+    }
 }
 
 impl<'a> RunCheck<'a> {
-    pub fn new(findings: &'a mut Findings) -> RunCheck<'a> {
+    pub fn new(findings: &'a mut Findings, limits: Limits) -> RunCheck<'a> {
         RunCheck {
             findings,
             series: BTreeMap::new(),
-            files: Vec::new(),
+            series_bytes: 0,
+            limits,
+            files: 0,
+            newest: None,
+            longest: None,
             without_start: Vec::new(),
             sessions: Sessions::default(),
             graphs: 0,
             experiment: None,
-            file: FileState::default(),
+            file: FileState::new(Path::new(""), 0),
         }
     }
 
@@ -89,7 +96,7 @@ impl<'a> RunCheck<'a> {
     }
 
     pub fn begin_file(&mut self, path: &Path) {
-        self.file = FileState { path: path.to_owned(), index: self.file.index + 1, ..FileState::default() };
+        self.file = FileState::new(path, self.file.index + 1);
     }
 
     pub fn event(&mut self, offset: u64, event: &proto::Event) {
@@ -97,8 +104,9 @@ impl<'a> RunCheck<'a> {
         self.file.events += 1;
         let is_value = matches!(event.what, Some(What::Summary(_) | What::GraphDef(_)));
         if is_value && event.wall_time.is_finite() {
-            let times = self.file.times.get_or_insert((event.wall_time, event.wall_time));
-            *times = (times.0.min(event.wall_time), times.1.max(event.wall_time));
+            let time = event.wall_time;
+            let times = self.file.times.get_or_insert(FileTimes { first: time, last: time });
+            *times = FileTimes { first: times.first.min(time), last: times.last.max(time) };
         }
         if is_value && !self.file.has_start {
             self.file.has_start = true; // once is enough
@@ -110,7 +118,9 @@ impl<'a> RunCheck<'a> {
                     self.value(offset, event.step, value);
                 }
             }
-            Some(What::SessionLog(log)) if log.status() == SessionStatus::Start => self.start(event.step),
+            Some(What::SessionLog(log)) if log.status() == SessionStatus::Start => {
+                self.start(offset, event.step);
+            }
             Some(What::GraphDef(bytes)) => self.graph(offset, bytes),
             _ => {}
         }
@@ -160,33 +170,44 @@ impl<'a> RunCheck<'a> {
         }
     }
 
-    fn start(&mut self, step: i64) {
+    fn start(&mut self, offset: u64, step: i64) {
         self.file.has_start = true;
-        self.sessions = Sessions { starts: self.sessions.starts + 1, step };
-        if self.sessions.starts > 1 {
-            for series in self.series.values_mut() {
-                series.restart(step);
-            }
+        if !self.sessions.start(step) {
+            self.findings.add(Rule::NotLookedAt, Place::record(&self.file.path, offset), || {
+                "more session starts than any training has; they are not heeded from here on".to_owned()
+            });
         }
     }
 
     fn value(&mut self, offset: u64, step: i64, value: &proto::summary::Value) {
-        let tag = value.tag.clone();
+        let tag = value.tag.as_str();
+        let record = Place { step: Some(step), ..Place::record(&self.file.path, offset) };
         if tag.is_empty() {
-            let place = Place { step: Some(step), ..Place::record(&self.file.path, offset) };
-            return self.findings.add(Rule::EmptyTag, place, || "a value without a tag".to_owned());
+            return self.findings.add(Rule::EmptyTag, record, || "a value without a tag".to_owned());
         }
         if tag == EXPERIMENT && self.experiment.is_none() {
-            self.experiment = Some((self.file.path.clone(), offset));
+            self.experiment = Some((self.file.path.to_path_buf(), offset));
         }
-        let place = Place { file: &self.file.path, offset: Some(offset), tag: Some(&tag), step: Some(step) };
-        match self.series.get_mut(&tag) {
-            Some(series) => series.value(self.findings, place, value, self.file.index, self.sessions),
-            None => {
-                let series = Series::new(self.findings, place, value, self.file.index, self.sessions);
-                self.series.insert(tag, series);
-            }
+        let place = Place { tag: Some(tag), ..record };
+        if let Some(series) = self.series.get_mut(tag) {
+            return series.value(self.findings, place, value, self.file.index, &self.sessions);
         }
+        let bytes = tag.len() + value.metadata.as_ref().map_or(0, prost::Message::encoded_len);
+        let why = if self.series.len() >= self.limits.max_tags {
+            format!("more than {} tags in the run", self.limits.max_tags)
+        } else if tag.len() > self.limits.max_tag_bytes {
+            format!("a tag of {} bytes, at most {} are looked at", tag.len(), self.limits.max_tag_bytes)
+        } else if self.series_bytes + bytes > self.limits.max_metadata_bytes {
+            format!("more than {} bytes of tags and metadata in the run", self.limits.max_metadata_bytes)
+        } else {
+            let file = &self.file;
+            let series =
+                Series::new(self.findings, place, value, (file.index, &file.path), self.sessions.starts());
+            self.series.insert(tag.to_owned(), series);
+            self.series_bytes += bytes;
+            return;
+        };
+        self.findings.add(Rule::NotLookedAt, record, || why);
     }
 
     fn graph(&mut self, offset: u64, bytes: &[u8]) {
@@ -208,39 +229,45 @@ impl<'a> RunCheck<'a> {
     }
 
     pub fn end_file(&mut self) {
-        let Some((first, last)) = self.file.times else { return };
-        let path = self.file.path.clone();
-        if path.to_string_lossy().ends_with(".profile-empty") {
-            self.findings.add(Rule::ProfileEmpty, Place::file(&path), || "it holds values".to_owned());
+        let Some(times) = self.file.times else { return };
+        let FileTimes { first, last } = times;
+        let place = Place::file(&self.file.path);
+        if self.file.path.to_string_lossy().ends_with(".profile-empty") {
+            self.findings.add(Rule::ProfileEmpty, place, || "it holds values".to_owned());
         }
-        for before in &self.files {
-            if before.first > first {
-                self.findings.add(Rule::FileOrder, Place::file(&path), || {
-                    format!(
-                        "its values are older than those of {}, which sorts before it",
-                        before.path.display()
-                    )
-                });
-            } else if before.last > first {
-                self.findings.add(Rule::SeveralLiveFiles, Place::file(&path), || {
-                    format!("{} was still written when this file had values", before.path.display())
-                });
-            }
+        // What holds for any file before holds for the last of them.
+        if let Some((_, newest)) = self.newest.as_ref().filter(|(newest, _)| *newest > first) {
+            self.findings.add(Rule::FileOrder, place, || {
+                format!("its values are older than those of {}, which sorts before it", newest.display())
+            });
         }
-        self.files.push(FileTimes { path, first, last });
+        let at_work = |before: &FileTimes| before.first <= first && before.last > first;
+        if let Some((_, longest)) = self.longest.as_ref().filter(|(before, _)| at_work(before)) {
+            self.findings.add(Rule::SeveralLiveFiles, place, || {
+                format!("{} was still written when this file had values", longest.display())
+            });
+        }
+        self.files += 1;
+        if self.newest.as_ref().is_none_or(|(newest, _)| first > *newest) {
+            self.newest = Some((first, self.file.path.clone()));
+        }
+        if self.longest.as_ref().is_none_or(|(longest, _)| last > longest.last) {
+            self.longest = Some((times, self.file.path.clone()));
+        }
     }
 
     /// What can be told at the end only; where an `Experiment` is, if there is one.
     pub fn finish(self, max_bytes: u64) -> Option<(PathBuf, u64)> {
         // A single file has no restart that could be missed.
-        let severity = if self.files.len() > 1 { Rule::MissingStart.severity() } else { Severity::Note };
+        let severity = if self.files > 1 { Rule::MissingStart.severity() } else { Severity::Note };
         for (path, offset) in &self.without_start {
             self.findings.add_as(severity, Rule::MissingStart, Place::record(path, *offset), || {
                 "values before a SessionLog START".to_owned()
             });
         }
+        let vertices: BTreeSet<&str> = self.series.values().filter_map(Series::vertices).collect();
         for (tag, series) in &self.series {
-            series.finish(self.findings, tag, |name| self.series.contains_key(name), max_bytes);
+            series.finish(self.findings, tag, &self.sessions, &vertices, max_bytes);
         }
         self.experiment
     }

@@ -1,17 +1,20 @@
 //! One tag: its kind, its metadata, the order of its steps.
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::Path, rc::Rc};
 
 use super::{
     Rule, Severity,
     finding::{Findings, Place},
-    run::Sessions,
+    sessions::Sessions,
     values::{self, ValueCheck},
 };
 use crate::proto::{self, DataClass, SummaryMetadata, summary::value::Value};
 
 /// Values of a tag that the data server keeps, where they are tensors.
 const KEPT_TENSORS: u64 = 100;
+
+/// Longest name of a plugin that is kept beside the metadata of the first value, in bytes.
+const MAX_PLUGIN: usize = 128;
 
 /// What is known of a time series.
 pub(super) struct Series {
@@ -24,7 +27,7 @@ pub(super) struct Series {
     value_file: usize,
     last_step: i64,
     /// The first value's place.
-    file: PathBuf,
+    file: Rc<Path>,
     offset: Option<u64>,
     /// How many sessions had started at the last value.
     starts: u32,
@@ -41,18 +44,18 @@ impl Series {
         findings: &mut Findings,
         place: Place<'_>,
         value: &proto::summary::Value,
-        file: usize,
-        sessions: Sessions,
+        (index, file): (usize, &Rc<Path>),
+        starts: u32,
     ) -> Series {
         let mut series = Series {
             plugin: plugin_of(value).unwrap_or_default().to_owned(),
             metadata: value.metadata.clone(),
-            metadata_file: file,
-            value_file: file,
+            metadata_file: index,
+            value_file: index,
             last_step: place.step.unwrap_or_default(),
-            file: place.file.to_owned(),
+            file: Rc::clone(file),
             offset: place.offset,
-            starts: sessions.starts,
+            starts,
             stale_from: None,
             values: 0,
             tensor_bytes: 0,
@@ -71,7 +74,7 @@ impl Series {
         place: Place<'_>,
         value: &proto::summary::Value,
         file: usize,
-        sessions: Sessions,
+        sessions: &Sessions,
     ) {
         self.order(findings, place, file, sessions);
         self.kind_and_metadata(findings, place, value, file);
@@ -79,17 +82,29 @@ impl Series {
         self.value_file = file;
     }
 
-    /// A restart at `step`.
-    pub fn restart(&mut self, step: i64) {
-        if self.last_step >= step {
-            self.stale_from = Some(self.stale_from.map_or(step, |from| from.min(step)));
-        }
+    /// Since which restart values are stale after all starts so far, with no value after them.
+    fn stale_from(&self, sessions: &Sessions) -> Option<i64> {
+        let new = sessions.lowest_after(self.starts).filter(|&step| step <= self.last_step);
+        self.stale_from.into_iter().chain(new).min()
     }
 
-    /// What can be told at the end only. `is_tag` tells whether the run has a tag, `max_bytes` how much a message takes.
-    pub fn finish(&self, findings: &mut Findings, tag: &str, is_tag: impl Fn(&str) -> bool, max_bytes: u64) {
+    /// The name of the mesh of which these are the vertices.
+    pub fn vertices(&self) -> Option<&str> {
+        self.check.vertices()
+    }
+
+    /// What can be told at the end only. `vertices` are the names of the run's meshes, `max_bytes` is how much a message
+    /// takes.
+    pub fn finish(
+        &self,
+        findings: &mut Findings,
+        tag: &str,
+        sessions: &Sessions,
+        vertices: &BTreeSet<&str>,
+        max_bytes: u64,
+    ) {
         let place = Place { file: &self.file, offset: self.offset, tag: Some(tag), step: None };
-        if let Some(from) = self.stale_from {
+        if let Some(from) = self.stale_from(sessions) {
             let step = Some(self.last_step);
             findings.add(Rule::StaleTail, Place { step, ..place }, || {
                 format!("values up to step {} from before the restart at step {from}", self.last_step)
@@ -102,7 +117,7 @@ impl Series {
                 format!("{kept} values are kept, {bytes} bytes together; a message takes {max_bytes} at most")
             });
         }
-        self.check.finish(&self.plugin, findings, place, is_tag);
+        self.check.finish(findings, place, vertices);
     }
 
     fn first_metadata(&self, findings: &mut Findings, place: Place<'_>, value: &proto::summary::Value) {
@@ -149,13 +164,14 @@ impl Series {
         });
     }
 
-    fn order(&mut self, findings: &mut Findings, place: Place<'_>, file: usize, sessions: Sessions) {
+    fn order(&mut self, findings: &mut Findings, place: Place<'_>, file: usize, sessions: &Sessions) {
         let step = place.step.unwrap_or_default();
+        let stale_from = self.stale_from(sessions);
         let last = std::mem::replace(&mut self.last_step, step);
-        let restarted = sessions.starts > self.starts && sessions.starts > 1 && sessions.step <= step;
-        self.starts = sessions.starts;
+        let restarted = sessions.restart_after(self.starts).is_some_and(|from| from <= step);
+        self.starts = sessions.starts();
         // Steps from the restart up to this one are in question; without a list of them, those above are certain.
-        self.stale_from = self.stale_from.filter(|_| step > last);
+        self.stale_from = stale_from.filter(|_| step > last);
         if step > last || restarted {
             return;
         }
@@ -182,7 +198,9 @@ impl Series {
                 findings.add(Rule::LateMetadata, place, || {
                     format!("the plugin `{plugin}`, after the first value")
                 });
-                plugin.clone_into(&mut self.plugin);
+                if plugin.len() <= MAX_PLUGIN {
+                    plugin.clone_into(&mut self.plugin);
+                }
             } else {
                 findings.add(Rule::KindConflict, place, || {
                     format!("a value of the plugin `{plugin}` in a series of `{}`", self.plugin)

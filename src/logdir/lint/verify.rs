@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    logdir,
     record::{Limits, RecordError, RecordErrorKind, RecordReader},
 };
 
@@ -21,8 +22,9 @@ pub const MAX_RECORD_BYTES: u64 = 256 << 20;
 
 /// Looks for everything that keeps TensorBoard from showing what was logged in a log folder, a run, or an event file.
 ///
-/// Reads every file once, record by record: it holds one record and, per tag, a few hundred bytes. A log that is being
-/// written can be looked at; its last record may be [torn](Rule::TornTail) then.
+/// Reads every file once, record by record: it holds one record and, per tag of a run, a few hundred bytes. Tags over the
+/// [`Limits`](logdir::Limits) are [not looked at](Rule::NotLookedAt); of many findings of one rule the first 100 of a file
+/// are told one by one. A log that is being written can be looked at; its last record may be [torn](Rule::TornTail) then.
 ///
 /// ```
 /// use convscope::{SummaryWriter, logdir::lint::{Rule, verify}};
@@ -78,7 +80,7 @@ pub fn verify_with(
     let mut report = Report { runs: runs.len() as u64, ..Report::default() };
     let mut experiments = Vec::new();
     for (name, files) in runs {
-        let mut run = RunCheck::new(&mut findings);
+        let mut run = RunCheck::new(&mut findings, logdir::Limits::default());
         for file in files {
             report.files += 1;
             let before = report.bytes;

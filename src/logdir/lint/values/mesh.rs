@@ -1,5 +1,7 @@
 //! Meshes: one tag each for vertices, faces and colours.
 
+use std::collections::BTreeSet;
+
 use prost::Message as _;
 
 use super::{
@@ -13,20 +15,21 @@ use crate::proto::{DataType, MeshPluginData, TensorProto, mesh_plugin_data::Cont
 
 #[derive(Debug, Default)]
 pub(super) struct MeshCheck {
-    part: Option<MeshPluginData>,
+    /// Name of the mesh, and which part of it this is.
+    part: Option<(String, ContentType)>,
 }
 
 impl MeshCheck {
     pub fn metadata(&mut self, findings: &mut Findings, place: Place<'_>, content: &[u8]) {
         match MeshPluginData::decode(content) {
-            Ok(part) => self.part = Some(part),
+            Ok(part) => self.part = Some((part.name.clone(), part.content_type())),
             Err(error) => findings.add(Rule::MeshShape, place, || format!("metadata: {error}")),
         }
     }
 
     pub fn check(&self, findings: &mut Findings, place: Place<'_>, tensor: &TensorProto) {
-        let Some(part) = &self.part else { return };
-        let (name, expected) = match part.content_type() {
+        let Some((_, part)) = &self.part else { return };
+        let (name, expected) = match part {
             ContentType::Vertex => ("vertices", DataType::DtFloat),
             ContentType::Face => ("faces", DataType::DtInt32),
             ContentType::Color => ("colours", DataType::DtUint8),
@@ -55,11 +58,18 @@ impl MeshCheck {
         }
     }
 
-    pub fn finish(&self, findings: &mut Findings, place: Place<'_>, is_tag: impl Fn(&str) -> bool) {
-        let Some(part) = &self.part else { return };
-        let vertices = format!("{}_VERTEX", part.name);
-        if part.content_type() != ContentType::Vertex && !is_tag(&vertices) {
-            findings.add(Rule::MeshWithoutVertices, place, || format!("the run has no tag `{vertices}`"));
+    /// Name of the mesh, where these are its vertices.
+    pub fn vertices(&self) -> Option<&str> {
+        self.part.as_ref().filter(|(_, part)| *part == ContentType::Vertex).map(|(name, _)| name.as_str())
+    }
+
+    /// Parts of a mesh belong together by the name in their metadata, whatever their tags are.
+    pub fn finish(&self, findings: &mut Findings, place: Place<'_>, vertices: &BTreeSet<&str>) {
+        let Some((name, _)) = &self.part else { return };
+        if !vertices.contains(name.as_str()) {
+            findings.add(Rule::MeshWithoutVertices, place, || {
+                format!("the run has no vertices of the mesh `{name}`")
+            });
         }
     }
 }

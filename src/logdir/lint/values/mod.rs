@@ -9,6 +9,8 @@ mod scalar;
 mod tensor;
 mod text;
 
+use std::collections::BTreeSet;
+
 pub use self::image::picture_extension;
 use self::tensor::check_size;
 use super::{
@@ -93,17 +95,14 @@ impl ValueCheck {
         }
     }
 
-    /// What can be told at the end only. `is_tag` tells whether the run has a tag.
-    pub fn finish(
-        &self,
-        plugin: &str,
-        findings: &mut Findings,
-        place: Place<'_>,
-        is_tag: impl Fn(&str) -> bool,
-    ) {
-        if plugin == "mesh" {
-            self.mesh.finish(findings, place, is_tag);
-        }
+    /// The name of the mesh of which these are the vertices.
+    pub fn vertices(&self) -> Option<&str> {
+        self.mesh.vertices()
+    }
+
+    /// What can be told at the end only. `vertices` are the names of the run's meshes.
+    pub fn finish(&self, findings: &mut Findings, place: Place<'_>, vertices: &BTreeSet<&str>) {
+        self.mesh.finish(findings, place, vertices);
     }
 }
 
