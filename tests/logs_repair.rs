@@ -11,9 +11,9 @@ use convscope::{
     SummaryWriter,
     event::EventFileReader,
     logdir::{
-        LogDir, Run,
+        Limits as LogLimits, LogDir, Run,
         lint::verify,
-        merge::{Overlap, merge},
+        merge::{Overlap, merge, merge_with},
         repair::{MAX_LISTED, Repaired, repair, repair_with},
     },
     proto::{
@@ -368,4 +368,89 @@ fn every_kind_of_value_and_sub_runs_come_through_a_merge() {
     let error = merge(&[at("a")], at("new"), Overlap::Restart).unwrap_err().to_string();
     assert!(error.starts_with(at("new").to_str().unwrap()), "{error}");
     assert!(merge(&[at("nowhere")], at("c"), Overlap::All).is_err());
+}
+
+#[test]
+fn nothing_is_merged_into_a_folder_with_something_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("d");
+    let sources = [run(&folder, "loss", 1e9, None, &[1]), run(&folder, "loss", 2e9, None, &[2])];
+    let error = merge(&sources, &folder, Overlap::All).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        format!(
+            "{}: there is something in it, and nothing is overwritten: give a new folder",
+            folder.display()
+        )
+    );
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
+    let empty = dir.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    assert_eq!(merge(&sources, &empty, Overlap::All).unwrap()[0].values, 2);
+}
+
+#[test]
+fn a_tag_of_two_kinds_is_not_merged() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let a = run(&at("a"), "same", 1e9, None, &[1]);
+    let writer = SummaryWriter::open(at("b")).unwrap();
+    writer.add_text("same", "words", 2).unwrap();
+    writer.add_text("other", "words", 2).unwrap();
+    writer.close().unwrap();
+    let b = fs::read_dir(at("b")).unwrap().next().unwrap().unwrap().path();
+    let error = merge(&[&a, &b], at("new"), Overlap::All).unwrap_err().to_string();
+    let expected = format!(
+        "tag `same`: it holds values of the plugin `scalars` (numbers) in {}, and values of the plugin `text` (tensors) in {}: \
+         TensorBoard shows one kind for a tag. Leave one of the files out",
+        a.display(),
+        b.display()
+    );
+    assert_eq!(error, expected);
+    assert!(!at("new").exists());
+    // Old files name no plugin, but their values do.
+    let mut encoder = RecordEncoder::new();
+    let value = |tag: &str| summary::Value {
+        tag: tag.into(),
+        value: Some(Value::SimpleValue(5.0)),
+        ..Default::default()
+    };
+    let what = What::Summary(Summary { value: vec![value("same"), value("other")] });
+    encoder.push(&Event { wall_time: 3e9, step: 3, what: Some(what), ..Default::default() }.encode_to_vec());
+    let old = at("old.tfevents");
+    fs::write(&old, encoder.as_bytes()).unwrap();
+    assert_eq!(merge(&[&a, &old], at("both"), Overlap::All).unwrap()[0].values, 3);
+    let error = merge(&[&old, &b], at("new"), Overlap::All).unwrap_err().to_string();
+    assert!(error.contains("`scalars` in") && error.contains("`text` (tensors) in"), "{error}");
+}
+
+#[test]
+fn a_merge_takes_no_more_memory_than_allowed() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    run(&at("a"), "loss", 1e9, None, &[1, 2, 3]);
+    run(&at("b"), "error", 2e9, None, &[4, 5, 6]);
+    let sources = [at("a"), at("b")];
+    let with = |limits| {
+        let sources = [sources[0].as_path(), &sources[1]];
+        merge_with(&sources, &at("new"), Overlap::All, limits, &mut |_| Ok(()))
+            .map_err(|error| error.to_string())
+    };
+    let limits = LogLimits::default();
+    let cases = [
+        (LogLimits { max_values: 5, ..limits }, "5 values"),
+        (LogLimits { max_tags: 0, ..limits }, "0 tags in a source"),
+        (LogLimits { max_tag_bytes: 4, ..limits }, "4 bytes in a tag"),
+        (LogLimits { max_metadata_bytes: 300, ..limits }, "300 bytes of tags and metadata"),
+        (LogLimits { max_files: 1, ..limits }, "1 files"),
+    ];
+    for (limits, what) in cases {
+        let error = with(limits).unwrap_err();
+        assert!(error.starts_with(&format!("run `.`: its sources have more than {what}: ")), "{error}");
+        assert!(!at("new").exists());
+    }
+    assert_eq!(
+        with(LogLimits { max_values: 6, max_tags: 1, max_tag_bytes: 5, ..limits }).unwrap()[0].values,
+        6
+    );
 }

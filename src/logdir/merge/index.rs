@@ -5,14 +5,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::sources::SourceFile;
+use prost::Message as _;
+
+use super::{budget::Budget, sources::SourceFile, tag::Tag};
 use crate::{
-    error::Result,
+    error::{Error, Result},
     logdir::{
         lint::decode_event,
         repair::{Piece, Salvage},
     },
-    proto::{self, SummaryMetadata, event::What, session_log::SessionStatus},
+    proto::{self, event::What, session_log::SessionStatus},
     record::Limits,
 };
 
@@ -48,8 +50,7 @@ pub(super) struct Index {
     pub values: Vec<ValueAt>,
     pub restarts: Vec<Restart>,
     pub files: Vec<PathBuf>,
-    /// First metadata of each tag.
-    pub tags: Vec<Option<SummaryMetadata>>,
+    pub tags: Vec<Tag>,
     pub damaged: u64,
     numbers: BTreeMap<(Sort, String), u32>,
 }
@@ -67,15 +68,16 @@ impl Index {
     /// Reads all files.
     pub fn read(
         files: &[SourceFile],
-        limits: Limits,
+        budget: &mut Budget<'_>,
         on_bytes: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<Index> {
         // Each source by itself, to see when it began.
         let mut sources: BTreeMap<usize, Index> = BTreeMap::new();
+        budget.files(files.len())?;
         let mut before = 0;
         for file in files {
             let index = sources.entry(file.source).or_default();
-            index.file(&file.file.path, limits, &mut |bytes| on_bytes(before + bytes))?;
+            index.file(&file.file.path, budget, &mut |bytes| on_bytes(before + bytes))?;
             before += file.bytes;
         }
         let mut sources: Vec<Index> = sources.into_values().collect();
@@ -87,7 +89,7 @@ impl Index {
         let mut sources = sources.into_iter();
         let mut all = sources.next().unwrap_or_default();
         for index in sources {
-            all.append(index);
+            all.append(index)?;
         }
         Ok(all)
     }
@@ -95,11 +97,12 @@ impl Index {
     fn file(
         &mut self,
         path: &Path,
-        limits: Limits,
+        budget: &mut Budget<'_>,
         on_bytes: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<()> {
         let file = self.files.len() as u32;
         self.files.push(path.to_owned());
+        let limits = Limits { max_record_bytes: budget.limits.max_record_bytes };
         let mut salvage = Salvage::open(path, limits)?;
         while let Some(piece) = salvage.next(on_bytes)? {
             let Piece::Record { offset, data, .. } = piece else {
@@ -107,59 +110,103 @@ impl Index {
                 continue;
             };
             match decode_event(&data) {
-                Ok(event) => self.event(file, offset, data.len() as u32, event),
+                Ok(event) => self.event(file, offset, data.len() as u32, event, budget)?,
                 Err(_) => self.damaged += 1,
             }
         }
         Ok(())
     }
 
-    fn event(&mut self, file: u32, offset: u64, length: u32, event: proto::Event) {
+    fn event(
+        &mut self,
+        file: u32,
+        offset: u64,
+        length: u32,
+        event: proto::Event,
+        budget: &mut Budget<'_>,
+    ) -> Result<()> {
         // A time that is not finite would stop the data server; there is nothing better than that of the value before.
         let before = self.values.last().map_or(0.0, |value| value.wall_time);
         let wall_time = if event.wall_time.is_finite() { event.wall_time } else { before };
         let at = ValueAt { step: event.step, wall_time, tag: 0, file, offset, length, index: 0 };
         match event.what {
             Some(What::Summary(summary)) => {
-                for (index, value) in summary.value.into_iter().enumerate() {
-                    let tag = self.tag(Sort::Summary, value.tag, value.metadata);
+                for (index, mut value) in summary.value.into_iter().enumerate() {
+                    let what = Tag::of(&mut value, file);
+                    let tag = self.new_tag(Sort::Summary, value.tag, what, budget)?;
+                    budget.value()?;
                     self.values.push(ValueAt { tag, index: index as u32, ..at });
                 }
             }
-            Some(What::GraphDef(_)) => self.other(at, Sort::Graph, String::new()),
-            Some(What::MetaGraphDef(_)) => self.other(at, Sort::MetaGraph, String::new()),
-            Some(What::TaggedRunMetadata(run)) => self.other(at, Sort::RunMetadata, run.tag),
+            Some(What::GraphDef(_)) => self.other(at, Sort::Graph, String::new(), budget)?,
+            Some(What::MetaGraphDef(_)) => self.other(at, Sort::MetaGraph, String::new(), budget)?,
+            Some(What::TaggedRunMetadata(run)) => self.other(at, Sort::RunMetadata, run.tag, budget)?,
             Some(What::SessionLog(log)) if log.status() == SessionStatus::Start => {
+                budget.value()?;
                 self.restarts.push(Restart { before: self.values.len(), from: 0, step: event.step });
             }
             _ => {}
         }
+        Ok(())
     }
 
-    fn other(&mut self, at: ValueAt, sort: Sort, name: String) {
-        let tag = self.tag(sort, name, None);
+    fn other(&mut self, at: ValueAt, sort: Sort, name: String, budget: &mut Budget<'_>) -> Result<()> {
+        let tag = self.new_tag(sort, name, Tag::unknown(at.file), budget)?;
+        budget.value()?;
         self.values.push(ValueAt { tag, ..at });
+        Ok(())
     }
 
-    fn tag(&mut self, sort: Sort, name: String, metadata: Option<SummaryMetadata>) -> u32 {
-        let next = self.tags.len() as u32;
-        let number = *self.numbers.entry((sort, name)).or_insert(next);
-        match self.tags.get_mut(number as usize) {
-            Some(known @ None) => *known = metadata,
-            Some(Some(_)) => {}
-            None => self.tags.push(metadata),
+    /// [`tag`](Index::tag), if the budget has room for it.
+    fn new_tag(&mut self, sort: Sort, name: String, what: Tag, budget: &mut Budget<'_>) -> Result<u32> {
+        let key = (sort, name);
+        let known = self.numbers.get(&key).and_then(|&number| self.tags.get(number as usize));
+        if known.is_none_or(|tag| tag.metadata.is_none() && what.metadata.is_some()) {
+            let metadata = what.metadata.as_ref().map_or(0, |it| size_of_val(it) + it.encoded_len());
+            budget.tag(&key.1, metadata, self.tags.len() + usize::from(known.is_none()))?;
         }
-        number
+        self.tag(key, what)
+    }
+
+    /// The number of a tag of which a value says `what`.
+    fn tag(&mut self, key: (Sort, String), what: Tag) -> Result<u32> {
+        let Some(&number) = self.numbers.get(&key) else {
+            let number = self.tags.len() as u32;
+            self.numbers.insert(key, number);
+            self.tags.push(what);
+            return Ok(number);
+        };
+        let Some(known) = self.tags.get_mut(number as usize) else { return Ok(number) };
+        if let Err(other) = known.join(what) {
+            let path = |tag: &Tag| {
+                self.files.get(tag.file as usize).map_or(String::new(), |path| path.display().to_string())
+            };
+            let known = &self.tags[number as usize];
+            return Err(Error::invalid(
+                format!("tag `{}`", key.1),
+                format!(
+                    "it holds {} in {}, and {} in {}: TensorBoard shows one kind for a tag. Leave one of the files out",
+                    known.describe(),
+                    path(known),
+                    other.describe(),
+                    path(&other)
+                ),
+            ));
+        }
+        Ok(number)
     }
 
     /// Takes the values of a source that began later.
-    fn append(&mut self, other: Index) {
+    fn append(&mut self, other: Index) -> Result<()> {
         let (files, values) = (self.files.len() as u32, self.values.len());
+        self.files.extend(other.files);
         let mut tags = vec![0; other.tags.len()];
-        let mut metadata = other.tags;
-        for ((sort, name), number) in other.numbers {
+        let mut what = other.tags;
+        for (key, number) in other.numbers {
             let number = number as usize;
-            tags[number] = self.tag(sort, name, metadata[number].take());
+            let mut tag = std::mem::take(&mut what[number]);
+            tag.file += files;
+            tags[number] = self.tag(key, tag)?;
         }
         self.values.extend(other.values.into_iter().map(|value| ValueAt {
             tag: tags[value.tag as usize],
@@ -171,7 +218,7 @@ impl Index {
             from: values,
             ..restart
         }));
-        self.files.extend(other.files);
         self.damaged += other.damaged;
+        Ok(())
     }
 }

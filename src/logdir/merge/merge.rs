@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Overlap, index::Index, overlap::keep, sources::runs, write::write};
+use super::{Overlap, budget::Budget, index::Index, overlap::keep, sources::runs, write::write};
 use crate::{
     error::Result,
-    logdir::{lint::MAX_RECORD_BYTES, repair::check_new_folder},
-    record::Limits,
+    logdir::{
+        Limits,
+        lint::MAX_RECORD_BYTES,
+        repair::{check_new_folder, refuse_filled},
+    },
 };
 
 /// What became of one run.
@@ -40,7 +43,8 @@ pub struct Merged {
 /// 4. Of a tag's metadata that of its first value in the new file counts; where it has none, the first there is.
 /// 5. Starts and ends of sessions are replaced by one start. Damaged places are left out.
 ///
-/// It reads the sources twice and holds about 100 bytes for each value.
+/// It reads the sources twice and holds about 100 bytes for each value. [`Limits`] bound that, with records of up to 256
+/// MiB; the limits on values, tags and metadata are those of one run here, of all its sources together.
 ///
 /// ```
 /// use convscope::{SummaryWriter, logdir::{LogDir, merge::{Overlap, merge}}};
@@ -67,18 +71,20 @@ pub struct Merged {
 /// ```
 ///
 /// # Errors
-/// A source that is not there or has no event files, a target that is there or lies in a source, and what the operating
-/// system refuses.
+/// A source that is not there or has no event files, a target that is a folder with something in it or lies in a source,
+/// a tag that has values of different kinds (both files are named), sources that are over the limits, and what the
+/// operating system refuses.
 pub fn merge<P: AsRef<Path>>(
     sources: &[P],
     target: impl AsRef<Path>,
     overlap: Overlap,
 ) -> Result<Vec<Merged>> {
     let sources: Vec<&Path> = sources.iter().map(AsRef::as_ref).collect();
-    merge_with(&sources, target.as_ref(), overlap, &mut |_| Ok(()))
+    let limits = Limits { max_record_bytes: MAX_RECORD_BYTES, ..Limits::default() };
+    merge_with(&sources, target.as_ref(), overlap, limits, &mut |_| Ok(()))
 }
 
-/// [`merge`], telling `on_progress` how many bytes of all files were read so far. An error that it returns ends the
+/// [`merge`] with other limits, telling `on_progress` how many bytes of all files were read so far. An error that it returns ends the
 /// work; the file in work is removed.
 ///
 /// # Errors
@@ -87,16 +93,18 @@ pub fn merge_with(
     sources: &[&Path],
     target: &Path,
     overlap: Overlap,
+    limits: Limits,
     on_progress: &mut dyn FnMut(u64) -> Result<()>,
 ) -> Result<Vec<Merged>> {
+    refuse_filled(target)?;
     for source in sources.iter().filter(|source| source.is_dir()) {
         check_new_folder(source, target)?;
     }
-    let limits = Limits { max_record_bytes: MAX_RECORD_BYTES };
     let mut before = 0;
     let mut all = Vec::new();
     for (run, files) in runs(sources)? {
-        let mut index = Index::read(&files, limits, &mut |bytes| on_progress(before + bytes))?;
+        let mut budget = Budget::new(&run, limits);
+        let mut index = Index::read(&files, &mut budget, &mut |bytes| on_progress(before + bytes))?;
         before += files.iter().map(|file| file.bytes).sum::<u64>();
         let values = index.values.len() as u64;
         keep(&mut index, overlap);

@@ -86,7 +86,7 @@ fn rewritten(
             let mut value = value.clone();
             match described.get(&at.tag) {
                 None => {
-                    let known = index.tags.get(at.tag as usize).cloned().flatten();
+                    let known = index.tags.get(at.tag as usize).and_then(|tag| tag.metadata.clone());
                     changed |= value.metadata.is_none() && known.is_some();
                     value.metadata = value.metadata.or(known);
                     described.insert(at.tag, value.metadata.clone());

@@ -17,7 +17,7 @@ mod window;
 
 pub(crate) use self::{
     output::NewFile,
-    repair::check_new_folder,
+    repair::{check_new_folder, refuse_filled},
     salvage::{Piece, Salvage},
 };
 pub use self::{

@@ -140,23 +140,31 @@ pub fn repair_with(
     Ok(all)
 }
 
+/// Nothing may be in the folder, if it is there.
+pub(crate) fn refuse_filled(folder: &Path) -> Result<()> {
+    match fs::read_dir(folder).map(|mut entries| entries.next().is_none()) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Error::invalid(
+            folder.display().to_string(),
+            "there is something in it, and nothing is overwritten: give a new folder",
+        )),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Error::io("look into", folder, error)),
+    }
+}
+
 /// A folder that is new, and not below the one that is read.
 pub(crate) fn check_new_folder(source: &Path, target: &Path) -> Result<()> {
-    let refuse = |why: &str| Err(Error::invalid(target.display().to_string(), why));
-    match fs::read_dir(target).map(|mut entries| entries.next().is_none()) {
-        Ok(true) => {}
-        Ok(false) => {
-            return refuse("there is something in it, and nothing is overwritten: give a new folder");
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(Error::io("look into", target, error)),
-    }
+    refuse_filled(target)?;
     let real = |path: &Path| path.canonicalize().map_err(|error| Error::io("look at", path, error));
     let source = real(source)?;
     let above = std::path::absolute(target).map_err(|error| Error::io("look at", target, error))?;
     let there = above.ancestors().find(|folder| folder.exists()).map_or(Ok(above.clone()), real)?;
     if there.starts_with(&source) {
-        return refuse("it is inside the folder that is read: give one beside it");
+        return Err(Error::invalid(
+            target.display().to_string(),
+            "it is inside the folder that is read: give one beside it",
+        ));
     }
     Ok(())
 }

@@ -7,7 +7,11 @@ use std::{
 };
 
 use clap::ValueEnum;
-use convscope::logdir::merge::{Merged, Overlap, merge_with};
+use convscope::logdir::{
+    Limits,
+    lint::MAX_RECORD_BYTES,
+    merge::{Merged, Overlap, merge_with},
+};
 use serde_json::json;
 
 use super::{interrupt, page::Page, progress::Progress, size::count};
@@ -51,8 +55,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         OverlapChoice::All => Overlap::All,
     };
     let progress = Progress::new("merging", sources.iter().map(|path| super::bytes_below(path)).sum());
-    let merged = progress
-        .end_with(|progress| merge_with(&sources, &args.into, overlap, &mut |bytes| progress.set(bytes)))?;
+    let limits = Limits { max_record_bytes: MAX_RECORD_BYTES, ..Limits::default() };
+    let merged = progress.end_with(|progress| {
+        merge_with(&sources, &args.into, overlap, limits, &mut |bytes| progress.set(bytes))
+    })?;
     let mut page = Page::new();
     if args.json {
         page.json(&to_json(&merged))?;
