@@ -5,8 +5,8 @@
 use std::{fs, path::Path};
 
 use convscope::{
-    Step, Summary, SummaryWriter,
-    logdir::{LogDir, LogDirOptions, Restarts, Run, SeriesKind},
+    Error, Step, Summary, SummaryWriter,
+    logdir::{LogDir, LogDirOptions, LogFile, Restarts, Run, SeriesKind},
 };
 
 fn writer(run: &Path) -> SummaryWriter {
@@ -208,4 +208,53 @@ fn reads_while_somebody_writes() {
     let histograms = logs.run(".").unwrap().histograms("h").unwrap();
     assert_eq!(histograms.map(|point| point.unwrap().value[0].count).sum::<f64>(), STEPS as f64);
     assert_eq!(logs.problems().count(), 0);
+}
+
+#[test]
+fn reading_can_be_watched_given_up_and_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    for run in ["a", "b"] {
+        let writer = writer(&folder.path().join(run));
+        for step in 0..20 {
+            writer.add_text("notes", &"long ".repeat(20_000), step).unwrap();
+            writer.add_scalar("loss", 0.5, step).unwrap();
+        }
+        writer.close().unwrap();
+    }
+    let options = LogDirOptions::default();
+    let mut told = Vec::new();
+    let mut logs = LogDir::open_watched(folder.path(), options, &mut |read, all| {
+        told.push((read, all));
+        Ok(())
+    })
+    .unwrap();
+    let all = logs.runs().iter().flat_map(|run| run.files()).map(LogFile::len).sum();
+    assert!(told.len() > 10 && told.iter().all(|&(read, of)| read <= of && of == all), "{told:?}");
+    assert!(told.is_sorted() && told.last() == Some(&(all, all)), "{told:?}");
+    let notes = logs.run("a").unwrap().tag("notes").unwrap().bytes;
+    assert!(notes > 20 * 100_000 && notes < 20 * 100_100, "{notes}");
+
+    // As much again, and a reader who gives up half way.
+    for run in ["a", "b"] {
+        let writer = writer(&folder.path().join(run));
+        for step in 20..40 {
+            writer.add_text("notes", &"long ".repeat(20_000), step).unwrap();
+        }
+        writer.close().unwrap();
+    }
+    let fail_at = |limit: f64| {
+        move |read: u64, all: u64| {
+            if read as f64 > limit * all as f64 { Err(Error::invalid("reading", "enough")) } else { Ok(()) }
+        }
+    };
+    let values = |logs: &LogDir| -> Vec<usize> {
+        logs.runs().iter().map(|run| run.tag("notes").map_or(0, |tag| tag.values)).collect()
+    };
+    let error = logs.refresh_watched(&mut fail_at(0.4)).unwrap_err();
+    assert!(error.to_string().contains("enough"));
+    let half = values(&logs);
+    assert!(half[0] > 20 && half[0] < 40 && half[1] == 20, "{half:?}");
+    let refreshed = logs.refresh().unwrap();
+    assert_eq!((values(&logs), refreshed.files_replaced), (vec![40, 40], 0));
+    assert_eq!(logs.run("a").unwrap().scalars("loss").unwrap().len(), 20);
 }

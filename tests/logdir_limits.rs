@@ -183,3 +183,57 @@ fn links_are_followed_but_not_in_circles() {
     assert!(logs.problems().all(|problem| problem.kind == ProblemKind::Unreadable));
     assert!(logs.problems().count() > 0);
 }
+
+/// Two links in each of 30 folders to the next one: 2^30 names for the last.
+#[cfg(unix)]
+#[test]
+fn links_do_not_multiply() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().unwrap();
+    let level = |number: usize| folder.path().join(format!("elsewhere/{number:02}"));
+    for number in 0..30 {
+        fs::create_dir_all(level(number)).unwrap();
+        for name in ["a", "b"] {
+            symlink(level(number + 1), level(number).join(name)).unwrap();
+        }
+    }
+    let mut file = EventFile::new();
+    file.scalar("a", 1, 0.5);
+    events::write(folder.path(), "elsewhere/30", &[file.bytes()]);
+    events::write(folder.path(), "logs", &[file.bytes()]);
+    symlink(level(0), folder.path().join("logs/links")).unwrap();
+    let logs = open(&folder.path().join("logs"), Limits::default());
+    assert!(logs.run(".").is_ok());
+    assert!((2..=17).contains(&logs.runs().len()), "{}", logs.runs().len());
+    let problems: Vec<&Problem> = logs.problems().collect();
+    assert!(!problems.is_empty() && problems.len() <= 100);
+    assert!(
+        problems.iter().all(|problem| problem.kind == ProblemKind::Limit
+            && problem.message.contains("under more than 16 names"))
+    );
+}
+
+/// A pipe that nobody writes to, a link to one, a device that never ends.
+#[cfg(unix)]
+#[test]
+fn only_regular_files_are_read() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().unwrap();
+    let mut file = EventFile::new();
+    file.scalar("a", 1, 0.5);
+    events::write(folder.path(), "run", &[file.bytes()]);
+    let run = folder.path().join("run");
+    let pipe = run.join("pipe.tfevents");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    symlink(&pipe, run.join("link.tfevents")).unwrap();
+    symlink("/dev/zero", run.join("zero.tfevents")).unwrap();
+    let mut logs = open(folder.path(), Limits::default());
+    assert_eq!(logs.run("run").unwrap().files().len(), 1);
+    assert_eq!(logs.problems().count(), 0);
+    // One that takes the place of a file that was read.
+    let known = logs.run("run").unwrap().files()[0].path().to_owned();
+    fs::rename(&pipe, &known).unwrap();
+    logs.refresh().unwrap();
+    assert!(logs.runs().is_empty());
+    assert!(open(&known, Limits::default()).runs().is_empty());
+}

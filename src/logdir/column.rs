@@ -35,6 +35,8 @@ pub(super) struct Column {
     pub backward: Vec<usize>,
     /// Whether the first row belongs to the first event with values of a file that had not told its version by then.
     pub leads: bool,
+    /// What the values take in the file.
+    pub bytes: u64,
     /// Whether rows were added since the run took stock.
     pub changed: bool,
     /// Number of the event of the last row, in its file.

@@ -1,20 +1,29 @@
 //! Event files below a folder.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
 };
 
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use super::{
+    identity,
     limits::Limits,
     problem::{Problem, ProblemKind},
+    watch::Watch,
 };
 use crate::event::is_event_file;
 
 /// Deepest folder that is looked into.
 const MAX_DEPTH: usize = 64;
+/// How often a folder is looked into, under different names: two links in each of many folders would lead to more names
+/// than can ever be visited.
+const MAX_VISITS: u32 = 16;
+/// Most files and folders that are looked at.
+const MAX_ENTRIES: usize = 20_000_000;
+/// Entries after which the progress is told again.
+const GRAIN: usize = 1000;
 /// Most problems with folders that are told.
 const MAX_PROBLEMS: usize = 100;
 
@@ -26,11 +35,27 @@ pub(super) struct Found {
     pub problems: Vec<Problem>,
 }
 
-/// Looks for event files below `root`, behind symbolic links too, or takes `root` where it is a file.
-pub(super) fn discover(root: &Path, limits: &Limits) -> Found {
+/// Looks for event files below `root`, behind symbolic links too, or takes `root` where it is a file. Pipes and devices
+/// are none, whatever their name: reading from them may never end.
+pub(super) fn discover(root: &Path, limits: &Limits, watch: &mut Watch<'_>) -> Found {
     let mut found = Found::default();
-    let mut files = 0;
-    for entry in WalkDir::new(root).follow_links(true).max_depth(MAX_DEPTH).sort_by_file_name() {
+    let mut visits = Visits::default();
+    let (mut files, mut entries) = (0, 0);
+    let mut walk = WalkDir::new(root).follow_links(true).max_depth(MAX_DEPTH).sort_by_file_name().into_iter();
+    while let Some(entry) = walk.next() {
+        entries += 1;
+        if entries % GRAIN == 0 {
+            watch.tell(0);
+        }
+        if watch.is_over() {
+            break;
+        }
+        if entries > MAX_ENTRIES {
+            let message =
+                format!("there are more than {MAX_ENTRIES} files and folders; the others are left out");
+            found.note(root, ProblemKind::Limit, message);
+            break;
+        }
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
@@ -38,6 +63,14 @@ pub(super) fn discover(root: &Path, limits: &Limits) -> Found {
                 continue;
             }
         };
+        if entry.file_type().is_dir() && visits.are_over(&entry) {
+            let message = format!(
+                "links lead to this folder under more than {MAX_VISITS} names; this one and further ones are left out"
+            );
+            found.note(entry.path(), ProblemKind::Limit, message);
+            walk.skip_current_dir();
+            continue;
+        }
         if !entry.file_type().is_file() || !(is_event_file(entry.file_name()) || entry.depth() == 0) {
             continue;
         }
@@ -57,6 +90,22 @@ pub(super) fn discover(root: &Path, limits: &Limits) -> Found {
         found.folders.entry(folder).or_default().push(path);
     }
     found
+}
+
+/// How often each folder was looked into, by the numbers of its device and of itself.
+#[derive(Default)]
+struct Visits(HashMap<(u64, u64), u32>);
+
+impl Visits {
+    /// Counts a visit. Whether it is one too many.
+    fn are_over(&mut self, folder: &DirEntry) -> bool {
+        let Some(number) = folder.metadata().ok().and_then(|metadata| identity::number(&metadata)) else {
+            return false;
+        };
+        let visits = self.0.entry(number).or_default();
+        *visits += 1;
+        *visits > MAX_VISITS
+    }
 }
 
 impl Found {

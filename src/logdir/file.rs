@@ -17,7 +17,8 @@ use super::{
     identity::Identity,
     log_dir::Refreshed,
     problem::{Problem, ProblemKind},
-    skim::{self, Form, Skimmed, What},
+    skim::{self, Form, Skimmed, SkimmedValue, What},
+    watch::Watch,
 };
 use crate::{
     proto::{DataClass, SummaryMetadata},
@@ -29,6 +30,8 @@ use crate::{
 const MAX_PROBLEMS: usize = 100;
 /// Most session starts of a file that are heeded: an honest file has one.
 const MAX_STARTS: usize = 1000;
+/// Bytes of a record that are not its data: length and checksums.
+const FRAMING: u64 = 16;
 /// Longest name of a writer, as TensorBoard takes it.
 const MAX_WRITER: usize = 128;
 
@@ -159,14 +162,23 @@ impl LogFile {
     }
 
     /// Reads what is new; everything, where the file is not the one of before.
-    pub(super) fn refresh(&mut self, budget: &mut Budget, refreshed: &mut Refreshed) {
-        if let Err(error) = self.try_refresh(budget, refreshed) {
+    pub(super) fn refresh(&mut self, budget: &mut Budget, refreshed: &mut Refreshed, watch: &mut Watch<'_>) {
+        if watch.is_over() {
+            return;
+        }
+        if let Err(error) = self.try_refresh(budget, refreshed, watch) {
             self.obstacle =
                 Some(self.problem(None, ProblemKind::Unreadable, format!("cannot read it: {error}")));
         }
+        watch.file_done(self.len);
     }
 
-    fn try_refresh(&mut self, budget: &mut Budget, refreshed: &mut Refreshed) -> io::Result<()> {
+    fn try_refresh(
+        &mut self,
+        budget: &mut Budget,
+        refreshed: &mut Refreshed,
+        watch: &mut Watch<'_>,
+    ) -> io::Result<()> {
         let metadata = fs::metadata(&self.path)?;
         // What the system refused it may allow now, though the file is the same.
         let refused = self.obstacle.as_ref().is_some_and(|it| it.kind == ProblemKind::Unreadable);
@@ -185,19 +197,27 @@ impl LogFile {
         if !self.sealed {
             let before = self.events;
             file.seek(SeekFrom::Start(self.offset))?;
-            self.read(&file, budget);
+            self.read(&file, budget, watch);
             refreshed.events += self.events - before;
         }
-        self.identity.remember(&metadata, &mut file, self.offset)
+        self.identity.remember(&metadata, &mut file, self.offset)?;
+        if watch.is_over() {
+            self.identity.forget_time();
+        }
+        Ok(())
     }
 
     /// Reads records from `offset` on to the end of what is there.
-    fn read(&mut self, file: &File, budget: &mut Budget) {
+    fn read(&mut self, file: &File, budget: &mut Budget, watch: &mut Watch<'_>) {
         let base = self.offset;
         let limits = record::Limits { max_record_bytes: budget.limits.max_record_bytes };
         let mut records = RecordReader::with_limits(file, limits);
         self.obstacle = loop {
             let offset = base + records.offset();
+            if watch.is_over_at(offset) {
+                self.offset = offset;
+                break None;
+            }
             match records.read_record() {
                 Ok(Some(data)) => {
                     if let Go::Stop(problem) = self.take(offset, data, budget) {
@@ -267,7 +287,8 @@ impl LogFile {
             self.note(self.problem(Some(offset), ProblemKind::WallTime, message));
             return Go::On;
         };
-        let go = self.take_event(offset, &event, wall_time, budget);
+        let record = data.len() as u64 + FRAMING;
+        let go = self.take_event(offset, record, &event, wall_time, budget);
         self.events += 1;
         if self.start_time.is_none_or(|start| wall_time < start) {
             self.start_time = Some(wall_time);
@@ -281,6 +302,7 @@ impl LogFile {
     fn take_event(
         &mut self,
         offset: u64,
+        record: u64,
         event: &Skimmed<'_>,
         wall_time: WallTime,
         budget: &mut Budget,
@@ -303,15 +325,30 @@ impl LogFile {
                 }
                 Go::On
             }
-            What::Graph => self.add(offset, GRAPH_TAG.as_bytes(), Form::Graph, None, row, budget),
-            What::RunMetadata(tag) => self.add(offset, tag, Form::RunMetadata, None, row, budget),
-            What::Summary(summary) => self.take_summary(offset, row, summary, budget),
+            What::Graph => {
+                let value =
+                    SkimmedValue { tag: GRAPH_TAG.as_bytes(), form: Form::Graph, ..Default::default() };
+                self.add(offset, &value, row, record, budget)
+            }
+            What::RunMetadata(tag) => {
+                let value = SkimmedValue { tag, form: Form::RunMetadata, ..Default::default() };
+                self.add(offset, &value, row, record, budget)
+            }
+            What::Summary(summary) => self.take_summary(offset, record, row, summary, budget),
         }
     }
 
-    fn take_summary(&mut self, offset: u64, event: Row, summary: &[u8], budget: &mut Budget) -> Go {
+    fn take_summary(
+        &mut self,
+        offset: u64,
+        record: u64,
+        event: Row,
+        summary: &[u8],
+        budget: &mut Budget,
+    ) -> Go {
+        let is_alone = skim::values(summary).nth(1).is_none();
         for (index, value) in skim::values(summary).enumerate() {
-            let value = match value.and_then(skim::value) {
+            let (value, len) = match value.and_then(|bytes| Ok((skim::value(bytes)?, bytes.len() as u64))) {
                 Ok(value) => value,
                 Err(error) => {
                     let message = format!("value {index} of it cannot be understood: {error}");
@@ -328,7 +365,8 @@ impl LogFile {
                 _ => Cell::Stored { offset, index: u32::try_from(index).unwrap_or(u32::MAX) },
             };
             let row = Row { cell, ..event };
-            if let Go::Stop(problem) = self.add(offset, value.tag, value.form, value.metadata, row, budget) {
+            let bytes = if is_alone { record } else { len };
+            if let Go::Stop(problem) = self.add(offset, &value, row, bytes, budget) {
                 return Go::Stop(problem);
             }
         }
@@ -351,17 +389,17 @@ impl LogFile {
         }
     }
 
-    /// Adds a value to its column.
+    /// Adds a value, which takes so many bytes in the file, to its column.
     fn add(
         &mut self,
         offset: u64,
-        tag: &[u8],
-        form: Form,
-        metadata: Option<&[u8]>,
+        value: &SkimmedValue<'_>,
         row: Row,
+        in_file: u64,
         budget: &mut Budget,
     ) -> Go {
-        let Ok(tag) = str::from_utf8(tag) else {
+        let &SkimmedValue { form, metadata, .. } = value;
+        let Ok(tag) = str::from_utf8(value.tag) else {
             self.note(self.problem(
                 Some(offset),
                 ProblemKind::NotAnEvent,
@@ -402,6 +440,7 @@ impl LogFile {
             column.metadata = metadata;
         }
         column.leads |= column.rows.is_empty() && !self.versioned && self.first_step.is_none();
+        column.bytes += in_file;
         column.push(row, self.events, starts, backward);
         Go::On
     }

@@ -45,6 +45,11 @@ impl Identity {
             && sample(file, tail_of(offset), offset)? == self.tail)
     }
 
+    /// Forgets what would tell that nothing happened to the file: not all of it was read.
+    pub fn forget_time(&mut self) {
+        self.modified = None;
+    }
+
     /// Remembers the file as it is now, read up to `offset`.
     pub fn remember(&mut self, metadata: &Metadata, file: &mut File, offset: u64) -> io::Result<()> {
         *self = Identity {
@@ -70,13 +75,14 @@ fn sample(file: &mut File, start: u64, end: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Number of the device and of the file on it, where the system has such numbers.
 #[cfg(unix)]
-fn number(metadata: &Metadata) -> Option<(u64, u64)> {
+pub(super) fn number(metadata: &Metadata) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt as _;
     Some((metadata.dev(), metadata.ino()))
 }
 
 #[cfg(not(unix))]
-fn number(_: &Metadata) -> Option<(u64, u64)> {
+pub(super) fn number(_: &Metadata) -> Option<(u64, u64)> {
     None
 }

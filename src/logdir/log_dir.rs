@@ -13,6 +13,7 @@ use super::{
     options::LogDirOptions,
     problem::Problem,
     run::{Run, some_names},
+    watch::{OnProgress, Watch},
 };
 use crate::error::{Error, Result};
 
@@ -107,10 +108,49 @@ impl LogDir {
     /// # Errors
     /// As [`open`](LogDir::open).
     pub fn open_with(path: impl AsRef<Path>, options: LogDirOptions) -> Result<LogDir> {
-        let path = path.as_ref().to_owned();
-        let mut logdir = LogDir { path, options, runs: Vec::new(), problems: Vec::new() };
+        let mut logdir = LogDir::unread(path.as_ref(), options);
         logdir.refresh()?;
         Ok(logdir)
+    }
+
+    /// Reads all event files below a folder, and tells how far it is: `on_progress` gets the number of bytes that were
+    /// read, and of those in all files, which is 0 as long as files are looked for. An error from it ends the reading.
+    ///
+    /// ```
+    /// use convscope::{Error, SummaryWriter, logdir::{LogDir, LogDirOptions}};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path();
+    /// let writer = SummaryWriter::open(path)?;
+    /// writer.add_text("notes", &"long ".repeat(100_000), 1)?;
+    /// writer.close()?;
+    ///
+    /// let mut last = (0, 0);
+    /// LogDir::open_watched(path, LogDirOptions::default(), &mut |read, all| {
+    ///     last = (read, all);
+    ///     Ok(())
+    /// })?;
+    /// assert!(last.0 == last.1 && last.1 > 500_000);
+    ///
+    /// let give_up = &mut |_, _| Err(Error::invalid("reading", "not now"));
+    /// assert!(LogDir::open_watched(path, LogDirOptions::default(), give_up).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`open`](LogDir::open), and that of `on_progress`.
+    pub fn open_watched(
+        path: impl AsRef<Path>,
+        options: LogDirOptions,
+        on_progress: &mut dyn FnMut(u64, u64) -> Result<()>,
+    ) -> Result<LogDir> {
+        let mut logdir = LogDir::unread(path.as_ref(), options);
+        logdir.refresh_watched(on_progress)?;
+        Ok(logdir)
+    }
+
+    fn unread(path: &Path, options: LogDirOptions) -> LogDir {
+        LogDir { path: path.to_owned(), options, runs: Vec::new(), problems: Vec::new() }
     }
 
     /// The folder that was opened.
@@ -156,8 +196,31 @@ impl LogDir {
     /// # Errors
     /// The folder is gone or cannot be looked at. What was read before is still there.
     pub fn refresh(&mut self) -> Result<Refreshed> {
+        self.refresh_with(None)
+    }
+
+    /// Reads what is new, and tells how far it is, as [`open_watched`](LogDir::open_watched) does. What was known before
+    /// counts as read.
+    ///
+    /// # Errors
+    /// As [`refresh`](LogDir::refresh), and that of `on_progress`. What was read up to then is there, and another refresh
+    /// goes on with it.
+    pub fn refresh_watched(
+        &mut self,
+        on_progress: &mut dyn FnMut(u64, u64) -> Result<()>,
+    ) -> Result<Refreshed> {
+        self.refresh_with(Some(on_progress))
+    }
+
+    fn refresh_with(&mut self, on_progress: Option<OnProgress<'_>>) -> Result<Refreshed> {
         fs::metadata(&self.path).map_err(|error| Error::io("read", &self.path, error))?;
-        let Found { folders, problems } = discover(&self.path, &self.options.limits);
+        let watch = &mut Watch::new(on_progress);
+        let Found { folders, problems } = discover(&self.path, &self.options.limits, watch);
+        watch.outcome()?;
+        if watch.is_watched() {
+            let lens = folders.values().flatten().filter_map(|path| fs::metadata(path).ok());
+            watch.found = lens.map(|metadata| metadata.len()).sum();
+        }
         self.problems = problems;
         let mut known: BTreeMap<PathBuf, Run> =
             mem::take(&mut self.runs).into_iter().map(|run| (run.path().to_owned(), run)).collect();
@@ -171,10 +234,12 @@ impl LogDir {
             let mut run = known
                 .remove(&folder)
                 .unwrap_or_else(|| Run::new(self.name_of(&folder), folder.clone(), self.options));
-            run.refresh(paths, &mut budget, &mut refreshed);
+            run.refresh(paths, &mut budget, &mut refreshed, watch);
             self.runs.push(run);
         }
         self.runs.sort_by(|a, b| a.name().cmp(b.name()));
+        watch.tell(watch.found);
+        watch.outcome()?;
         Ok(refreshed)
     }
 

@@ -15,6 +15,7 @@ use super::{
     problem::Problem,
     restarts::{Restarts, surviving},
     tag_info::{SeriesKind, TagInfo, metadata},
+    watch::Watch,
 };
 use crate::{
     error::{Error, Result},
@@ -105,7 +106,13 @@ impl Run {
     }
 
     /// Reads what is new in these files, which are all that the folder has, sorted.
-    pub(super) fn refresh(&mut self, paths: Vec<PathBuf>, budget: &mut Budget, refreshed: &mut Refreshed) {
+    pub(super) fn refresh(
+        &mut self,
+        paths: Vec<PathBuf>,
+        budget: &mut Budget,
+        refreshed: &mut Refreshed,
+        watch: &mut Watch<'_>,
+    ) {
         let before = *refreshed;
         let mut known: BTreeMap<PathBuf, LogFile> =
             mem::take(&mut self.files).into_iter().map(|file| (file.path().to_owned(), file)).collect();
@@ -114,7 +121,7 @@ impl Run {
                 refreshed.files_added += 1;
                 LogFile::new(path)
             });
-            file.refresh(budget, refreshed);
+            file.refresh(budget, refreshed, watch);
             self.files.push(file);
         }
         let same_files = Refreshed { events: before.events, ..*refreshed } == before;
@@ -180,6 +187,12 @@ impl Run {
             display_name: metadata.display_name,
             description: metadata.summary_description,
             values: rows.len(),
+            bytes: self
+                .files
+                .iter()
+                .filter_map(|file| file.columns.get(tag))
+                .map(|column| column.bytes)
+                .sum(),
             first_step: rows.iter().map(step).min(),
             last_step: rows.iter().map(step).max(),
             last_wall_time: rows

@@ -132,6 +132,9 @@ pub struct TagInfo {
     pub description: String,
     /// Number of values, without those that a restart made obsolete.
     pub values: usize,
+    /// Bytes that its values take in the files, those included that a restart made obsolete. A record that holds values of
+    /// several tags counts for each with the bytes of its own value.
+    pub bytes: u64,
     /// Smallest step. `None` where all values are obsolete.
     pub first_step: Option<Step>,
     /// Largest step.

@@ -6,7 +6,7 @@ use anyhow::ensure;
 use clap::ValueEnum;
 use convscope::logdir::{LogDir, LogDirOptions, Restarts, Run, TagInfo};
 
-use super::{interrupt, progress::Progress};
+use super::progress::Progress;
 use crate::terminal::harmless;
 
 /// Flags of commands that read values.
@@ -60,9 +60,10 @@ impl Rules {
 /// Reads a log folder, or an event file.
 pub fn open(path: &Path, restarts: Restarts) -> anyhow::Result<LogDir> {
     let options = LogDirOptions { restarts, ..LogDirOptions::default() };
-    let progress = Progress::endless("reading", super::bytes_below(path));
-    let logdir = progress.end_with(|_| LogDir::open_with(path, options))?;
-    interrupt::check()?;
+    let progress = Progress::unmeasured("reading");
+    let logdir = progress.end_with(|progress| {
+        LogDir::open_watched(path, options, &mut |bytes, all| progress.set_of(bytes, all))
+    })?;
     for problem in logdir.problems() {
         tracing::warn!("{}", harmless(&problem.to_string()));
     }

@@ -1,16 +1,11 @@
 //! `convscope logs inspect`.
 
-use std::{
-    collections::BTreeMap,
-    io,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{io, path::PathBuf, process::ExitCode};
 
 use chrono::{DateTime, Local};
 use convscope::{
     WallTime,
-    logdir::{LogDir, LogFile, Run, TagInfo, lint::series_bytes},
+    logdir::{LogDir, LogFile, Run, TagInfo},
 };
 use serde_json::json;
 
@@ -18,7 +13,6 @@ use super::{
     filter::{Filter, Rules},
     interrupt,
     page::{self, Page},
-    progress::Progress,
     size::{bytes, count},
 };
 use crate::table::{Table, thousands};
@@ -40,29 +34,20 @@ pub struct Args {
     json: bool,
 }
 
-/// Bytes of each series, by run and tag.
-type Sizes = BTreeMap<(String, String), u64>;
-
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     interrupt::listen()?;
     let logdir = args.rules.open(&args.path)?;
-    let sizes = sizes(&args.path)?;
     let mut page = Page::new();
     if args.json {
-        page.json(&to_json(args, &logdir, &sizes))?;
+        page.json(&to_json(args, &logdir))?;
     } else {
-        show(&mut page, args, &logdir, &sizes)?;
+        show(&mut page, args, &logdir)?;
     }
     page.flush()?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn sizes(path: &Path) -> anyhow::Result<Sizes> {
-    let progress = Progress::new("measuring", super::bytes_below(path));
-    progress.end_with(|progress| series_bytes(path, &mut |bytes| progress.set(bytes)))
-}
-
-fn show(page: &mut Page, args: &Args, logdir: &LogDir, sizes: &Sizes) -> io::Result<()> {
+fn show(page: &mut Page, args: &Args, logdir: &LogDir) -> io::Result<()> {
     let mut all = Totals::default();
     for run in args.filter.runs(logdir) {
         page.line(&format!(
@@ -74,13 +59,7 @@ fn show(page: &mut Page, args: &Args, logdir: &LogDir, sizes: &Sizes) -> io::Res
         ))?;
         let mut table = Table::new(["tag", "kind", "values", "steps", "size"]);
         for (_, tag) in args.filter.series(logdir).filter(|(of, _)| of.name() == run.name()) {
-            table.row([
-                tag.tag.clone(),
-                kind(tag),
-                thousands(&tag.values),
-                steps(tag),
-                size_of(sizes, run, tag).map_or_else(String::new, bytes),
-            ]);
+            table.row([tag.tag.clone(), kind(tag), thousands(&tag.values), steps(tag), bytes(tag.bytes)]);
             all.tags += 1;
             all.values += tag.values as u64;
         }
@@ -110,10 +89,6 @@ fn run_bytes(run: &Run) -> u64 {
     run.files().iter().map(LogFile::len).sum()
 }
 
-fn size_of(sizes: &Sizes, run: &Run, tag: &TagInfo) -> Option<u64> {
-    sizes.get(&(run.name().to_owned(), tag.tag.clone())).copied()
-}
-
 /// The kind, and the name of a plugin that TensorBoard does not bring.
 fn kind(tag: &TagInfo) -> String {
     match tag.kind {
@@ -140,7 +115,7 @@ fn local(time: WallTime) -> String {
     )
 }
 
-fn to_json(args: &Args, logdir: &LogDir, sizes: &Sizes) -> serde_json::Value {
+fn to_json(args: &Args, logdir: &LogDir) -> serde_json::Value {
     let runs: Vec<serde_json::Value> = args
         .filter
         .runs(logdir)
@@ -149,7 +124,7 @@ fn to_json(args: &Args, logdir: &LogDir, sizes: &Sizes) -> serde_json::Value {
                 .filter
                 .series(logdir)
                 .filter(|(of, _)| of.name() == run.name())
-                .map(|(run, tag)| {
+                .map(|(_, tag)| {
                     json!({
                         "tag": tag.tag,
                         "kind": tag.kind.to_string(),
@@ -160,7 +135,7 @@ fn to_json(args: &Args, logdir: &LogDir, sizes: &Sizes) -> serde_json::Value {
                         "first_step": tag.first_step.map(convscope::Step::get),
                         "last_step": tag.last_step.map(convscope::Step::get),
                         "last_wall_time": tag.last_wall_time.map(|time| page::number(time.secs())),
-                        "bytes": size_of(sizes, run, tag),
+                        "bytes": tag.bytes,
                     })
                 })
                 .collect();

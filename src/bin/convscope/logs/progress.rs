@@ -1,8 +1,6 @@
 //! A bar for long work, on the standard error stream, where that is a terminal.
 
-use std::time::Duration;
-
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::interrupt::{self, Interrupted};
 
@@ -16,19 +14,33 @@ pub struct Progress {
 impl Progress {
     /// Of work on so many bytes.
     pub fn new(what: &'static str, bytes: u64) -> Progress {
-        let bar = if bytes < LONG { ProgressBar::hidden() } else { ProgressBar::new(bytes) };
+        let progress = Progress::unmeasured(what);
+        progress.measure(bytes);
+        progress
+    }
+
+    /// Of work on a number of bytes that is not known yet.
+    pub fn unmeasured(what: &'static str) -> Progress {
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
         let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {eta}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_message(what);
         Progress { bar }
     }
 
-    /// Of work on so many bytes that does not say how far it is.
-    pub fn endless(what: &'static str, bytes: u64) -> Progress {
-        let bar = if bytes < LONG { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
-        bar.set_message(format!("{what} {}", super::size::bytes(bytes)));
-        bar.enable_steady_tick(Duration::from_millis(200));
-        Progress { bar }
+    fn measure(&self, bytes: u64) {
+        self.bar.set_length(bytes);
+        if bytes >= LONG && self.bar.is_hidden() {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+    }
+
+    /// So many bytes of so many are done; refused once Ctrl-C was pressed.
+    pub fn set_of(&self, bytes: u64, all: u64) -> convscope::Result<()> {
+        if self.bar.length() != Some(all) {
+            self.measure(all);
+        }
+        self.set(bytes)
     }
 
     /// So many bytes are done; refused once Ctrl-C was pressed.
