@@ -216,6 +216,9 @@ fn logs(rule: Rule) -> Option<(Log, Log)> {
         | Rule::FolderNamedTfevents
         | Rule::NotLookedAt
         | Rule::ProjectorConfig
+        | Rule::ProjectorWithoutRun
+        | Rule::ProjectorZeros
+        | Rule::ProjectorSprite
         | Rule::ProjectorAsset => return None,
         Rule::ProfileEmpty => (
             vec![("x.tfevents.1.profile-empty", scalars())],
@@ -292,6 +295,15 @@ fn logs(rule: Rule) -> Option<(Log, Log)> {
         }
         Rule::StepsOutOfOrder => (one(scalars().scalar("a", 1)), one(scalars().scalar("b", 1))),
         Rule::StepTwice => (one(scalars().scalar("a", 2)), one(scalars().scalar("b", 2))),
+        Rule::MoreThanKept => {
+            let pictures = |count| {
+                (0..count).fold(File::new(), |file, step| {
+                    let picture = strings(&[3], &[b"3", b"2", &png()]);
+                    file.value(step, value("p", Some(metadata("images", b"", 3)), Value::Tensor(picture)))
+                })
+            };
+            (one(pictures(11)), one(pictures(10)))
+        }
 
         Rule::EmptyTag => (one(File::new().scalar("", 1)), one(File::new().scalar(" ", 1))),
         Rule::KindConflict => {
@@ -347,6 +359,17 @@ fn logs(rule: Rule) -> Option<(Log, Log)> {
             one(of("histograms", 2, doubles(&[0, 3], &[]))),
         ),
         Rule::HistogramNotFinite => (one(histogram(&[0.0, f64::NAN, 1.0])), one(histogram(&[0.0, 0.0, 1.0]))),
+        Rule::HistogramLeadingEmpty => {
+            // PyTorch's: the smallest value is in the second bucket.
+            let old = |min| HistogramProto {
+                min,
+                max: 0.0,
+                bucket_limit: vec![-1.5, 0.0],
+                bucket: vec![0.0, 2.0],
+                ..Default::default()
+            };
+            (one(legacy_histogram(old(-1.0))), one(legacy_histogram(old(-1.5))))
+        }
         Rule::HistogramUnsorted => {
             (one(histogram(&[0.0, 2.0, 1.0, 1.0, 3.0, 1.0])), one(histogram(&[0.0, 2.0, 1.0, 2.0, 3.0, 1.0])))
         }
@@ -415,6 +438,19 @@ fn logs(rule: Rule) -> Option<(Log, Log)> {
             (one(File::new().what(0, What::GraphDef(vec![0xff]))), one(File::new().graph(&["a"])))
         }
         Rule::GraphEmpty => (one(File::new().graph(&[])), one(File::new().graph(&["a"]))),
+        Rule::GraphNodeRenamed => (
+            one(File::new().graph(&["a", "a-1", "a/b"])),
+            one(File::new().graph(&["a", "a-1/b", "ab/c", "/a", ""])),
+        ),
+        Rule::GraphSelfLoop => {
+            let graph = |inputs: &[&str]| {
+                let input = inputs.iter().map(|input| (*input).to_owned()).collect();
+                let node = NodeDef { name: "a".into(), op: "Merge".into(), input, ..Default::default() };
+                let graph = GraphDef { node: vec![node], ..Default::default() };
+                one(File::new().what(0, What::GraphDef(graph.encode_to_vec())))
+            };
+            (graph(&["b", "^a"]), graph(&["b", "^aa", "a:x", "b:0"]))
+        }
         Rule::GraphTwice => (
             one(File::new().graph(&["a"]).graph(&["b"])),
             vec![("a/tfevents", File::new().graph(&["a"])), ("b/tfevents", File::new().graph(&["b"]))],
@@ -664,6 +700,55 @@ fn run_metadata_takes_bytes_too() {
     write(folder.path(), &one(File::new().what(0, What::TaggedRunMetadata(metadata))));
     let bytes = convscope::logdir::lint::series_bytes(folder.path(), &mut |_| Ok(())).unwrap();
     assert!(bytes[&(".".to_owned(), "step1".to_owned())] > 500);
+}
+
+#[test]
+fn files_of_the_projector_are_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    write(folder.path(), &vec![("run/events.out.tfevents.1", File::new().scalar("a", 1))]);
+    let sprite =
+        |width: u32| [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", &width.to_be_bytes()[..], &[0, 0, 0, 9]].concat();
+    for (key, bytes, rule) in [
+        ("tensor_path", vec![0; 4000], Some(Rule::ProjectorZeros)),
+        ("tensor_path", [vec![0; 4000], vec![1]].concat(), None),
+        ("metadata_path", vec![0; 4000], None),
+        ("image_path", sprite(8193), Some(Rule::ProjectorSprite)),
+        ("image_path", sprite(8192), None),
+        ("image_path", b"no picture".to_vec(), None),
+    ] {
+        fs::write(run.join("file"), bytes).unwrap();
+        let text = format!("embeddings {{\n  sprite {{\n    {key}: \"file\"\n  }}\n}}\n");
+        fs::write(run.join("projector_config.pbtxt"), text).unwrap();
+        let expected: BTreeSet<String> = rule.map(|rule| rule.name().to_owned()).into_iter().collect();
+        assert_eq!(rules(&verify(folder.path(), &[]).0), expected, "{key}");
+    }
+    // The page finds it in a run, in the page's own folder of a run, and in the log folder itself.
+    for (path, found_there) in [
+        ("run", true),
+        ("run/plugins/org_tensorflow_tensorboard_projector", true),
+        (".", true),
+        ("other", false),
+        ("run/plugins", false),
+    ] {
+        let config = folder.path().join(path).join("projector_config.pbtxt");
+        fs::create_dir_all(config.parent().unwrap()).unwrap();
+        fs::write(&config, "").unwrap();
+        let found = rules(&verify(folder.path(), &[]).0);
+        assert_eq!(!found.contains(Rule::ProjectorWithoutRun.name()), found_there, "{path}");
+        fs::remove_file(config).unwrap();
+    }
+}
+
+#[test]
+fn the_option_that_keeps_all_values_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let scalars = |count| (0..count).fold(File::new(), |file, step| file.scalar("a", step));
+    write(folder.path(), &vec![("a/x.tfevents", scalars(1001)), ("b/x.tfevents", scalars(1003))]);
+    let (found, code) = verify(folder.path(), &[]);
+    assert_eq!((found["notes"].as_u64(), found["findings"].as_array().unwrap().len(), code), (Some(1), 1, 0));
+    let message = found["findings"][0]["message"].as_str().unwrap();
+    assert!(message.ends_with("--samples_per_plugin scalars=1003"), "{message}");
 }
 
 #[test]

@@ -10,12 +10,16 @@
 //! | `run` | one run: its files and sessions |
 //! | `sessions` | starts of sessions, and what is obsolete after them |
 //! | `series` | one tag: kind, metadata, order of its steps |
+//! | `graph` | graphs of operations |
+//! | `kept` | how many values of a tag TensorBoard keeps |
 //! | `projector` | configurations of the page Projector |
 //! | `size` | [`series_bytes`]: how much each time series takes |
 //! | `values` | what the values hold, one file per dashboard |
 
 mod decode;
 mod finding;
+mod graph;
+mod kept;
 mod projector;
 mod rule;
 mod run;

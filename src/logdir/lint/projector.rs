@@ -2,19 +2,28 @@
 
 use std::{
     fs::File,
-    io::{self, Read},
+    io::{self, BufRead as _, BufReader, Read as _},
     path::Path,
 };
 
 use super::{
     Rule,
     finding::{Findings, Place},
+    values::png_size,
 };
 
 /// The name that TensorBoard looks for.
 pub(super) const CONFIG: &str = "projector_config.pbtxt";
 /// Largest configuration that is read: ten thousands of embeddings.
 const MAX_CONFIG: u64 = 16 << 20;
+/// Folder of the page in that of a run.
+const PLUGIN_FOLDER: &str = "plugins/org_tensorflow_tensorboard_projector";
+/// Largest width and height of a picture of sprites.
+const MAX_SPRITE: u64 = 8192;
+/// Bytes of a PNG file up to its width and height.
+const PNG_HEADER: u64 = 24;
+/// Most zeros of the files of a configuration that are looked at.
+const MAX_ZEROS: u64 = 64 << 20;
 
 /// Looks whether a configuration can be read, and whether the files that it names are there, below its own folder.
 pub(super) fn check(findings: &mut Findings, config: &Path) {
@@ -25,10 +34,59 @@ pub(super) fn check(findings: &mut Findings, config: &Path) {
         Err(error) => return findings.add(Rule::Unreadable, place, || error.to_string()),
     };
     let folder = config.parent().unwrap_or(Path::new("."));
-    for named in text.lines().filter_map(asset) {
-        let Some(why) = refused(folder, &named) else { continue };
+    let mut zeros = MAX_ZEROS;
+    for (key, named) in text.lines().filter_map(asset) {
         // Each file is a finding of its own.
-        findings.add(Rule::ProjectorAsset, Place { tag: Some(&named), ..place }, || why);
+        let place = Place { tag: Some(&named), ..place };
+        if let Some(why) = refused(folder, &named) {
+            findings.add(Rule::ProjectorAsset, place, || why);
+            continue;
+        }
+        match key {
+            "tensor_path" if is_zero(&folder.join(&named), &mut zeros) => {
+                findings.add(Rule::ProjectorZeros, place, || "all its bytes are zero".to_owned());
+            }
+            "image_path" => sprite(findings, place, &folder.join(&named)),
+            _ => {}
+        }
+    }
+}
+
+/// Whether TensorBoard finds a configuration: in the folder of a run, or in the folder that the page has in it.
+pub(super) fn is_found(config: &Path, is_run: impl Fn(&Path) -> bool) -> bool {
+    let folder = config.parent().unwrap_or(Path::new(""));
+    let is_plugin = folder.ends_with(PLUGIN_FOLDER);
+    let run = if is_plugin { folder.ancestors().nth(2).unwrap_or(folder) } else { folder };
+    is_run(run)
+}
+
+/// Whether a file has nothing but zeros, as far as there are bytes left to look at.
+fn is_zero(file: &Path, left: &mut u64) -> bool {
+    let Ok(file) = File::open(file) else { return false };
+    let mut file = BufReader::new(file).take(*left);
+    let mut read = 0;
+    loop {
+        let bytes = match file.fill_buf() {
+            Ok(bytes) if bytes.iter().all(|&byte| byte == 0) => bytes.len(),
+            _ => return false,
+        };
+        if bytes == 0 {
+            return read > 0;
+        }
+        file.consume(bytes);
+        read += bytes;
+        *left = left.saturating_sub(bytes as u64);
+    }
+}
+
+fn sprite(findings: &mut Findings, place: Place<'_>, file: &Path) {
+    let mut header = Vec::new();
+    let read = File::open(file).and_then(|file| file.take(PNG_HEADER).read_to_end(&mut header));
+    let size = png_size(&header).filter(|_| read.is_ok());
+    if let Some((width, height)) = size.filter(|&(width, height)| width.max(height) > MAX_SPRITE) {
+        findings.add(Rule::ProjectorSprite, place, || {
+            format!("{width} x {height}, {MAX_SPRITE} x {MAX_SPRITE} at most expected")
+        });
     }
 }
 
@@ -42,11 +100,11 @@ fn read(config: &Path) -> io::Result<Result<String, String>> {
     Ok(String::from_utf8(bytes).map_err(|error| error.to_string()))
 }
 
-/// The file that a line such as `tensor_path: "a.tsv"` names.
-fn asset(line: &str) -> Option<String> {
+/// Field and file of a line such as `tensor_path: "a.tsv"`.
+fn asset(line: &str) -> Option<(&str, String)> {
     let (key, value) = line.trim().split_once(':')?;
     let value = value.trim().strip_prefix('"')?.strip_suffix('"')?;
-    key.ends_with("_path").then(|| value.replace("\\\"", "\"").replace("\\\\", "\\"))
+    key.ends_with("_path").then(|| (key, value.replace("\\\"", "\"").replace("\\\\", "\\")))
 }
 
 fn refused(folder: &Path, named: &str) -> Option<String> {

@@ -128,6 +128,9 @@ rules! {
     /// Several values of one tag at one step: the data server shows the last one only.
     StepTwice "step-twice" Warning
         "give each value its own step, or its own tag";
+    /// More values of a tag than the loaders keep by default: some are not shown.
+    MoreThanKept "more-than-kept" Note
+        "start TensorBoard with the option that is named; or log at fewer steps";
 
     /// A value without a tag.
     EmptyTag "empty-tag" Error
@@ -172,6 +175,10 @@ rules! {
     /// Edges of a histogram that are not finite: they break the plot.
     HistogramNotFinite "histogram-not-finite" Error
         "leave NaN and infinities out of histograms, and log their number";
+    /// A histogram in the old form whose first bucket ends before the smallest value: the data server shows its edges the
+    /// wrong way round. PyTorch writes all histograms so.
+    HistogramLeadingEmpty "histogram-leading-empty" Note
+        "write histograms as tensors, or leave empty buckets at the ends out";
     /// Edges of a histogram that do not increase.
     HistogramUnsorted "histogram-unsorted" Error
         "sort the buckets; they must not overlap";
@@ -229,12 +236,27 @@ rules! {
     /// A graph without nodes: TensorBoard says that it is empty.
     GraphEmpty "graph-empty" Error
         "leave empty graphs out";
+    /// A node by the name of a group, such as `a` beside `a/b`: TensorBoard calls it `a/(a)`.
+    GraphNodeRenamed "graph-node-renamed" Note
+        "give nodes and groups different names";
+    /// A node that is its own input: TensorBoard draws no line there.
+    GraphSelfLoop "graph-self-loop" Note
+        "nothing, if it is meant so";
     /// Several graphs in one run: only the last is shown.
     GraphTwice "graph-twice" Warning
         "give each graph a run of its own";
     /// A projector configuration that is no text, or too long: the page fails for all runs.
     ProjectorConfig "projector-config" Error
         "write the configuration again";
+    /// A projector configuration in a folder without an event file: the page does not find it.
+    ProjectorWithoutRun "projector-without-run" Warning
+        "write an event file beside it, an empty run will do; or put it into the log folder itself";
+    /// Binary points that are all zero: TensorBoard takes them for text, and the page fails for all runs.
+    ProjectorZeros "projector-zeros" Error
+        "write the points as tab-separated values";
+    /// A picture of sprites that is wider or higher than browsers take.
+    ProjectorSprite "projector-sprite" Warning
+        "keep the picture within 8192 x 8192: fewer or smaller sprites";
     /// A projector configuration that names a file that is not there, or not below its own folder.
     ProjectorAsset "projector-asset" Error
         "put the files below the folder of projector_config.pbtxt, and name them by relative paths";

@@ -6,17 +6,16 @@ use std::{
     rc::Rc,
 };
 
-use prost::DecodeError;
-
 use super::{
     Rule, Severity,
-    decode::messages,
     finding::{Findings, Place},
+    graph,
+    kept::Kept,
     series::Series,
     sessions::Sessions,
 };
 use crate::{
-    logdir::{Limits, wire::Fields},
+    logdir::Limits,
     proto::{self, event::What, session_log::SessionStatus},
 };
 
@@ -26,8 +25,6 @@ const FILE_VERSION: &str = "brain.Event:2";
 const MAX_WRITER: usize = 128;
 /// 1971, in seconds: no log is older.
 const FIRST_TIME: f64 = 365.0 * 86_400.0;
-/// Number of the field of a graph that holds its nodes.
-const NODE: u32 = 1;
 /// Tag of the HParams page that holds an `Experiment`.
 const EXPERIMENT: &str = "_hparams_/experiment";
 
@@ -216,16 +213,7 @@ impl<'a> RunCheck<'a> {
         if self.graphs > 1 {
             self.findings.add(Rule::GraphTwice, place, || "another graph of the run came before".to_owned());
         }
-        // A graph can take far more memory than bytes, so it is looked through and not unpacked.
-        let nodes = messages(bytes, NODE).try_fold(0u64, |nodes, node| {
-            Fields::of(node?).try_for_each(|field| field.map(drop))?;
-            Ok::<u64, DecodeError>(nodes + 1)
-        });
-        match nodes {
-            Ok(0) => self.findings.add(Rule::GraphEmpty, place, || "a graph without nodes".to_owned()),
-            Ok(_) => {}
-            Err(error) => self.findings.add(Rule::GraphContent, place, || error.to_string()),
-        }
+        graph::check(self.findings, place, bytes);
     }
 
     pub fn end_file(&mut self) {
@@ -257,7 +245,7 @@ impl<'a> RunCheck<'a> {
     }
 
     /// What can be told at the end only; where an `Experiment` is, if there is one.
-    pub fn finish(self, max_bytes: u64) -> Option<(PathBuf, u64)> {
+    pub fn finish(self, max_bytes: u64, kept: &mut Kept) -> Option<(PathBuf, u64)> {
         // A single file has no restart that could be missed.
         let severity = if self.files > 1 { Rule::MissingStart.severity() } else { Severity::Note };
         for (path, offset) in &self.without_start {
@@ -268,6 +256,7 @@ impl<'a> RunCheck<'a> {
         let vertices: BTreeSet<&str> = self.series.values().filter_map(Series::vertices).collect();
         for (tag, series) in &self.series {
             series.finish(self.findings, tag, &self.sessions, &vertices, max_bytes);
+            series.count(kept, tag);
         }
         self.experiment
     }

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, path::Path, rc::Rc};
 use super::{
     Rule, Severity,
     finding::{Findings, Place},
+    kept::Kept,
     sessions::Sessions,
     values::{self, ValueCheck},
 };
@@ -91,6 +92,11 @@ impl Series {
     /// The name of the mesh of which these are the vertices.
     pub fn vertices(&self) -> Option<&str> {
         self.check.vertices()
+    }
+
+    /// Counts the values of the tag.
+    pub fn count(&self, kept: &mut Kept, tag: &str) {
+        kept.count(&self.plugin, self.values, &self.file, self.offset, tag);
     }
 
     /// What can be told at the end only. `vertices` are the names of the run's meshes, `max_bytes` is how much a message

@@ -1,11 +1,15 @@
 //! All files of all runs.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use super::{
     Report, Rule,
     decode::decode_event,
     finding::{Findings, Place},
+    kept::Kept,
     projector,
     run::RunCheck,
     tree::{EventFile, Tree, walk},
@@ -63,9 +67,6 @@ pub fn verify_with(
     let path = path.as_ref();
     let mut findings = Findings::default();
     let Tree { files, projectors } = walk(path, &mut findings)?;
-    for config in &projectors {
-        projector::check(&mut findings, config);
-    }
     if files.is_empty() && findings.is_empty() {
         return Err(Error::invalid(
             path.display().to_string(),
@@ -77,6 +78,16 @@ pub fn verify_with(
         runs.entry(&file.run).or_default().push(file);
     }
 
+    let folders: BTreeSet<&Path> = files.iter().filter_map(|file| file.path.parent()).collect();
+    for config in &projectors {
+        projector::check(&mut findings, config);
+        if !projector::is_found(config, |folder| folder == path || folders.contains(folder)) {
+            findings
+                .add(Rule::ProjectorWithoutRun, Place::file(config), || "no event file beside it".to_owned());
+        }
+    }
+
+    let mut kept = Kept::default();
     let mut report = Report { runs: runs.len() as u64, ..Report::default() };
     let mut experiments = Vec::new();
     for (name, files) in runs {
@@ -88,7 +99,7 @@ pub fn verify_with(
             report.bytes += file.bytes;
             on_progress(report.bytes)?;
         }
-        if let Some(place) = run.finish(limits.max_record_bytes) {
+        if let Some(place) = run.finish(limits.max_record_bytes, &mut kept) {
             experiments.push((name, place));
         }
     }
@@ -99,6 +110,7 @@ pub fn verify_with(
             });
         }
     }
+    kept.finish(&mut findings);
     report.findings = findings.into_sorted();
     Ok(report)
 }

@@ -42,6 +42,12 @@ pub(super) fn legacy(findings: &mut Findings, place: Place<'_>, histogram: &Hist
         return findings
             .add(Rule::HistogramUnsorted, place, || format!("limit {} before {}", bad[0], bad[1]));
     }
+    // The data server takes the smallest value for the left edge of the first bucket.
+    if let Some(first) = limits.first().filter(|first| histogram.min > **first) {
+        findings.add(Rule::HistogramLeadingEmpty, place, || {
+            format!("the first bucket ends at {first}, before the smallest value {}", histogram.min)
+        });
+    }
     count(findings, place, counts.iter().copied());
 }
 

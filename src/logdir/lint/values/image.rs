@@ -65,7 +65,7 @@ fn declared(findings: &mut Findings, place: Place<'_>, file: &[u8], width: u64, 
 }
 
 /// Width and height in a PNG file's header, which comes first.
-fn png_size(file: &[u8]) -> Option<(u64, u64)> {
+pub(in super::super) fn png_size(file: &[u8]) -> Option<(u64, u64)> {
     let header = file.strip_prefix(b"\x89PNG\r\n\x1a\n")?.get(8..16)?;
     let number = |bytes: &[u8]| bytes.iter().fold(0, |number, &byte| number << 8 | u64::from(byte));
     Some((number(&header[..4]), number(&header[4..])))

@@ -12,6 +12,7 @@ mod text;
 use std::collections::BTreeSet;
 
 pub use self::image::picture_extension;
+pub(super) use self::image::png_size;
 use self::tensor::check_size;
 use super::{
     Rule,
