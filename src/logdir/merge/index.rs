@@ -177,23 +177,21 @@ impl Index {
             return Ok(number);
         };
         let Some(known) = self.tags.get_mut(number as usize) else { return Ok(number) };
-        if let Err(other) = known.join(what) {
-            let path = |tag: &Tag| {
-                self.files.get(tag.file as usize).map_or(String::new(), |path| path.display().to_string())
-            };
-            let known = &self.tags[number as usize];
-            return Err(Error::invalid(
-                format!("tag `{}`", key.1),
-                format!(
-                    "it holds {} in {}, and {} in {}: TensorBoard shows one kind for a tag. Leave one of the files out",
-                    known.describe(),
-                    path(known),
-                    other.describe(),
-                    path(&other)
-                ),
-            ));
+        if known.agrees(&what) {
+            known.join(what);
+            return Ok(number);
         }
-        Ok(number)
+        let in_file = |tag: &Tag| {
+            let path = self.files.get(tag.file as usize).map(|path| path.display().to_string());
+            format!("{} in {}", tag.describe(), path.unwrap_or_default())
+        };
+        let (first, other) = (in_file(&self.tags[number as usize]), in_file(&what));
+        Err(Error::invalid(
+            format!("tag `{}`", key.1),
+            format!(
+                "it holds {first}, and {other}: TensorBoard shows one kind for a tag. Leave one of the files out"
+            ),
+        ))
     }
 
     /// Takes the values of a source that began later.

@@ -31,14 +31,16 @@ impl Tag {
         Tag { file, ..Tag::default() }
     }
 
-    /// Adds what another value says; gives it back where that is of another kind.
-    pub fn join(&mut self, other: Tag) -> Result<(), Tag> {
-        let differ = |a: &str, b: &str| !a.is_empty() && !b.is_empty() && a != b;
+    /// Whether another value can be of the same kind.
+    pub fn agrees(&self, other: &Tag) -> bool {
+        let plugins = [&self.plugin, &other.plugin];
         let classes = [self.class, other.class];
-        let is_known = !classes.contains(&DataClass::Unknown);
-        if differ(&self.plugin, &other.plugin) || is_known && classes[0] != classes[1] {
-            return Err(other);
-        }
+        (plugins[0] == plugins[1] || plugins.iter().any(|plugin| plugin.is_empty()))
+            && (classes[0] == classes[1] || classes.contains(&DataClass::Unknown))
+    }
+
+    /// Adds what another value says.
+    pub fn join(&mut self, other: Tag) {
         if self.plugin.is_empty() {
             self.plugin = other.plugin;
         }
@@ -46,7 +48,6 @@ impl Tag {
             self.class = other.class;
         }
         self.metadata = self.metadata.take().or(other.metadata);
-        Ok(())
     }
 
     /// In words.
