@@ -30,7 +30,7 @@ fn run(name: &str) {
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let (_, target) = TARGETS.iter().find(|(target, _)| *target == name).unwrap();
     let inputs = corpus(name);
-    assert!(inputs.len() > 50, "{} inputs for {name}", inputs.len());
+    assert!(inputs.len() > 30, "{} inputs for {name}", inputs.len());
     inputs.iter().for_each(|input| check(name, *target, input));
     for seed in 0..CHANGED {
         let (input, other) = (&inputs[seed % inputs.len()], &inputs[seed * 7 % inputs.len()]);
@@ -53,6 +53,11 @@ fn events() {
 #[test]
 fn idx() {
     run("idx");
+}
+
+#[test]
+fn logdir() {
+    run("logdir");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod chopped;
 mod events;
 mod idx;
+mod logdir;
 pub mod mutate;
 mod records;
 mod spec;
@@ -12,14 +13,14 @@ mod stream;
 
 use peak_alloc::PeakAlloc;
 
-pub use self::{events::events, idx::idx, records::records, spec::spec};
+pub use self::{events::events, idx::idx, logdir::logdir, records::records, spec::spec};
 
 /// What is run for each input.
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its folder in `corpus/`.
-pub const TARGETS: [(&str, Target); 4] =
-    [("events", events), ("idx", idx), ("records", records), ("spec", spec)];
+pub const TARGETS: [(&str, Target); 5] =
+    [("events", events), ("idx", idx), ("logdir", logdir), ("records", records), ("spec", spec)];
 
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
