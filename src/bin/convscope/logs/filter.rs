@@ -73,10 +73,12 @@ pub fn open(path: &Path, restarts: Restarts) -> anyhow::Result<LogDir> {
 impl Filter {
     /// The runs and tags that are asked for, sorted.
     pub fn series<'a>(&'a self, logdir: &'a LogDir) -> impl Iterator<Item = (&'a Run, &'a TagInfo)> {
-        let tags = |run: &'a Run| {
-            run.tags().iter().filter(|tag| matches(&self.tags, &tag.tag)).map(move |tag| (run, tag))
-        };
-        self.runs(logdir).flat_map(tags)
+        self.runs(logdir).flat_map(|run| self.tags(run).map(move |tag| (run, tag)))
+    }
+
+    /// The tags of a run that are asked for, sorted.
+    pub fn tags<'a>(&'a self, run: &'a Run) -> impl Iterator<Item = &'a TagInfo> {
+        run.tags().iter().filter(|tag| matches(&self.tags, &tag.tag))
     }
 
     /// The runs that are asked for, sorted.

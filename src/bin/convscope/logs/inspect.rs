@@ -1,6 +1,6 @@
 //! `convscope logs inspect`.
 
-use std::{io, path::PathBuf, process::ExitCode};
+use std::{io, iter, path::PathBuf, process::ExitCode};
 
 use chrono::{DateTime, Local};
 use convscope::{
@@ -50,20 +50,17 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 fn show(page: &mut Page, args: &Args, logdir: &LogDir) -> io::Result<()> {
     let mut all = Totals::default();
     for run in args.filter.runs(logdir) {
-        page.line(&format!(
-            "{}  ({}, {}{})",
-            run.name(),
+        let facts = format!(
+            "  ({}, {}{})",
             count(run.files().len() as u64, "file"),
             bytes(run_bytes(run)),
             run.start_time().map_or_else(String::new, |time| format!(", since {}", local(time))),
-        ))?;
-        let mut table = Table::new(["tag", "kind", "values", "steps", "size"]);
-        for (_, tag) in args.filter.series(logdir).filter(|(of, _)| of.name() == run.name()) {
-            table.row([tag.tag.clone(), kind(tag), thousands(&tag.values), steps(tag), bytes(tag.bytes)]);
-            all.tags += 1;
-            all.values += tag.values as u64;
-        }
-        page.table(&table)?;
+        );
+        page.line(&format!("{}{facts}", page.fitting(run.name(), facts.chars().count())))?;
+        let tags: Vec<&TagInfo> = args.filter.tags(run).collect();
+        page.table(&table(page, &tags))?;
+        all.tags += tags.len() as u64;
+        all.values += tags.iter().map(|tag| tag.values as u64).sum::<u64>();
         page.line("")?;
         all.runs += 1;
         all.bytes += run_bytes(run);
@@ -75,6 +72,24 @@ fn show(page: &mut Page, args: &Args, logdir: &LogDir) -> io::Result<()> {
         count(all.values, "value"),
         bytes(all.bytes)
     ))
+}
+
+/// A row for each tag.
+fn table(page: &Page, tags: &[&TagInfo]) -> Table {
+    let row = |tag: &&TagInfo| [kind(tag), thousands(&tag.values), steps(tag), bytes(tag.bytes)];
+    let facts: Vec<[String; 4]> = iter::once(["kind", "values", "steps", "size"].map(str::to_owned))
+        .chain(tags.iter().map(row))
+        .collect();
+    let width = |column: usize| facts.iter().map(|facts| facts[column].chars().count() + 2).max();
+    let beside = 2 + (0..4).filter_map(width).sum::<usize>();
+    let mut names = vec!["tag".to_owned()];
+    names.extend(tags.iter().map(|tag| page.fitting(&tag.tag, beside)));
+    let mut rows = names.into_iter().zip(facts).map(|(name, facts)| iter::once(name).chain(facts));
+    let mut table = Table::new(rows.next().into_iter().flatten());
+    for row in rows {
+        table.row(row);
+    }
+    table
 }
 
 #[derive(Default)]
@@ -122,9 +137,8 @@ fn to_json(args: &Args, logdir: &LogDir) -> serde_json::Value {
         .map(|run| {
             let tags: Vec<serde_json::Value> = args
                 .filter
-                .series(logdir)
-                .filter(|(of, _)| of.name() == run.name())
-                .map(|(_, tag)| {
+                .tags(run)
+                .map(|tag| {
                     json!({
                         "tag": tag.tag,
                         "kind": tag.kind.to_string(),

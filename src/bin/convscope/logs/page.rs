@@ -10,12 +10,16 @@ use crate::{table::Table, terminal::harmless};
 /// Width that text is broken at.
 const WIDTH: usize = 80;
 
+/// What is left of a name at least, however narrow the terminal is.
+const MIN_NAME: usize = 9;
+
 /// The standard output of a command. A reader who has seen enough (`| head`) closes it: then everything else is left
 /// out, and that is no error.
 pub struct Page {
     output: BufWriter<Stdout>,
     closed: bool,
     colourful: bool,
+    width: Option<usize>,
 }
 
 /// Colours of the terminal's own palette.
@@ -29,8 +33,24 @@ pub enum Colour {
 impl Page {
     pub fn new() -> Page {
         let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()); // no-color.org
-        let colourful = io::stdout().is_terminal() && !no_color;
-        Page { output: BufWriter::new(io::stdout()), closed: false, colourful }
+        let is_terminal = io::stdout().is_terminal();
+        let columns = || console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
+        Page {
+            output: BufWriter::new(io::stdout()),
+            closed: false,
+            colourful: is_terminal && !no_color,
+            width: is_terminal.then(|| columns().unwrap_or(WIDTH)),
+        }
+    }
+
+    /// A name that takes no more of a line than what is `beside` it leaves on the terminal; else `…` stands for its
+    /// middle. Where the output is no terminal, nothing is taken away.
+    pub fn fitting(&self, name: &str, beside: usize) -> String {
+        let name = harmless(name);
+        match self.width {
+            Some(width) => shortened(&name, width.saturating_sub(beside).max(MIN_NAME)),
+            None => name.into_owned(),
+        }
     }
 
     /// Whether nobody reads any more.
@@ -114,6 +134,15 @@ impl Page {
     }
 }
 
+/// The first and last characters of a text, so many that it has `most` with the `…` between them.
+fn shortened(text: &str, most: usize) -> String {
+    let chars: Vec<char> = text.chars().collect();
+    let Some(over) = chars.len().checked_sub(most).filter(|over| *over > 0) else { return text.to_owned() };
+    let head = most / 2;
+    let (head, tail) = (&chars[..head], &chars[head + over + 1..]);
+    head.iter().chain(&['…']).chain(tail).collect()
+}
+
 /// A number as JSON: those that JSON has no form for are strings, as TensorBoard sends them.
 pub fn number(value: f64) -> serde_json::Value {
     if value.is_finite() {
@@ -124,5 +153,18 @@ pub fn number(value: f64) -> serde_json::Value {
         "Infinity".into()
     } else {
         "-Infinity".into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lose_their_middle() {
+        assert_eq!(shortened("weights/fc1", 11), "weights/fc1");
+        assert_eq!(shortened("weights/fc1", 10), "weigh…/fc1");
+        assert_eq!(shortened("äöü", 2), "ä…");
+        assert_eq!(shortened("abc", 1), "…");
     }
 }
