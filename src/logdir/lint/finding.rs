@@ -196,7 +196,7 @@ impl Findings {
 }
 
 /// A finding that stands for all those that are not told one by one.
-fn further(rule: Rule, place: Place<'_>, where_: &str) -> Finding {
+fn further(rule: Rule, place: Place<'_>, which: &str) -> Finding {
     Finding {
         rule,
         severity: Severity::Note,
@@ -205,7 +205,7 @@ fn further(rule: Rule, place: Place<'_>, where_: &str) -> Finding {
         tag: None,
         step: place.step,
         count: 0,
-        message: format!("more {where_}, which are not told one by one; this is the first"),
+        message: format!("more {which}, which are not told one by one; this is the first"),
     }
 }
 
