@@ -9,9 +9,9 @@ mod scalar;
 mod tensor;
 mod text;
 
-pub use self::image::picture_extension;
 use std::collections::BTreeSet;
 
+pub use self::image::picture_extension;
 pub(super) use self::image::png_size;
 use self::tensor::check_size;
 use super::{
