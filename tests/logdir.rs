@@ -228,7 +228,7 @@ fn reading_can_be_watched_given_up_and_gone_on_with() {
         Ok(())
     })
     .unwrap();
-    let all = logs.runs().iter().flat_map(|run| run.files()).map(LogFile::len).sum();
+    let all = logs.runs().iter().flat_map(Run::files).map(LogFile::len).sum();
     assert!(told.len() > 10 && told.iter().all(|&(read, of)| read <= of && of == all), "{told:?}");
     assert!(told.is_sorted() && told.last() == Some(&(all, all)), "{told:?}");
     let notes = logs.run("a").unwrap().tag("notes").unwrap().bytes;
