@@ -698,8 +698,8 @@ fn run_metadata_takes_bytes_too() {
     let folder = tempfile::tempdir().unwrap();
     let metadata = TaggedRunMetadata { tag: "step1".into(), run_metadata: vec![0; 500] };
     write(folder.path(), &one(File::new().what(0, What::TaggedRunMetadata(metadata))));
-    let bytes = convscope::logdir::lint::series_bytes(folder.path(), &mut |_| Ok(())).unwrap();
-    assert!(bytes[&(".".to_owned(), "step1".to_owned())] > 500);
+    let logs = convscope::LogDir::open(folder.path()).unwrap();
+    assert!(logs.run(".").unwrap().tag("step1").unwrap().bytes > 500);
 }
 
 #[test]

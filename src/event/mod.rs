@@ -20,7 +20,7 @@ pub(crate) use self::{
     projector::ForgottenEmbeddings,
     rewrite::{Filter, Rewrite},
     unfinished::remove_unfinished,
-    writer::Appended,
+    writer::{Appended, FILE_VERSION, header},
 };
 pub use self::{
     file_name::check_run_name,

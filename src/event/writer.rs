@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// First event of every file.
-const FILE_VERSION: &str = "brain.Event:2";
+pub(crate) const FILE_VERSION: &str = "brain.Event:2";
 /// Who wrote it.
 const WRITER: &str = concat!("convscope ", env!("CARGO_PKG_VERSION"));
 /// Bytes that are written at a time, or one record if that is longer.
@@ -223,14 +223,9 @@ impl EventFileWriter {
     }
 
     fn write_header(&mut self, start: Step) -> Result<()> {
-        let version = proto::Event {
-            wall_time: WallTime::now().secs(),
-            what: Some(What::FileVersion(FILE_VERSION.to_owned())),
-            source_metadata: Some(proto::SourceMetadata { writer: WRITER.to_owned() }),
-            ..Default::default()
-        };
-        push_event(&mut self.encoder, &version);
-        push_event(&mut self.encoder, &session_start(start));
+        for event in header(WallTime::now().secs(), start) {
+            push_event(&mut self.encoder, &event);
+        }
         self.write_out()
     }
 
@@ -348,14 +343,24 @@ pub(super) fn write_all(output: &mut dyn Output, bytes: &[u8]) -> (usize, io::Re
     (written, Ok(()))
 }
 
-fn session_start(step: Step) -> proto::Event {
+/// The first events of every file: its version with the writer, and the start of the session at a step.
+pub(crate) fn header(wall_time: f64, start: Step) -> [proto::Event; 2] {
     let status = proto::session_log::SessionStatus::Start.into();
-    proto::Event {
-        wall_time: WallTime::now().secs(),
-        step: step.get(),
-        what: Some(What::SessionLog(proto::SessionLog { status, ..Default::default() })),
-        ..Default::default()
-    }
+    let session = proto::SessionLog { status, ..Default::default() };
+    [
+        proto::Event {
+            wall_time,
+            what: Some(What::FileVersion(FILE_VERSION.to_owned())),
+            source_metadata: Some(proto::SourceMetadata { writer: WRITER.to_owned() }),
+            ..Default::default()
+        },
+        proto::Event {
+            wall_time,
+            step: start.get(),
+            what: Some(What::SessionLog(session)),
+            ..Default::default()
+        },
+    ]
 }
 
 fn push_event(encoder: &mut RecordEncoder, event: &proto::Event) {

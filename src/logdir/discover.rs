@@ -1,25 +1,20 @@
 //! Event files below a folder.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
-use walkdir::{DirEntry, WalkDir};
+use walkdir::WalkDir;
 
 use super::{
-    identity,
     limits::Limits,
     problem::{Problem, ProblemKind},
+    visits::{MAX_DEPTH, MAX_VISITS, Visits},
     watch::Watch,
 };
 use crate::event::is_event_file;
 
-/// Deepest folder that is looked into.
-const MAX_DEPTH: usize = 64;
-/// How often a folder is looked into, under different names: two links in each of many folders would lead to more names
-/// than can ever be visited.
-const MAX_VISITS: u32 = 16;
 /// Most files and folders that are looked at.
 const MAX_ENTRIES: usize = 20_000_000;
 /// Entries after which the progress is told again.
@@ -90,22 +85,6 @@ pub(super) fn discover(root: &Path, limits: &Limits, watch: &mut Watch<'_>) -> F
         found.folders.entry(folder).or_default().push(path);
     }
     found
-}
-
-/// How often each folder was looked into, by the numbers of its device and of itself.
-#[derive(Default)]
-struct Visits(HashMap<(u64, u64), u32>);
-
-impl Visits {
-    /// Counts a visit. Whether it is one too many.
-    fn are_over(&mut self, folder: &DirEntry) -> bool {
-        let Some(number) = folder.metadata().ok().and_then(|metadata| identity::number(&metadata)) else {
-            return false;
-        };
-        let visits = self.0.entry(number).or_default();
-        *visits += 1;
-        *visits > MAX_VISITS
-    }
 }
 
 impl Found {

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     proto::{DataClass, SummaryMetadata},
-    record::{self, RecordErrorKind, RecordReader},
+    record::{self, FRAMING, RecordErrorKind, RecordReader},
     summary::{GRAPH_TAG, WallTime},
 };
 
@@ -30,10 +30,8 @@ use crate::{
 const MAX_PROBLEMS: usize = 100;
 /// Most session starts of a file that are heeded: an honest file has one.
 const MAX_STARTS: usize = 1000;
-/// Bytes of a record that are not its data: length and checksums.
-const FRAMING: u64 = 16;
 /// Longest name of a writer, as TensorBoard takes it.
-const MAX_WRITER: usize = 128;
+pub(super) const MAX_WRITER: usize = 128;
 
 /// The next file's serial number.
 static SERIAL: AtomicU64 = AtomicU64::new(0);

@@ -28,6 +28,7 @@ mod skim;
 mod stored;
 mod tag_info;
 mod value;
+mod visits;
 mod watch;
 mod wire;
 

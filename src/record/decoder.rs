@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{FOOTER, HEADER, Limits, MaskedCrc, RecordError, RecordErrorKind};
+use super::{FOOTER, FRAMING, HEADER, Limits, MaskedCrc, RecordError, RecordErrorKind};
 
 /// Finds the records in a stream of bytes, without doing any input itself: [`push`](RecordDecoder::push) bytes in
 /// pieces of any size, take records out. The pieces' sizes never change the result.
@@ -123,7 +123,7 @@ impl RecordDecoder {
     /// Gives up a record that is too long, wherever it ends.
     fn skip_over(&mut self, length: u64) -> RecordError {
         self.skipped_from = self.offset;
-        let total = length.saturating_add((HEADER + FOOTER) as u64);
+        let total = length.saturating_add(FRAMING);
         let here = total.min((self.buffer.len() - self.start) as u64);
         self.consume(here as usize);
         self.skip = total - here;

@@ -21,6 +21,8 @@ pub use self::{
 };
 
 /// Bytes before the data of a record: its length and the checksum of that.
-const HEADER: usize = 12;
+pub(crate) const HEADER: usize = 12;
 /// Bytes after the data: its checksum.
-const FOOTER: usize = 4;
+pub(crate) const FOOTER: usize = 4;
+/// Both together.
+pub(crate) const FRAMING: u64 = (HEADER + FOOTER) as u64;

@@ -13,7 +13,6 @@
 //! | `graph` | graphs of operations |
 //! | `kept` | how many values of a tag TensorBoard keeps |
 //! | `projector` | configurations of the page Projector |
-//! | `size` | [`series_bytes`]: how much each time series takes |
 //! | `values` | what the values hold, one file per dashboard |
 
 mod decode;
@@ -25,7 +24,6 @@ mod rule;
 mod run;
 mod series;
 mod sessions;
-mod size;
 mod tree;
 mod values;
 mod verify;
@@ -34,7 +32,6 @@ pub(crate) use self::decode::decode_event;
 pub use self::{
     finding::{Finding, Report},
     rule::{Rule, Severity},
-    size::series_bytes,
     tree::{EventFile, event_files},
     values::picture_extension,
     verify::{MAX_RECORD_BYTES, verify, verify_with},

@@ -15,14 +15,11 @@ use super::{
     sessions::Sessions,
 };
 use crate::{
-    logdir::Limits,
+    event::FILE_VERSION,
+    logdir::{Limits, file::MAX_WRITER},
     proto::{self, event::What, session_log::SessionStatus},
 };
 
-/// The file version that both loaders know.
-const FILE_VERSION: &str = "brain.Event:2";
-/// Longest name of a writer that TensorBoard keeps.
-const MAX_WRITER: usize = 128;
 /// 1971, in seconds: no log is older.
 const FIRST_TIME: f64 = 365.0 * 86_400.0;
 /// Tag of the HParams page that holds an `Experiment`.

@@ -1,7 +1,6 @@
 //! Event files below a folder.
 
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -16,17 +15,14 @@ use super::{
 use crate::{
     error::{Error, Result},
     event::is_event_file,
-    logdir::Limits,
+    logdir::{
+        Limits,
+        visits::{MAX_DEPTH, MAX_VISITS, Visits},
+    },
 };
 
-/// Deepest folder that is looked into.
-const MAX_DEPTH: usize = 64;
 /// Most files and folders that are looked at.
 const MAX_ENTRIES: usize = 10_000_000;
-/// Under how many names a folder is looked into: two links to the next folder in each of many folders lead to the last one
-/// in more ways than can be gone.
-const MAX_NAMES: u32 = 16;
-
 /// An event file of a log folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -73,7 +69,7 @@ pub(super) fn walk(path: &Path, findings: &mut Findings) -> Result<Tree> {
     }
     let max_files = Limits::default().max_files;
     let mut tree = Tree::default();
-    let mut names = FolderNames::default();
+    let mut visits = Visits::default();
     let mut entries =
         WalkDir::new(path).follow_links(true).max_depth(MAX_DEPTH).sort_by_file_name().into_iter();
     let mut looked_at = 0;
@@ -95,7 +91,7 @@ pub(super) fn walk(path: &Path, findings: &mut Findings) -> Result<Tree> {
             }
         };
         if entry.file_type().is_dir() {
-            if let Some(why) = names.refuse(&entry) {
+            if let Some(why) = refuse(&mut visits, &entry) {
                 findings.add(Rule::NotLookedAt, Place::file(path), || {
                     format!("{} is not looked into: {why}", entry.path().display())
                 });
@@ -136,31 +132,12 @@ impl Tree {
     }
 }
 
-/// Under how many names each folder was looked into, by device and number.
-#[derive(Debug, Default)]
-struct FolderNames(BTreeMap<(u64, u64), u32>);
-
-impl FolderNames {
-    /// Why a folder is not to be looked into, if it is not.
-    fn refuse(&mut self, folder: &DirEntry) -> Option<String> {
-        if folder.depth() == MAX_DEPTH {
-            return Some(format!("it is {MAX_DEPTH} levels down"));
-        }
-        let names = self.0.entry(identity(folder)?).or_default();
-        *names += 1;
-        (*names > MAX_NAMES).then(|| format!("links lead to it under more than {MAX_NAMES} names"))
+/// Why a folder is not to be looked into, if it is not.
+fn refuse(visits: &mut Visits, folder: &DirEntry) -> Option<String> {
+    if folder.depth() == MAX_DEPTH {
+        return Some(format!("it is {MAX_DEPTH} levels down"));
     }
-}
-
-#[cfg(unix)]
-fn identity(folder: &DirEntry) -> Option<(u64, u64)> {
-    use std::os::unix::fs::MetadataExt as _;
-    folder.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()))
-}
-
-#[cfg(not(unix))]
-fn identity(_: &DirEntry) -> Option<(u64, u64)> {
-    None
+    visits.are_over(folder).then(|| format!("links lead to it under more than {MAX_VISITS} names"))
 }
 
 /// The folder of a file, relative to the log folder.

@@ -13,10 +13,11 @@ use prost::Message as _;
 use super::index::{Index, ValueAt};
 use crate::{
     error::{Error, Result},
-    event::sanitized_host,
+    event::{header, sanitized_host},
     logdir::repair::NewFile,
-    proto::{self, SummaryMetadata, event::What, session_log::SessionStatus},
+    proto::{self, SummaryMetadata, event::What},
     record::{MaskedCrc, RecordEncoder},
+    summary::Step,
 };
 
 /// Bytes before and after the data of a record.
@@ -33,7 +34,7 @@ pub(super) fn write(index: &Index, folder: &Path) -> Result<PathBuf> {
         folder.join(format!("events.out.tfevents.{secs:010}.{}.{}.0", sanitized_host(), process::id()));
     let mut output = NewFile::create(&path)?;
     let mut encoder = RecordEncoder::new();
-    for event in head(begin) {
+    for event in header(begin, Step::default()) {
         encoder.push(&event.encode_to_vec());
     }
     let mut sources = Sources { paths: &index.files, open: BTreeMap::new() };
@@ -50,21 +51,6 @@ pub(super) fn write(index: &Index, folder: &Path) -> Result<PathBuf> {
     }
     output.finish()?;
     Ok(path)
-}
-
-/// File version and start of the session.
-fn head(wall_time: f64) -> [proto::Event; 2] {
-    let writer = concat!("convscope ", env!("CARGO_PKG_VERSION")).to_owned();
-    let start = proto::SessionLog { status: SessionStatus::Start.into(), ..Default::default() };
-    [
-        proto::Event {
-            wall_time,
-            what: Some(What::FileVersion("brain.Event:2".to_owned())),
-            source_metadata: Some(proto::SourceMetadata { writer }),
-            ..Default::default()
-        },
-        proto::Event { wall_time, what: Some(What::SessionLog(start)), ..Default::default() },
-    ]
 }
 
 /// The event with these of its values; `described` has the metadata of tags that are in the file. `None` where it can stay as it is.

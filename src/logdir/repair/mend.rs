@@ -8,6 +8,7 @@ use prost::{
 };
 
 use crate::{
+    event::FILE_VERSION,
     logdir::lint::decode_event,
     proto::{self, SummaryMetadata, event::What},
 };
@@ -120,7 +121,7 @@ impl Mender {
     /// A file version, for a file that does not begin with one.
     pub fn file_version(&self, first: &proto::Event) -> Vec<u8> {
         let wall_time = if first.wall_time.is_finite() { first.wall_time } else { self.last_time };
-        let what = Some(What::FileVersion("brain.Event:2".to_owned()));
+        let what = Some(What::FileVersion(FILE_VERSION.to_owned()));
         proto::Event { wall_time, what, ..Default::default() }.encode_to_vec()
     }
 }

@@ -9,13 +9,12 @@ use std::{
 use super::window::{CHUNK, Window};
 use crate::{
     error::{Error, Result},
-    record::{Limits, MaskedCrc, RecordErrorKind},
+    record::{self, FRAMING, Limits, MaskedCrc, RecordErrorKind},
 };
 
-/// Bytes of a record before and after its data, and both.
-const HEADER: u64 = 12;
-const FOOTER: u64 = 4;
-const FRAMING: u64 = HEADER + FOOTER;
+/// Bytes of a record before and after its data, as distances in the file.
+const HEADER: u64 = record::HEADER as u64;
+const FOOTER: u64 = record::FOOTER as u64;
 /// Longest damaged place that is looked into.
 const MAX_LOOK: u64 = 64 << 20;
 /// Damaged places that are not longer are kept, so as not to read them twice.

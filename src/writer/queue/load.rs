@@ -1,11 +1,13 @@
 //! What is not yet written, by run, and whether there is room for more.
 
-use super::super::{
-    failure::Failure,
-    lane::{Amount, Lane},
-    runs::RunId,
+use crate::{
+    error::Error,
+    writer::{
+        failure::Failure,
+        lane::{Amount, Lane},
+        runs::RunId,
+    },
 };
-use crate::error::Error;
 
 /// Runs that cannot be written take one part in so many of the queue at most, so that the others go on.
 const STUCK_SHARE: usize = 2;

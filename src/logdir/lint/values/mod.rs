@@ -21,12 +21,11 @@ use super::{
 use crate::{
     logdir::SeriesKind,
     proto::{self, DataClass, SummaryMetadata, TensorProto, summary::value::Value},
+    summary::LAYOUT_TAG,
 };
 
 /// Longest message of a page that makes sense; it can take more memory than bytes.
 const MAX_MESSAGE: usize = 16 << 20;
-/// Tag at which the page Custom Scalars looks for its layout.
-const LAYOUT_TAG: &str = "custom_scalars__config__";
 
 /// The data class that a plugin of TensorBoard reads; `None` for plugins of others.
 pub(super) fn data_class(plugin: &str) -> Option<DataClass> {
