@@ -83,6 +83,7 @@ mod params;
 mod resolve;
 mod shape;
 mod shapes;
+mod smallest_input;
 mod spec;
 mod toml;
 mod window;

@@ -9,6 +9,7 @@ use super::{
     params::{self, ParamSpec},
     shape::Shape,
     shapes::{self, Fault},
+    smallest_input::smallest_input,
     spec::{LayerSpec, ModelSpec},
     window::Window,
 };
@@ -81,12 +82,15 @@ impl ResolvedModel {
 pub(super) struct Defect {
     pub(super) index: Option<usize>,
     pub(super) field: Option<&'static str>,
+    /// Whether a larger image may help.
+    needs_larger_input: bool,
     pub(super) error: Box<ModelError>,
 }
 
 impl Defect {
     fn new(index: Option<usize>, field: Option<&'static str>, error: ModelError) -> Defect {
-        Defect { index, field, error: Box::new(field.into_iter().fold(error, ModelError::field)) }
+        let error = Box::new(field.into_iter().fold(error, ModelError::field));
+        Defect { index, field, needs_larger_input: false, error }
     }
 
     fn model(field: Option<&'static str>, why: impl Into<String>) -> Defect {
@@ -98,8 +102,24 @@ impl Defect {
     }
 }
 
-/// Resolves `model`, or says what is wrong with it.
+/// Resolves `model`, or says what is wrong with it; where the image is too small also which size is large enough.
 pub(super) fn resolve(model: &ModelSpec) -> Result<ResolvedModel, Defect> {
+    resolve_as_stated(model).map_err(|mut defect| {
+        if defect.needs_larger_input {
+            defect.error.why.push_str(&match smallest_input(model) {
+                Some(input) => format!(
+                    ". Shrink the maps less above, add padding, or enlarge the image: the smallest input that works is {}",
+                    Shape::map(input[0], input[1], input[2])
+                ),
+                None => ". Shrink the maps less above, or add padding".to_owned(),
+            });
+        }
+        defect
+    })
+}
+
+/// [`resolve`] without a look at other sizes of the image.
+pub(super) fn resolve_as_stated(model: &ModelSpec) -> Result<ResolvedModel, Defect> {
     let image = shapes::check_image(model.input).map_err(|why| Defect::model(Some("input"), why))?;
     if model.layers.is_empty() {
         return Err(Defect::model(None, "has no layers: add at least one"));
@@ -113,8 +133,11 @@ pub(super) fn resolve(model: &ModelSpec) -> Result<ResolvedModel, Defect> {
             Source::Image => image,
             Source::Layer(place) => layers[place].output_shape,
         };
-        let layer = resolve_layer(spec, inputs.iter().map(shape_of).collect(), inputs)
-            .map_err(|fault| Defect::layer(index, spec, fault.field, fault.why))?;
+        let layer =
+            resolve_layer(spec, inputs.iter().map(shape_of).collect(), inputs).map_err(|fault| Defect {
+                needs_larger_input: fault.needs_larger_input,
+                ..Defect::layer(index, spec, fault.field, fault.why)
+            })?;
         params = layer
             .checked_param_count()
             .and_then(|own| params.checked_add(own))
@@ -175,6 +198,13 @@ fn check_name(name: &str) -> Result<(), String> {
         return Err(format!("found {name:?}, expected letters, digits, `_` and `-`, in parts joined by `.`"));
     }
     Ok(())
+}
+
+/// What each layer reads, if all names are good.
+pub(super) fn all_sources(model: &ModelSpec) -> Option<Vec<Vec<Source>>> {
+    let places = places(model).ok()?;
+    let layers = model.layers.iter().enumerate();
+    layers.map(|(index, spec)| sources(index, spec, &places).ok()).collect()
 }
 
 /// What the layer at `index` reads.

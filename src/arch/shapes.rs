@@ -12,15 +12,17 @@ use super::{
 pub(super) struct Fault {
     pub(super) field: Option<&'static str>,
     pub(super) why: String,
+    /// Whether a window is larger than its input, so that a larger image may help.
+    pub(super) needs_larger_input: bool,
 }
 
 impl Fault {
     pub(super) fn new(why: impl Into<String>) -> Fault {
-        Fault { field: None, why: why.into() }
+        Fault { field: None, why: why.into(), needs_larger_input: false }
     }
 
     fn field(field: &'static str, why: impl Into<String>) -> Fault {
-        Fault { field: Some(field), why: why.into() }
+        Fault { field: Some(field), ..Fault::new(why) }
     }
 }
 
@@ -176,16 +178,9 @@ fn slide(layer: &Layer, input: Shape) -> Result<Pair, Fault> {
             (Pair { h: height, w: width }, window.padded(height, width), window.reach());
         let dilation =
             if reach == window.kernel { String::new() } else { format!(" ({reach} with its dilation)") };
-        let padding =
-            if padded == size { String::new() } else { format!(" ({padded} with its padding)") };
-        Fault::field(
-            "kernel_size",
-            format!(
-                "found {}{dilation}, larger than the input {size}{padding}. Shrink the maps less above, enlarge the \
-                 image, or add padding",
-                window.kernel
-            ),
-        )
+        let padding = if padded == size { String::new() } else { format!(" ({padded} with its padding)") };
+        let why = format!("found {}{dilation}, larger than the input {size}{padding}", window.kernel);
+        Fault { needs_larger_input: true, ..Fault::field("kernel_size", why) }
     })
 }
 
