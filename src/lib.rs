@@ -60,6 +60,8 @@ pub mod callback;
 #[cfg(feature = "tch")]
 pub mod capture;
 #[cfg(feature = "tch")]
+pub mod diagnostics;
+#[cfg(feature = "tch")]
 pub mod network;
 #[cfg(feature = "tch")]
 pub mod params;

@@ -88,6 +88,8 @@ mod spec;
 mod toml;
 mod window;
 
+#[cfg(feature = "tch")]
+pub(crate) use self::nearby::did_you_mean;
 pub use self::{
     builder::ModelBuilder,
     error::ModelError,

@@ -6,7 +6,7 @@ const LONGEST: usize = 64;
 const MOST_NAMES: usize = 30;
 
 /// `; did you mean `conv2d`?` with up to three of `known` that look like `found`; else all of `known`.
-pub(super) fn did_you_mean<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn did_you_mean<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let mut known: Vec<&str> = known.into_iter().collect();
     known.sort_unstable();
     known.dedup();

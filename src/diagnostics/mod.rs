@@ -1,0 +1,10 @@
+//! Floor 6: diagnostics of a network, each a pure function that gives numbers and a small
+//! [`Callback`](crate::Callback) that runs it while training.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `effective_receptive_field` | how much each pixel really moves a unit: [`effective_receptive_field`] |
+
+mod effective_receptive_field;
+
+pub use self::effective_receptive_field::{EffectiveField, ForwardGraph, Unit, effective_receptive_field};
