@@ -129,7 +129,7 @@ pub fn draw_boxes(image: &Image, boxes: &[BoundingBox]) -> Result<Image> {
     let zoom = (CARD / columns).min(MAX_HEIGHT / rows).max(1);
     let mut canvas = Canvas::from_image(image, zoom)?;
     let (width, height) = canvas.sides();
-    let pen = Pen { scale: width.div_ceil(CARD) };
+    let pen = Pen { scale: width.div_ceil(CARD), font: Font::Small };
     let rects: Vec<Rect> = boxes.iter().map(|item| on_canvas(item, zoom as f64, (width, height))).collect();
     for (item, rect) in boxes.iter().zip(&rects) {
         pen.frame(&mut canvas, *rect, item.ink());
@@ -158,9 +158,11 @@ fn on_canvas(item: &BoundingBox, zoom: f64, (width, height): (usize, usize)) -> 
 }
 
 /// How large lines and letters are.
-struct Pen {
+pub(super) struct Pen {
     /// Pixels of the canvas per pixel of a card.
-    scale: usize,
+    pub scale: usize,
+    /// Letters of the labels, in pixels of a card.
+    pub font: Font,
 }
 
 impl Pen {
@@ -174,38 +176,46 @@ impl Pen {
     }
 
     /// The label on the box's colour, in pixels of a card; cut where the picture is less wide.
-    fn plate(&self, label: &str, color: Rgb, width: usize) -> Result<Canvas> {
-        let room = (width / self.scale).saturating_sub(2 * PAD) / FONT.advance();
+    pub fn plate(&self, label: &str, color: Rgb, width: usize) -> Result<Canvas> {
+        let room = (width / self.scale).saturating_sub(2 * PAD) / self.font.advance();
         let label = text::shorten(label, room.max(1));
-        let mut plate = Canvas::new(FONT.measure(&label) + 2 * PAD, FONT.height() + 2, color)?;
-        text::draw(&mut plate, (PAD, 1), &label, FONT, true, contrast(color));
+        let mut plate = Canvas::new(self.font.measure(&label) + 2 * PAD, self.font.height() + 2, color)?;
+        text::draw(&mut plate, (PAD, 1), &label, self.font, true, contrast(color));
         Ok(plate)
     }
 }
 
-const FONT: Font = Font::Small;
 /// Free pixels left and right of a label.
 const PAD: usize = 3;
 
 /// The rectangle without `inset` pixels on each side; a line where it is too small for that.
-fn shrink(rect: Rect, inset: usize) -> Rect {
+pub(super) fn shrink(rect: Rect, inset: usize) -> Rect {
     let (x, y) = (inset.min(rect.width / 2), inset.min(rect.height / 2));
     Rect::new(rect.x + x, rect.y + y, (rect.width - 2 * x).max(1), (rect.height - 2 * y).max(1))
 }
 
-/// Above the box, below it, inside at its top or its foot: the first place that is inside of the picture and free, else
+/// Where a plate goes: above the box, below it, inside at its top or its foot, on the left or on the right: the first place that is inside of the picture and free, else
 /// the first inside.
-fn place((width, height): (usize, usize), rect: Rect, picture: (usize, usize), taken: &[Rect]) -> Rect {
-    let x = rect.x.min(picture.0.saturating_sub(width));
-    let at = |y: usize| Rect::new(x, y, width, height);
+pub(super) fn place(
+    (width, height): (usize, usize),
+    rect: Rect,
+    picture: (usize, usize),
+    taken: &[Rect],
+) -> Rect {
+    let last = picture.0.saturating_sub(width);
+    let at = |x: usize, y: usize| Rect::new(x.min(last), y, width, height);
     let foot = rect.y + rect.height;
     let above = rect.y.checked_sub(height);
     let below = Some(foot).filter(|y| y + height <= picture.1);
     let top = Some(rect.y).filter(|y| y + height <= picture.1);
     let bottom = foot.checked_sub(height);
-    let places: Vec<Rect> = [above, below, top, bottom].into_iter().flatten().map(at).collect();
+    let right = (rect.x + rect.width).saturating_sub(width);
+    let places: Vec<Rect> = [rect.x, right]
+        .into_iter()
+        .flat_map(|x| [above, below, top, bottom].into_iter().flatten().map(move |y| at(x, y)))
+        .collect();
     let free = places.iter().find(|place| !taken.iter().any(|other| overlap(place, other)));
-    free.or(places.first()).copied().unwrap_or_else(|| at(0))
+    free.or(places.first()).copied().unwrap_or_else(|| at(rect.x, 0))
 }
 
 fn overlap(a: &Rect, b: &Rect) -> bool {

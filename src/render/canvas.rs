@@ -31,6 +31,11 @@ impl Rect {
     pub fn new(x: usize, y: usize, width: usize, height: usize) -> Rect {
         Rect { x, y, width, height }
     }
+
+    /// Whether the pixel at `(x, y)` is one of it.
+    pub fn holds(self, x: usize, y: usize) -> bool {
+        (self.x..self.x + self.width).contains(&x) && (self.y..self.y + self.height).contains(&y)
+    }
 }
 
 /// No picture of ours comes near this; a slip in a layout must not ask for all memory.

@@ -5,9 +5,12 @@
 //! |---|---|
 //! | `filters`, `feature_maps`, `probe_images` | one picture each: numbers in, [`Image`](crate::Image) out |
 //! | `boxes` | labelled boxes on a picture |
+//! | `receptive_field`, `field_overview`, `taps` | what units see of an image, layer by layer; where a dilated kernel touches it |
 //! | `grid` | [`make_grid`]: bare tiles in torchvision's layout |
 //! | `normalize`, `colormap` | from a value to `0..=1`, from there to a colour |
 //! | `caption`, `legend`, `page` | what stands around the tiles |
+//! | `scene`, `outline`, `key` | an image with what lies around it, a box on it, and what the marks mean |
+//! | `layer_field` | the numbers of a receptive field |
 //! | `layout`, `tile` | where the tiles go, and how one is drawn |
 //! | `canvas`, `text` | pixels and letters |
 
@@ -16,14 +19,21 @@ mod canvas;
 mod caption;
 mod colormap;
 mod feature_maps;
+mod field_overview;
 mod filters;
 mod grid;
+mod key;
+mod layer_field;
 mod layout;
 mod legend;
 mod normalize;
+mod outline;
 mod page;
 mod probe_images;
+mod receptive_field;
+mod scene;
 mod shape;
+mod taps;
 mod text;
 mod tile;
 
@@ -32,8 +42,12 @@ pub use self::{
     caption::Caption,
     colormap::ColorMap,
     feature_maps::{FeatureMapOptions, feature_maps},
+    field_overview::receptive_fields,
     filters::{FilterOptions, filters},
     grid::{Grid, GridOptions, make_grid},
+    layer_field::{LayerField, UnitField},
     normalize::{Normalization, to_byte},
     probe_images::probe_images,
+    receptive_field::receptive_field,
+    taps::{Taps, taps},
 };
