@@ -200,6 +200,28 @@ proptest! {
         }
     }
 
+    /// One by one, as PyTorch's documentation says it: windows may go off the end, if they start within the leading
+    /// padding or the input.
+    #[test]
+    fn ceil_mode_has_as_many_places_as_a_slow_count(
+        size in 1_i64..40, kernel in 1_i64..6, stride in 1_i64..6, dilation in 1_i64..4, sides in [0_i64..8, 0_i64..8],
+    ) {
+        let half = (dilation * (kernel - 1) + 1) / 2;
+        let [top, bottom] = sides.map(|side| side.min(half));
+        let pool = MaxPool2d::new([kernel, 1]).stride([stride, 1]).padding([top, bottom, 0, 0]).dilation(dilation);
+        let built = ModelSpec::builder("m", [2, size, 3]).layer("p", pool.ceil_mode(true)).build();
+        let whole = count_places(size, top, bottom, kernel, stride, dilation);
+        // The last tap of the window before.
+        let reached = |places: i64| -top + (places - 1) * stride + (kernel - 1) * dilation;
+        let next = -top + whole * stride;
+        let one_more = next < size && reached(whole) < size + bottom - 1;
+        let places = whole + i64::from(one_more);
+        match built {
+            Ok(spec) => prop_assert_eq!(spec.resolve().unwrap().output_shape(), Shape::map(2, places, 3)),
+            Err(error) => prop_assert!(places == 0 && error.to_string().contains("layer `p`: field `kernel_size`"), "{}", error),
+        }
+    }
+
     #[test]
     fn same_padding_gives_one_place_per_stride(n in 1_i64..60, kernel in 1_i64..8, stride in 1_i64..5, dilation in 1_i64..3) {
         let conv = Conv2d::new(1, kernel).stride(stride).dilation(dilation).padding(Padding::Same);
@@ -207,6 +229,79 @@ proptest! {
         let places = (0..n).step_by(stride as usize).count() as i64;
         prop_assert_eq!(spec.resolve().unwrap().output_shape(), Shape::map(1, places, places));
     }
+}
+
+/// SqueezeNet's pools at its own input, where nothing is cut, and small cases counted by hand.
+#[test]
+fn ceil_mode_is_pytorchs() {
+    for (n, kernel, stride, padding, floor, ceil) in [
+        (111, 3, 2, 0, 55, 55),
+        (55, 3, 2, 0, 27, 27),
+        (28, 3, 2, 0, 13, 14),
+        (5, 2, 2, 1, 3, 3), // a fourth window would start behind the image
+        (4, 2, 2, 1, 3, 3),
+        (2, 3, 2, 0, 0, 1), // one window, larger than the image
+        (6, 1, 4, 0, 2, 2),
+        (9, 1, 4, 0, 3, 3),
+        (10, 4, 3, 2, 4, 4),
+        (11, 4, 3, 2, 4, 5),
+    ] {
+        for (ceil_mode, expected) in [(false, floor), (true, ceil)] {
+            let max = MaxPool2d::new(kernel).stride(stride).padding(padding).ceil_mode(ceil_mode);
+            let avg = AvgPool2d::new(kernel).stride(stride).padding(padding).ceil_mode(ceil_mode);
+            for layer in [Layer::from(max), avg.into()] {
+                let built = ModelSpec::builder("m", [1, n, n]).layer("p", layer).build();
+                let size = built.map_or(0, |spec| spec.resolve().unwrap().output_shape().dims()[1]);
+                assert_eq!(size, expected, "{layer:?} on {n}");
+            }
+        }
+    }
+}
+
+/// a -> b -> (aux1 -> out1, aux2), c -> d -> e; `shared` feeds both heads, `c` a head and the output.
+fn two_heads() -> ModelSpec {
+    ModelSpec::builder("heads", [2, 4, 4])
+        .layer("a", Layer::Relu)
+        .layer("b", Layer::Relu)
+        .layer("shared", Layer::Tanh)
+        .layer("head1", Layer::GlobalAvgPool)
+        .layer("out1", Linear::new(3))
+        .layer_from("c", ["b"], Layer::Sigmoid)
+        .layer("d", Layer::Relu)
+        .layer_from("out2", ["shared", "c"], Layer::Add)
+        .layer_from("e", ["d"], Layer::Flatten)
+        .auxiliary("out2")
+        .auxiliary("out1")
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn auxiliary_outputs_can_be_taken_off() {
+    let spec = two_heads();
+    let model = spec.resolve().unwrap();
+    assert_eq!(model.auxiliary, [7, 4]);
+    let kept: Vec<&str> = (model.layers.iter().zip(model.feeds_output()))
+        .filter_map(|(layer, feeds)| feeds.then_some(layer.name.as_str()))
+        .collect();
+    assert_eq!(kept, ["a", "b", "c", "d", "e"]);
+    assert_eq!(spec.param_count().unwrap(), 9);
+
+    let plain = spec.without_auxiliary();
+    plain.validate().unwrap();
+    assert_eq!(plain.layers.iter().map(|layer| layer.name.as_str()).collect::<Vec<_>>(), kept);
+    assert_eq!(plain.resolve().unwrap().feeds_output(), [true; 5]);
+    assert_eq!(plain.param_count().unwrap(), 0);
+    assert_eq!(plain.without_auxiliary(), plain);
+}
+
+#[test]
+fn an_output_that_nothing_reads_says_how_it_can_stay() {
+    let mut spec = two_heads();
+    spec.auxiliary.pop();
+    let error = spec.validate().unwrap_err().to_string();
+    assert!(error.contains("layer `out1`: no later layer reads its output"), "{error}");
+    assert!(error.contains("in `auxiliary` if only training uses it"), "{error}");
 }
 
 #[test]

@@ -19,13 +19,17 @@ fn everything() -> ModelSpec {
         )
         .layer("stem.1", BatchNorm2d::new().eps(1e-3).momentum(0.01).affine(false))
         .layer("relu", Layer::Relu)
+        .layer("relu6", Layer::Relu6)
         .layer("leaky", LeakyRelu::new().negative_slope(0.2))
         .layer("gelu", Gelu::new().approximate(GeluApproximation::Tanh))
         .layer("silu", Layer::Silu)
         .layer("tanh", Layer::Tanh)
         .layer("sigmoid", Layer::Sigmoid)
-        .layer("max", MaxPool2d::new(3).stride(1).padding(1).dilation(1))
-        .layer("avg", AvgPool2d::new(3).stride([1, 1]).padding([1, 1, 0, 1]).count_include_pad(false))
+        .layer("max", MaxPool2d::new(3).stride(1).padding(1).dilation(1).ceil_mode(true))
+        .layer(
+            "avg",
+            AvgPool2d::new(3).stride([1, 1]).padding([1, 1, 0, 1]).count_include_pad(false).ceil_mode(true),
+        )
         .layer("grouped", Conv2d::new(16, 1).groups(4).padding([1, 0]))
         .layer("drop2", Layer::Dropout2d(Dropout::new().p(0.25)))
         .layer("same", Layer::Identity)
@@ -38,6 +42,11 @@ fn everything() -> ModelSpec {
         .layer("drop", Dropout::new().p(0.0))
         .layer("fc", Linear::new(5).bias(false))
         .layer("softmax", Layer::Softmax)
+        .layer_from("aux.first", ["stem.0"], Layer::GlobalAvgPool)
+        .layer_from("aux.second", ["sum"], Layer::GlobalAvgPool)
+        .layer_from("last", ["softmax"], Layer::Identity)
+        .auxiliary("aux.second")
+        .auxiliary("aux.first")
         .build()
         .unwrap()
 }
@@ -53,6 +62,7 @@ fn every_layer_survives_writing_and_reading() {
         "linear",
         "batch_norm2d",
         "relu",
+        "relu6",
         "leaky_relu",
         "gelu",
         "silu",
@@ -123,6 +133,12 @@ fn one(fields: &str) -> String {
 /// A model of two layers; the second one's `name` stands in line 9.
 fn two(fields: &str) -> String {
     one(&format!("type = \"relu\"\n\n[[layer]]\nname = \"y\"\n{fields}"))
+}
+
+/// A model of the layers `x` and `y` with a line at its top.
+fn head(line: &str, kind: &str) -> String {
+    let layers = "[[layer]]\nname = \"x\"\ntype = \"relu\"\n[[layer]]\nname = \"y\"\ntype = ";
+    format!("name = \"m\"\ninput = [4, 8, 8]\n{line}\n{layers}\"{kind}\"\n")
 }
 
 #[test]
@@ -289,6 +305,22 @@ fn every_slip_is_named_with_line_layer_field_found_and_expected() {
         ),
         (two("type = \"add\""), "layer `y`: field `inputs`: add joins two or more inputs"),
         (two("type = \"relu\"\ninputs = [\"input\"]"), "line 4: layer `x`: no later layer reads its output"),
+        // Auxiliary outputs.
+        (
+            head("auxiliary = \"x\"", "relu"),
+            "line 3: field `auxiliary`: found \"x\", expected a list of layers' names",
+        ),
+        (
+            head("auxiliary = [\"conv\"]", "relu"),
+            "line 3: field `auxiliary`: there is no layer `conv`; known are `x`, `y`",
+        ),
+        (head("auxiliary = [\"Y\"]", "relu"), "there is no layer `Y`; did you mean `y`?"),
+        (head("auxiliary = [\"y\"]", "relu"), "line 3: field `auxiliary`: `y` is the last layer"),
+        (head("auxiliary = [\"x\"]", "relu"), "line 3: field `auxiliary`: `y` reads `x`: name only layers"),
+        (
+            head("auxiliary = [\"x\", \"x\"]", "relu\"\ninputs = [\"input\"]\n#\""),
+            "line 3: field `auxiliary`: names `x` twice",
+        ),
         // Names.
         (
             two("type = \"relu\"").replace("\"y\"", "\"x\""),

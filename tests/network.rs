@@ -344,3 +344,72 @@ fn parameters_have_the_kind_of_the_store() {
     let x = values(&[1, 1, 4, 4]).to_kind(Kind::Double);
     assert_eq!(network.forward_t(&x, false).kind(), Kind::Double);
 }
+
+/// `a` feeds the output and, over a batch normalisation and a dropout, an auxiliary one.
+fn with_head() -> ModelSpec {
+    ModelSpec::builder("head", [2, 4, 4])
+        .layer("a", Conv2d::new(3, 3))
+        .layer("aux.bn", BatchNorm2d::new())
+        .layer("aux.drop", Dropout::new())
+        .layer("aux.pool", Layer::GlobalAvgPool)
+        .layer("aux.fc", Linear::new(5))
+        .layer_from("flatten", ["a"], Layer::Flatten)
+        .layer("fc", Linear::new(5))
+        .auxiliary("aux.fc")
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn auxiliary_outputs_come_with_the_output() {
+    let (store, network) = build(&with_head());
+    let images = values(&[3, 2, 4, 4]);
+    let variables = store.variables();
+    let (output, auxiliary) = network.f_forward_auxiliary_t(&images, false).unwrap();
+    assert_same(&output, &network.f_forward_t(&images, false).unwrap());
+    let [(name, head)] = auxiliary.as_slice() else { panic!("{auxiliary:?}") };
+    assert_eq!(name, "aux.fc");
+    let a = images.conv2d(
+        &variables["a.weight"],
+        Some(&variables["a.bias"]),
+        [1_i64, 1],
+        [0_i64, 0],
+        [1_i64, 1],
+        1,
+    );
+    let mean = (a / (1.0_f64 + 1e-5).sqrt()).mean_dim([2_i64, 3].as_slice(), false, None);
+    assert_same(head, &mean.linear(&variables["aux.fc.weight"], Some(&variables["aux.fc.bias"])));
+    // A network without a head has no auxiliary outputs.
+    let (_, plain) = build(&with_head().without_auxiliary());
+    assert!(plain.f_forward_auxiliary_t(&images, true).unwrap().1.is_empty());
+}
+
+#[test]
+fn layers_of_a_head_run_when_someone_looks_or_trains() {
+    let (store, network) = build(&with_head());
+    let images = values(&[3, 2, 4, 4]);
+    let mut mean = store.variables().remove("aux.bn.running_mean").unwrap();
+    let observed = network.forward_observed(&images, false).unwrap();
+    let names: Vec<&str> = observed.iter().map(|output| output.name.as_str()).collect();
+    assert_eq!(names, ["a", "aux.bn", "aux.drop", "aux.pool", "aux.fc", "flatten", "fc"]);
+    let capture = network.tap().capture();
+    drop(network.f_forward_t(&images, false).unwrap());
+    assert_eq!(capture.finish().unwrap().iter().count(), 7);
+    // In training with and without a capture alike: running statistics and random numbers do not depend on who looks.
+    let mut statistics = |capture: bool| {
+        drop(mean.zero_());
+        tch::manual_seed(3);
+        let capture = capture.then(|| network.tap().capture());
+        drop(network.f_forward_t(&images, true).unwrap());
+        drop(capture);
+        (Vec::<f32>::try_from(&mean).unwrap(), Tensor::rand([1], CPU).double_value(&[0]))
+    };
+    let plain = statistics(false);
+    assert!(plain.0.iter().any(|&value| value != 0.0));
+    assert_eq!(statistics(true), plain);
+    // In evaluation nobody runs it: a head that cannot run goes unnoticed until someone looks.
+    drop(mean.resize_([1_i64]));
+    assert_eq!(network.f_forward_t(&images, false).unwrap().size(), [3, 5]);
+    let error = network.f_forward_auxiliary_t(&images, false).unwrap_err().to_string();
+    assert!(error.contains("layer `aux.bn`"), "{error}");
+}

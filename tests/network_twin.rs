@@ -32,28 +32,38 @@ fn image(channels: i64, height: i64, width: i64) -> Maps {
     Maps { channels, height, width, values: (0..channels * height * width).map(value).collect() }
 }
 
-/// What a layer with a window does at one place: for every tap the value, `None` for padding, and the tap's number.
+/// What a layer with a window does at one place: it gets the value of every tap, `None` off the map, and the number of
+/// taps on the map and its padding.
 fn slide(
     maps: &Maps,
     channel: i64,
     window: &Window,
-    mut each: impl FnMut(&[Option<f64>]) -> f64,
+    mut each: impl FnMut(&[Option<f64>], usize) -> f64,
 ) -> Vec<f64> {
-    let Window { kernel, stride, dilation, padding } = *window;
-    // Where the last tap still lies on the map or its padding.
-    let starts = |before: i64, size: i64, stride: i64, reach: i64| {
-        (-before..).step_by(stride as usize).take_while(move |start| start + reach < size)
+    let Window { kernel, stride, dilation, padding, ceil_mode } = *window;
+    // Where the last tap still lies on the map or its padding. In ceil mode also the place after that, if something is
+    // left behind the window before it and its own first tap lies on the map.
+    let starts = |before: i64, size: i64, after: i64, stride: i64, reach: i64| {
+        let end = size + after;
+        (-before..).step_by(stride as usize).take_while(move |start| {
+            let rest = start - stride + reach + 1 < end;
+            start + reach < end || (ceil_mode && rest && *start < size)
+        })
     };
     let mut out = Vec::new();
-    for top in starts(padding.top, maps.height + padding.bottom, stride.h, (kernel.h - 1) * dilation.h) {
-        for left in starts(padding.left, maps.width + padding.right, stride.w, (kernel.w - 1) * dilation.w) {
+    for top in starts(padding.top, maps.height, padding.bottom, stride.h, (kernel.h - 1) * dilation.h) {
+        for left in starts(padding.left, maps.width, padding.right, stride.w, (kernel.w - 1) * dilation.w) {
             let mut taps = Vec::new();
+            let mut on_padding_too = 0;
             for ky in 0..kernel.h {
                 for kx in 0..kernel.w {
-                    taps.push(maps.at(channel, top + ky * dilation.h, left + kx * dilation.w));
+                    let (row, column) = (top + ky * dilation.h, left + kx * dilation.w);
+                    taps.push(maps.at(channel, row, column));
+                    let inside = row < maps.height + padding.bottom && column < maps.width + padding.right;
+                    on_padding_too += usize::from(inside);
                 }
             }
-            out.push(each(&taps));
+            out.push(each(&taps, on_padding_too));
         }
     }
     out
@@ -105,7 +115,7 @@ fn convolution_with_every_kind_of_padding() {
                 let mut sum: Option<Vec<f64>> = None;
                 for inner in 0..per_group {
                     let taps_of = &kernel[((out * per_group + inner) * 6) as usize..][..6];
-                    let part = slide(&maps, group * per_group + inner, &window, |taps| {
+                    let part = slide(&maps, group * per_group + inner, &window, |taps, _| {
                         taps.iter().zip(taps_of).map(|(value, weight)| value.unwrap_or(0.0) * weight).sum()
                     });
                     sum = Some(match sum {
@@ -120,36 +130,55 @@ fn convolution_with_every_kind_of_padding() {
     }
 }
 
-#[test]
-fn max_pooling_with_every_kind_of_padding() {
-    let mut maps = image(2, 9, 8);
-    maps.values.iter_mut().for_each(|value| *value -= 2.0); // all below zero: padding must not win
-    for padding in [Padding::NONE, Padding::from(1), Padding::from([0, 1, 1, 0]), Padding::Same] {
-        let pool = MaxPool2d::new(3).stride(2).padding(padding);
-        let (found, _, window) = run(pool.into(), &maps);
-        let max = |taps: &[Option<f64>]| taps.iter().flatten().copied().fold(f64::NEG_INFINITY, f64::max);
-        let expected: Vec<f64> = (0..2).flat_map(|channel| slide(&maps, channel, &window, max)).collect();
-        assert_close(&found, &expected, &format!("{pool:?}"));
+/// Sizes at which the last window of a ceil-mode pooling is cut, whole, and left out, over paddings and strides.
+fn pools(mut check: impl FnMut(&Maps, Padding, i64, bool)) {
+    for (height, width) in [(9, 8), (7, 10), (6, 5)] {
+        let mut maps = image(2, height, width);
+        maps.values.iter_mut().for_each(|value| *value -= 2.0); // all below zero: padding must not win
+        for padding in
+            [Padding::NONE, Padding::from(1), Padding::from([0, 1, 1, 0]), [1, 0, 0, 1].into(), Padding::Same]
+        {
+            for (stride, ceil_mode) in [(2, false), (2, true), (3, false), (3, true), (4, true)] {
+                check(&maps, padding, stride, ceil_mode);
+            }
+        }
     }
 }
 
 #[test]
+fn max_pooling_with_every_kind_of_padding() {
+    pools(|maps, padding, stride, ceil_mode| {
+        for dilation in [1, 2] {
+            let pool =
+                MaxPool2d::new(3).stride(stride).padding(padding).dilation(dilation).ceil_mode(ceil_mode);
+            let (found, _, window) = run(pool.into(), maps);
+            let max =
+                |taps: &[Option<f64>], _| taps.iter().flatten().copied().fold(f64::NEG_INFINITY, f64::max);
+            let expected: Vec<f64> = (0..2).flat_map(|channel| slide(maps, channel, &window, max)).collect();
+            assert_close(&found, &expected, &format!("{pool:?} on {}x{}", maps.height, maps.width));
+        }
+    });
+}
+
+#[test]
 fn average_pooling_with_every_kind_of_padding() {
-    let maps = image(2, 9, 8);
-    for padding in [Padding::NONE, Padding::from(1), Padding::from([0, 1, 1, 0]), Padding::Same] {
+    pools(|maps, padding, stride, ceil_mode| {
         for count_include_pad in [true, false] {
-            let pool = AvgPool2d::new(3).stride(2).padding(padding).count_include_pad(count_include_pad);
-            let (found, _, window) = run(pool.into(), &maps);
-            let mean = |taps: &[Option<f64>]| {
+            let pool = AvgPool2d::new(3)
+                .stride(stride)
+                .padding(padding)
+                .count_include_pad(count_include_pad)
+                .ceil_mode(ceil_mode);
+            let (found, _, window) = run(pool.into(), maps);
+            let mean = |taps: &[Option<f64>], on_padding_too: usize| {
                 let inside = taps.iter().flatten().count();
                 taps.iter().flatten().sum::<f64>()
-                    / if count_include_pad { taps.len() } else { inside } as f64
+                    / if count_include_pad { on_padding_too } else { inside } as f64
             };
-            let expected: Vec<f64> =
-                (0..2).flat_map(|channel| slide(&maps, channel, &window, mean)).collect();
-            assert_close(&found, &expected, &format!("{pool:?}"));
+            let expected: Vec<f64> = (0..2).flat_map(|channel| slide(maps, channel, &window, mean)).collect();
+            assert_close(&found, &expected, &format!("{pool:?} on {}x{}", maps.height, maps.width));
         }
-    }
+    });
 }
 
 /// The standard normal distribution function as a sum of thin slices.
@@ -167,10 +196,11 @@ fn activations_and_their_slopes() {
         let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));
         0.5 * x * (1.0 + inner.tanh())
     };
-    let points = [-2.5, -1.0, -0.25, 0.5, 1.0, 3.0];
+    let points = [-2.5, -1.0, -0.25, 0.5, 1.0, 3.0, 7.5];
     type Function<'a> = &'a dyn Fn(f64) -> f64;
-    let table: [(Layer, Function<'_>); 9] = [
+    let table: [(Layer, Function<'_>); 10] = [
         (Layer::Relu, &|x| x.max(0.0)),
+        (Layer::Relu6, &|x| x.clamp(0.0, 6.0)),
         (LeakyRelu::new().into(), &|x| if x > 0.0 { x } else { 0.01 * x }),
         (LeakyRelu::new().negative_slope(0.3).into(), &|x| if x > 0.0 { x } else { 0.3 * x }),
         (Gelu::new().into(), &|x| x * phi(x)),
@@ -181,9 +211,9 @@ fn activations_and_their_slopes() {
         (Layer::Identity, &|x| x),
     ];
     for (layer, function) in table {
-        let spec = ModelSpec::builder("one", [1, 1, 6]).layer("x", layer).build().unwrap();
+        let spec = ModelSpec::builder("one", [1, 1, 7]).layer("x", layer).build().unwrap();
         let network = Network::new(&nn::VarStore::new(Device::Cpu).root(), &spec).unwrap();
-        let input = Tensor::from_slice(&points).view([1, 1, 1, 6]).set_requires_grad(true);
+        let input = Tensor::from_slice(&points).view([1, 1, 1, 7]).set_requires_grad(true);
         let output = network.f_forward_t(&input, true).unwrap();
         assert_close(&doubles(&output), &points.map(function), &format!("{layer:?}"));
         output.sum(Kind::Double).backward();

@@ -31,7 +31,7 @@ pub struct ModelBuilder {
 
 impl ModelBuilder {
     pub(super) fn new(name: String, input: [i64; 3]) -> ModelBuilder {
-        ModelBuilder { spec: ModelSpec { name, input, layers: Vec::new() } }
+        ModelBuilder { spec: ModelSpec { name, input, auxiliary: Vec::new(), layers: Vec::new() } }
     }
 
     /// Adds a layer that reads the one above it (the first one: the image).
@@ -47,6 +47,12 @@ impl ModelBuilder {
         layer: impl Into<Layer>,
     ) -> ModelBuilder {
         self.push(name.into(), inputs.into_iter().map(Into::into).collect(), layer.into())
+    }
+
+    /// Marks a layer as an output that only training uses. See [`ModelSpec::auxiliary`].
+    pub fn auxiliary(mut self, layer: impl Into<String>) -> ModelBuilder {
+        self.spec.auxiliary.push(layer.into());
+        self
     }
 
     /// The model.

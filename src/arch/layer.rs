@@ -12,6 +12,8 @@ pub enum Layer {
     BatchNorm2d(BatchNorm2d),
     /// max(x, 0).
     Relu,
+    /// min(max(x, 0), 6).
+    Relu6,
     LeakyRelu(LeakyRelu),
     Gelu(Gelu),
     /// x · sigmoid(x).
@@ -48,6 +50,7 @@ impl Layer {
             Layer::Linear(_) => "linear",
             Layer::BatchNorm2d(_) => "batch_norm2d",
             Layer::Relu => "relu",
+            Layer::Relu6 => "relu6",
             Layer::LeakyRelu(_) => "leaky_relu",
             Layer::Gelu(_) => "gelu",
             Layer::Silu => "silu",
@@ -231,6 +234,8 @@ layer! {
             padding: Padding = Padding::NONE,
             /// Distance of the values compared. Default 1.
             dilation: Pair = Pair { h: 1, w: 1 },
+            /// Whether a last window may reach over the end. Default false. See [`Window::ceil_mode`](super::Window).
+            ceil_mode: bool = false,
         }
     }
 }
@@ -250,6 +255,9 @@ layer! {
             /// Whether the zeros of the padding count in the mean. Default true, as in PyTorch; TensorFlow leaves
             /// them out.
             count_include_pad: bool = true,
+            /// Whether a last window may reach over the end; what lies there never counts in the mean. Default false.
+            /// See [`Window::ceil_mode`](super::Window).
+            ceil_mode: bool = false,
         }
     }
 }

@@ -59,11 +59,11 @@
 //! | `conv2d` | `out_channels`, `kernel_size` pair, [`stride` pair = 1], [`padding` = 0], [`dilation` pair = 1], [`groups` = 1], [`bias` = true] | C×H×W → out_channels×H'×W' |
 //! | `linear` | `out_features`, [`bias` = true] | features → out_features |
 //! | `batch_norm2d` | [`eps` = 1e-5], [`momentum` = 0.1], [`affine` = true] | C×H×W → the same |
-//! | `relu`, `silu`, `tanh`, `sigmoid` | | any → the same |
+//! | `relu`, `relu6`, `silu`, `tanh`, `sigmoid` | | any → the same |
 //! | `leaky_relu` | [`negative_slope` = 0.01] | any → the same |
 //! | `gelu` | [`approximate` = "none" or "tanh"] | any → the same |
-//! | `max_pool2d` | `kernel_size` pair, [`stride` pair = kernel_size], [`padding` = 0], [`dilation` pair = 1] | C×H×W → C×H'×W' |
-//! | `avg_pool2d` | `kernel_size` pair, [`stride` pair = kernel_size], [`padding` = 0], [`count_include_pad` = true] | C×H×W → C×H'×W' |
+//! | `max_pool2d` | `kernel_size` pair, [`stride` pair = kernel_size], [`padding` = 0], [`dilation` pair = 1], [`ceil_mode` = false] | C×H×W → C×H'×W' |
+//! | `avg_pool2d` | `kernel_size` pair, [`stride` pair = kernel_size], [`padding` = 0], [`count_include_pad` = true], [`ceil_mode` = false] | C×H×W → C×H'×W' |
 //! | `adaptive_avg_pool2d` | `output_size` pair | C×H×W → C×output_size |
 //! | `global_avg_pool` | | C×H×W → C features |
 //! | `dropout`, `dropout2d` | [`p` = 0.5] | any (`dropout2d`: C×H×W) → the same |
@@ -73,6 +73,10 @@
 //! | `zero_pad2d` | `padding` | C×H×W → C×H'×W' |
 //! | `softmax` | | any → the same, sums to 1 over channels or features |
 //! | `identity` | | any → the same |
+//!
+//! The output of every layer but the last must be read by another one. Heads that only training uses, such as the one
+//! in the middle of Inception v3, are named at the top of the file: `auxiliary = ["aux.fc"]`. See
+//! [`ModelSpec::auxiliary`].
 
 mod builder;
 mod error;

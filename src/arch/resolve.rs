@@ -64,12 +64,30 @@ pub struct ResolvedModel {
     pub image: Shape,
     /// The layers. Each comes after those that it reads; the last one is the model's output.
     pub layers: Vec<ResolvedLayer>,
+    /// Places of the [auxiliary](ModelSpec::auxiliary) outputs, in the order stated.
+    pub auxiliary: Vec<usize>,
 }
 
 impl ResolvedModel {
     /// The shape of what the model puts out for one image.
     pub fn output_shape(&self) -> Shape {
         self.layers.last().map_or(self.image, |layer| layer.output_shape)
+    }
+
+    /// For every layer, whether the model's output depends on it. The others feed auxiliary outputs alone.
+    pub fn feeds_output(&self) -> Vec<bool> {
+        let mut feeds = vec![false; self.layers.len()];
+        if let Some(last) = feeds.last_mut() {
+            *last = true;
+        }
+        for (index, layer) in self.layers.iter().enumerate().rev() {
+            for source in &layer.inputs {
+                if let Source::Layer(place) = *source {
+                    feeds[place] |= feeds[index];
+                }
+            }
+        }
+        feeds
     }
 
     /// Number of trainable values. Running statistics are not among them.
@@ -144,8 +162,9 @@ pub(super) fn resolve_as_stated(model: &ModelSpec) -> Result<ResolvedModel, Defe
             .ok_or_else(|| Defect::layer(index, spec, None, "has more parameters than can be counted"))?;
         layers.push(layer);
     }
-    check_all_used(model, &layers)?;
-    Ok(ResolvedModel { image, layers })
+    let auxiliary = auxiliary(model, &places, &layers)?;
+    check_all_used(model, &layers, &auxiliary)?;
+    Ok(ResolvedModel { image, layers, auxiliary })
 }
 
 fn resolve_layer(
@@ -248,9 +267,48 @@ fn source(name: &str, index: usize, places: &HashMap<&str, usize>) -> Result<Sou
     }
 }
 
+/// The places of the auxiliary outputs.
+fn auxiliary(
+    model: &ModelSpec,
+    places: &HashMap<&str, usize>,
+    layers: &[ResolvedLayer],
+) -> Result<Vec<usize>, Defect> {
+    let mut readers: HashMap<usize, &str> = HashMap::new();
+    for layer in layers {
+        for source in &layer.inputs {
+            if let Source::Layer(place) = *source {
+                readers.entry(place).or_insert(&layer.name);
+            }
+        }
+    }
+    let mut found = Vec::with_capacity(model.auxiliary.len());
+    let mut seen = HashSet::new();
+    for name in &model.auxiliary {
+        let refuse = |why: String| Err(Defect::model(Some("auxiliary"), why));
+        let Some(&place) = places.get(name.as_str()) else {
+            let near = did_you_mean(name, places.keys().copied());
+            return refuse(format!("there is no layer `{name}`{near}"));
+        };
+        if place + 1 == layers.len() {
+            return refuse(format!(
+                "`{name}` is the last layer, whose output is the model's own: leave it out"
+            ));
+        }
+        if let Some(reader) = readers.get(&place) {
+            return refuse(format!("`{reader}` reads `{name}`: name only layers that no other layer reads"));
+        }
+        if !seen.insert(place) {
+            return refuse(format!("names `{name}` twice"));
+        }
+        found.push(place);
+    }
+    Ok(found)
+}
+
 /// A layer that feeds nothing is a slip: its output would be computed and thrown away, and it would never learn.
-fn check_all_used(model: &ModelSpec, layers: &[ResolvedLayer]) -> Result<(), Defect> {
-    let used: HashSet<Source> = layers.iter().flat_map(|layer| layer.inputs.iter().copied()).collect();
+fn check_all_used(model: &ModelSpec, layers: &[ResolvedLayer], auxiliary: &[usize]) -> Result<(), Defect> {
+    let mut used: HashSet<Source> = layers.iter().flat_map(|layer| layer.inputs.iter().copied()).collect();
+    used.extend(auxiliary.iter().map(|&place| Source::Layer(place)));
     let last = layers.len() - 1;
     match (0..last).find(|&index| !used.contains(&Source::Layer(index))) {
         None => Ok(()),
@@ -258,7 +316,8 @@ fn check_all_used(model: &ModelSpec, layers: &[ResolvedLayer]) -> Result<(), Def
             index,
             &model.layers[index],
             None,
-            "no later layer reads its output: name it in the `inputs` of one, or remove it",
+            "no later layer reads its output: name it in the `inputs` of one, in `auxiliary` if only training uses it, or \
+             remove it",
         )),
     }
 }

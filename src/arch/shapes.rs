@@ -96,6 +96,7 @@ pub(super) fn output(layer: &Layer, inputs: &[Shape]) -> Result<Shape, Fault> {
         }
         Layer::LeakyRelu(_)
         | Layer::Relu
+        | Layer::Relu6
         | Layer::Gelu(_)
         | Layer::Silu
         | Layer::Tanh

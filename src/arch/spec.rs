@@ -1,6 +1,6 @@
 //! A model as its author writes it.
 
-use std::{fs, io::Read as _, path::Path};
+use std::{collections::HashSet, fs, io::Read as _, path::Path};
 
 use super::{
     builder::ModelBuilder,
@@ -22,6 +22,9 @@ pub struct ModelSpec {
     pub name: String,
     /// Channels, height and width of one image.
     pub input: [i64; 3],
+    /// Layers whose output no layer reads but training uses, like the classifier in the middle of Inception v3. The
+    /// layers that feed nothing else only run while training. Default none.
+    pub auxiliary: Vec<String>,
     /// The layers. The last one's output is the model's.
     pub layers: Vec<LayerSpec>,
 }
@@ -97,11 +100,50 @@ impl ModelSpec {
         Ok(spec)
     }
 
+    /// The model without its [`auxiliary`](ModelSpec::auxiliary) outputs and the layers that feed nothing else.
+    ///
+    /// ```
+    /// use convscope::arch::{Layer, ModelSpec};
+    ///
+    /// let spec = ModelSpec::builder("m", [1, 4, 4])
+    ///     .layer("a", Layer::Relu)
+    ///     .layer("aux.pool", Layer::GlobalAvgPool)
+    ///     .layer("aux.out", Layer::Tanh)
+    ///     .layer_from("b", ["a"], Layer::Relu)
+    ///     .auxiliary("aux.out")
+    ///     .build()?;
+    /// let names: Vec<String> = spec.without_auxiliary().layers.into_iter().map(|layer| layer.name).collect();
+    /// assert_eq!(names, ["a", "b"]);
+    /// # Ok::<(), convscope::Error>(())
+    /// ```
+    #[must_use]
+    pub fn without_auxiliary(&self) -> ModelSpec {
+        let auxiliary: HashSet<&str> = self.auxiliary.iter().map(String::as_str).collect();
+        // Names of layers that a kept one reads, and of those that a dropped one reads.
+        let (mut needed, mut spared) = (HashSet::new(), HashSet::new());
+        let mut layers = Vec::with_capacity(self.layers.len());
+        for (index, spec) in self.layers.iter().enumerate().rev() {
+            let name = spec.name.as_str();
+            let dropped = !needed.contains(name) && (auxiliary.contains(name) || spared.contains(name));
+            let reads = if dropped { &mut spared } else { &mut needed };
+            if spec.inputs.is_empty() {
+                reads.extend(index.checked_sub(1).map(|above| self.layers[above].name.as_str()));
+            } else {
+                reads.extend(spec.inputs.iter().map(String::as_str));
+            }
+            if !dropped {
+                layers.push(spec.clone());
+            }
+        }
+        layers.reverse();
+        ModelSpec { name: self.name.clone(), input: self.input, auxiliary: Vec::new(), layers }
+    }
+
     /// Checks that the layers fit together.
     ///
     /// # Errors
     /// The first thing wrong: an unknown or later input, a name that is taken, shapes that cannot be joined, a kernel
-    /// larger than its input, an argument out of range, a layer that nothing reads.
+    /// larger than its input, an argument out of range, a layer that nothing reads, an auxiliary output that is none.
     pub fn validate(&self) -> Result<()> {
         self.resolve().map(drop)
     }

@@ -17,6 +17,9 @@ pub struct Window {
     pub dilation: Pair,
     /// What is added around the input, with `"same"` worked out.
     pub padding: Sides,
+    /// Whether the number of places is rounded up, so that the last window may reach over the end of the padded input.
+    /// PyTorch's rule holds: a window that would start beyond the input and its leading padding is left out.
+    pub ceil_mode: bool,
 }
 
 impl Window {
@@ -25,13 +28,17 @@ impl Window {
     /// `adaptive_avg_pool2d` and `global_avg_pool` have none, because their windows depend on the place.
     pub(super) fn of(layer: &Layer, input: Shape) -> Option<Window> {
         let Shape::Map { height, width, .. } = input else { return None };
-        let (kernel, stride, dilation, padding) = match layer {
-            Layer::Conv2d(conv) => (conv.kernel_size, conv.stride, conv.dilation, conv.padding),
-            Layer::MaxPool2d(pool) => (pool.kernel_size, pool.stride, pool.dilation, pool.padding),
-            Layer::AvgPool2d(pool) => (pool.kernel_size, pool.stride, Pair::from(1), pool.padding),
+        let (kernel, stride, dilation, padding, ceil_mode) = match layer {
+            Layer::Conv2d(conv) => (conv.kernel_size, conv.stride, conv.dilation, conv.padding, false),
+            Layer::MaxPool2d(pool) => {
+                (pool.kernel_size, pool.stride, pool.dilation, pool.padding, pool.ceil_mode)
+            }
+            Layer::AvgPool2d(pool) => {
+                (pool.kernel_size, pool.stride, Pair::from(1), pool.padding, pool.ceil_mode)
+            }
             _ => return None,
         };
-        let open = Window { kernel, stride, dilation, padding: Sides::NONE };
+        let open = Window { kernel, stride, dilation, padding: Sides::NONE, ceil_mode };
         let padding = match padding {
             Padding::Fixed(sides) => sides,
             Padding::Same => {
@@ -57,14 +64,22 @@ impl Window {
         }
     }
 
-    /// Number of places the window fits in: ⌊(padded - reach) / stride⌋ + 1. `None` if it does not fit.
+    /// Number of places of the window: ⌊(padded - reach) / stride⌋ + 1, rounded up in ceil mode. `None` if it does not
+    /// fit.
     pub(super) fn output(&self, height: i64, width: i64) -> Option<Pair> {
         let (padded, reach) = (self.padded(height, width), self.reach());
-        let fits = padded.h >= reach.h && padded.w >= reach.w;
-        fits.then(|| Pair {
-            h: (padded.h - reach.h) / self.stride.h + 1,
-            w: (padded.w - reach.w) / self.stride.w + 1,
+        Some(Pair {
+            h: self.places(padded.h, reach.h, self.stride.h, height + self.padding.top)?,
+            w: self.places(padded.w, reach.w, self.stride.w, width + self.padding.left)?,
         })
+    }
+
+    /// The same along one axis; in ceil mode, windows start before `end`.
+    fn places(&self, padded: i64, reach: i64, stride: i64, end: i64) -> Option<i64> {
+        let room = padded - reach + if self.ceil_mode { stride - 1 } else { 0 };
+        let places = (room >= 0).then(|| room / stride + 1)?;
+        let beyond = self.ceil_mode && (places - 1) * stride >= end;
+        Some(places - i64::from(beyond))
     }
 }
 

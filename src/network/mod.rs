@@ -45,8 +45,20 @@ pub struct Network {
 struct Node {
     weights: Weights,
     role: Role,
+    /// Whether the network's output depends on it; otherwise it feeds auxiliary outputs alone.
+    feeds_output: bool,
     /// Outputs that no later layer reads.
     releases: Vec<usize>,
+}
+
+/// What is left of all layers' outputs: those that no layer reads.
+struct Outputs(Vec<Option<Tensor>>);
+
+impl Outputs {
+    /// The network's own.
+    fn output(mut self) -> Result<Tensor> {
+        self.0.pop().flatten().ok_or_else(|| Error::invalid("network", "it has no layers"))
+    }
 }
 
 impl Network {
@@ -63,11 +75,11 @@ impl Network {
         let tap = Tap::new();
         let releases = releases(&model);
         let mut nodes = Vec::with_capacity(model.layers.len());
-        for (layer, releases) in model.layers.iter().zip(releases) {
+        for ((layer, releases), feeds_output) in model.layers.iter().zip(releases).zip(model.feeds_output()) {
             let role = role(&layer.layer);
             // Makes the name known to the tap, so that no probe takes it.
             tap.probe_as(&layer.name, role)?;
-            nodes.push(Node { weights: init::weights(path, layer)?, role, releases });
+            nodes.push(Node { weights: init::weights(path, layer)?, role, feeds_output, releases });
         }
         Ok(Network { spec: spec.clone(), model, nodes, tap })
     }
@@ -92,13 +104,34 @@ impl Network {
     /// normalisation uses the batch's statistics and updates the running ones.
     ///
     /// No operation works in place. Outputs of layers are freed as soon as no later layer reads them, unless autograd
-    /// or a capture holds them.
+    /// or a capture holds them. Layers that feed [auxiliary](ModelSpec::auxiliary) outputs alone run with `train`, as in
+    /// torchvision, and for a capture; otherwise they are left out.
     ///
     /// # Errors
     /// Images of another shape than the spec's; one value per channel in batch normalisation while training; what
     /// libtorch refuses, with the layer's name.
     pub fn f_forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
-        self.forward_through(images, train, self.tap.is_armed().then_some(&self.tap))
+        let tap = self.armed_tap();
+        self.forward_through(images, train, tap, train || tap.is_some())?.output()
+    }
+
+    /// The output for `images`, and name and output of every [auxiliary](ModelSpec::auxiliary) layer in the order
+    /// stated. Otherwise like [`f_forward_t`](Network::f_forward_t).
+    ///
+    /// The loss of Inception v3 is that of its output plus 0.4 times that of its auxiliary one.
+    ///
+    /// # Errors
+    /// As [`f_forward_t`](Network::f_forward_t).
+    pub fn f_forward_auxiliary_t(
+        &self,
+        images: &Tensor,
+        train: bool,
+    ) -> Result<(Tensor, Vec<(String, Tensor)>)> {
+        let mut outputs = self.forward_through(images, train, self.armed_tap(), true)?;
+        let auxiliary = self.model.auxiliary.iter().map(|&place| (&self.model.layers[place].name, place));
+        let auxiliary =
+            auxiliary.filter_map(|(name, place)| Some((name.clone(), outputs.0[place].take()?))).collect();
+        Ok((outputs.output()?, auxiliary))
     }
 
     /// The outputs of all layers for `images`, in the spec's order, the last one being the network's own.
@@ -111,32 +144,42 @@ impl Network {
     pub fn forward_observed(&self, images: &Tensor, train: bool) -> Result<Activations> {
         let tap = Tap::new();
         let capture = tap.capture();
-        drop(self.forward_through(images, train, Some(&tap))?);
+        drop(self.forward_through(images, train, Some(&tap), true)?);
         capture.finish()
     }
 
-    fn forward_through(&self, images: &Tensor, train: bool, tap: Option<&Tap>) -> Result<Tensor> {
+    fn armed_tap(&self) -> Option<&Tap> {
+        self.tap.is_armed().then_some(&self.tap)
+    }
+
+    /// Runs all layers, or those that the network's output depends on.
+    fn forward_through(&self, images: &Tensor, train: bool, tap: Option<&Tap>, all: bool) -> Result<Outputs> {
         self.check_images(images)?;
         let mut outputs: Vec<Option<Tensor>> = Vec::with_capacity(self.nodes.len());
         for (layer, node) in self.model.layers.iter().zip(&self.nodes) {
-            let inputs: Vec<&Tensor> = layer
-                .inputs
-                .iter()
-                .filter_map(|source| match *source {
-                    Source::Image => Some(images),
-                    Source::Layer(place) => outputs[place].as_ref(),
-                })
-                .collect();
-            let output = ops::forward(layer, &node.weights, &inputs, train)?;
-            if let Some(tap) = tap {
-                tap.observe(&layer.name, node.role, &output);
-            }
-            outputs.push(Some(output));
+            let output = if all || node.feeds_output {
+                let inputs: Vec<&Tensor> = layer
+                    .inputs
+                    .iter()
+                    .filter_map(|source| match *source {
+                        Source::Image => Some(images),
+                        Source::Layer(place) => outputs[place].as_ref(),
+                    })
+                    .collect();
+                let output = ops::forward(layer, &node.weights, &inputs, train)?;
+                if let Some(tap) = tap {
+                    tap.observe(&layer.name, node.role, &output);
+                }
+                Some(output)
+            } else {
+                None
+            };
+            outputs.push(output);
             for &place in &node.releases {
                 outputs[place] = None;
             }
         }
-        outputs.pop().flatten().ok_or_else(|| Error::invalid("network", "it has no layers"))
+        Ok(Outputs(outputs))
     }
 
     fn check_images(&self, images: &Tensor) -> Result<()> {
@@ -166,9 +209,13 @@ impl nn::ModuleT for Network {
 fn role(layer: &Layer) -> Role {
     match layer {
         Layer::Conv2d(_) => Role::Convolution,
-        Layer::Relu | Layer::LeakyRelu(_) | Layer::Gelu(_) | Layer::Silu | Layer::Tanh | Layer::Sigmoid => {
-            Role::Activation
-        }
+        Layer::Relu
+        | Layer::Relu6
+        | Layer::LeakyRelu(_)
+        | Layer::Gelu(_)
+        | Layer::Silu
+        | Layer::Tanh
+        | Layer::Sigmoid => Role::Activation,
         _ => Role::Other,
     }
 }

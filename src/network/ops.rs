@@ -4,7 +4,8 @@ use tch::{TchError, Tensor};
 
 use crate::{
     arch::{
-        AvgPool2d, BatchNorm2d, Conv2d, Layer, LeakyRelu, MaxPool2d, Padding, ResolvedLayer, Sides, Window,
+        AvgPool2d, BatchNorm2d, Conv2d, Layer, LeakyRelu, MaxPool2d, Padding, ResolvedLayer, Shape, Sides,
+        Window,
     },
     error::{Error, Result},
     tch_context::TchContext as _,
@@ -68,13 +69,14 @@ fn apply(
         Layer::Linear(_) => input.f_linear(weights.weight()?, weights.bias.as_ref()),
         Layer::BatchNorm2d(norm) => normalise(norm, weights, input, train),
         Layer::Relu => input.f_relu(),
+        Layer::Relu6 => input.f_relu6(),
         Layer::LeakyRelu(leaky) => leaky_relu(leaky, input),
         Layer::Gelu(gelu) => input.f_gelu(gelu.approximate.as_str()),
         Layer::Silu => input.f_silu(),
         Layer::Tanh => input.f_tanh(),
         Layer::Sigmoid => input.f_sigmoid(),
-        Layer::MaxPool2d(pool) => max_pool(pool, sides(layer), input),
-        Layer::AvgPool2d(pool) => avg_pool(pool, sides(layer), input),
+        Layer::MaxPool2d(pool) => max_pool(pool, &around(layer), input),
+        Layer::AvgPool2d(pool) => avg_pool(pool, &around(layer), input),
         Layer::AdaptiveAvgPool2d(pool) => input.f_adaptive_avg_pool2d(<[i64; 2]>::from(pool.output_size)),
         Layer::GlobalAvgPool => input.f_mean_dim([2, 3].as_slice(), false, None),
         Layer::Dropout(dropout) => input.f_dropout(dropout.p, train),
@@ -137,30 +139,80 @@ fn leaky_relu(leaky: &LeakyRelu, input: &Tensor) -> Result<Tensor, TchError> {
     input.f_prelu(&Tensor::f_full([1], leaky.negative_slope, (input.kind(), input.device()))?)
 }
 
-fn max_pool(pool: &MaxPool2d, sides: Sides, input: &Tensor) -> Result<Tensor, TchError> {
-    let (input, padding) = padded(input, sides, f64::NEG_INFINITY)?;
-    let [kernel, stride, dilation] = [pool.kernel_size, pool.stride, pool.dilation].map(<[i64; 2]>::from);
-    input.f_max_pool2d(kernel, stride, padding, dilation, false)
+/// What a pooling adds around its input.
+struct Around {
+    /// The padding that the layer states.
+    stated: Sides,
+    /// Where the windows end: other than `stated` in ceil mode, where the last one may reach further, or be left out.
+    reached: Sides,
 }
 
-fn avg_pool(pool: &AvgPool2d, sides: Sides, input: &Tensor) -> Result<Tensor, TchError> {
-    let [kernel, stride] = [pool.kernel_size, pool.stride].map(<[i64; 2]>::from);
-    let mean = |input: &Tensor, padding: [i64; 2], count_zeros: bool| {
-        input.f_avg_pool2d(kernel, stride, padding, false, count_zeros, None)
-    };
-    let (zeros_around, padding) = padded(input, sides, 0.0)?;
-    if sides.symmetric().is_some() || pool.count_include_pad {
-        return mean(&zeros_around, padding, pool.count_include_pad);
+fn max_pool(pool: &MaxPool2d, around: &Around, input: &Tensor) -> Result<Tensor, TchError> {
+    let [kernel, stride, dilation] = [pool.kernel_size, pool.stride, pool.dilation].map(<[i64; 2]>::from);
+    match around.stated.symmetric() {
+        // libtorch refuses more than half the kernel, even where its dilation makes the window larger.
+        Some([h, w]) if h <= kernel[0] / 2 && w <= kernel[1] / 2 => {
+            input.f_max_pool2d(kernel, stride, [h, w], dilation, pool.ceil_mode)
+        }
+        _ => pad_with(input, around.reached, f64::NEG_INFINITY)?.f_max_pool2d(
+            kernel,
+            stride,
+            [0, 0],
+            dilation,
+            false,
+        ),
     }
-    // libtorch cannot tell our zeros from the input's: divide by the share of every window that is input.
-    let (inside, _) =
-        padded(&input.f_slice(0, 0, 1, 1)?.f_slice(1, 0, 1, 1)?.f_detach()?.f_ones_like()?, sides, 0.0)?;
-    mean(&zeros_around, padding, true)?.f_div(&mean(&inside, padding, true)?)
+}
+
+fn avg_pool(pool: &AvgPool2d, around: &Around, input: &Tensor) -> Result<Tensor, TchError> {
+    let [kernel, stride] = [pool.kernel_size, pool.stride].map(<[i64; 2]>::from);
+    if let Some(padding) = around.stated.symmetric() {
+        return input.f_avg_pool2d(kernel, stride, padding, pool.ceil_mode, pool.count_include_pad, None);
+    }
+    let mean = |padded: &Tensor| padded.f_avg_pool2d(kernel, stride, [0, 0], false, true, None);
+    let means = mean(&pad_with(input, around.reached, 0.0)?)?;
+    if pool.count_include_pad && !pool.ceil_mode {
+        return Ok(means);
+    }
+    // libtorch cannot tell our zeros from the input's: divide by the share of every window that counts.
+    let input = input.f_slice(0, 0, 1, 1)?.f_slice(1, 0, 1, 1)?.f_detach()?.f_ones_like()?;
+    let counted = if pool.count_include_pad {
+        let (stated, reached) = (around.stated, around.reached);
+        let beyond = Sides {
+            bottom: reached.bottom - stated.bottom,
+            right: reached.right - stated.right,
+            ..Sides::NONE
+        };
+        pad_with(&pad_with(&input, stated, 1.0)?, beyond, 0.0)?
+    } else {
+        pad_with(&input, around.reached, 0.0)?
+    };
+    means.f_div(&mean(&counted)?)
 }
 
 /// What is added around the input of a sliding window.
 fn sides(layer: &ResolvedLayer) -> Sides {
     layer.window.map_or(Sides::NONE, |Window { padding, .. }| padding)
+}
+
+/// What a pooling of this layer adds around its input.
+fn around(layer: &ResolvedLayer) -> Around {
+    let stated = sides(layer);
+    let (
+        Some(window),
+        Some(Shape::Map { height, width, .. }),
+        Shape::Map { height: rows, width: columns, .. },
+    ) = (layer.window, layer.input_shapes.first(), layer.output_shape)
+    else {
+        return Around { stated, reached: stated };
+    };
+    let after = |places: i64, stride: i64, dilation: i64, kernel: i64, size: i64, before: i64| {
+        (places - 1) * stride + dilation * (kernel - 1) + 1 - size - before
+    };
+    let Window { kernel, stride, dilation, .. } = window;
+    let bottom = after(rows, stride.h, dilation.h, kernel.h, *height, stated.top);
+    let right = after(columns, stride.w, dilation.w, kernel.w, *width, stated.left);
+    Around { stated, reached: Sides { bottom, right, ..stated } }
 }
 
 /// libtorch's own padding where it can express the sides, else an input padded beforehand.

@@ -17,7 +17,7 @@ use crate::arch::{
 type Result<T> = std::result::Result<T, ModelError>;
 
 /// All that `type` can be.
-const TYPES: [&str; 21] = [
+const TYPES: [&str; 22] = [
     "adaptive_avg_pool2d",
     "add",
     "avg_pool2d",
@@ -34,6 +34,7 @@ const TYPES: [&str; 21] = [
     "linear",
     "max_pool2d",
     "relu",
+    "relu6",
     "sigmoid",
     "silu",
     "softmax",
@@ -58,6 +59,7 @@ pub(in crate::arch) fn read(source: &str) -> Result<ModelSpec> {
     let mut root = Fields::new(text, document.get_ref(), 0);
     let name = root.required("name", "the model's name")?.string()?.to_owned();
     let input = root.required("input", "[channels, height, width]")?.image()?;
+    let auxiliary = root.optional("auxiliary").map_or(Ok(Vec::new()), |field| field.strings())?;
     let tables = match root.optional("layer") {
         Some(field) => field.tables()?,
         None => Vec::new(),
@@ -66,7 +68,7 @@ pub(in crate::arch) fn read(source: &str) -> Result<ModelSpec> {
 
     let layers =
         tables.iter().map(|&(at, table)| read_layer(Fields::new(text, table, at))).collect::<Result<_>>()?;
-    let spec = ModelSpec { name, input, layers };
+    let spec = ModelSpec { name, input, auxiliary, layers };
     resolve::resolve(&spec).map_err(|defect| {
         let line = match (defect.index, defect.field) {
             (Some(index), field) => Some(line_of(text, tables[index].0, tables[index].1, field)),
@@ -105,6 +107,7 @@ fn read_arguments(kind: &Field<'_>, fields: &mut Fields<'_>) -> Result<Layer> {
             .into()
         }
         "relu" => Layer::Relu,
+        "relu6" => Layer::Relu6,
         "leaky_relu" => {
             let leaky = LeakyRelu::new();
             let slope = or(fields.optional("negative_slope"), Field::float, leaky.negative_slope)?;
@@ -159,6 +162,7 @@ fn read_max_pool(fields: &mut Fields<'_>) -> Result<MaxPool2d> {
         stride: or(fields.optional("stride"), Field::pair, pool.stride)?,
         padding: or(fields.optional("padding"), Field::padding, pool.padding)?,
         dilation: or(fields.optional("dilation"), Field::pair, pool.dilation)?,
+        ceil_mode: or(fields.optional("ceil_mode"), Field::boolean, pool.ceil_mode)?,
         ..pool
     })
 }
@@ -169,6 +173,7 @@ fn read_avg_pool(fields: &mut Fields<'_>) -> Result<AvgPool2d> {
         stride: or(fields.optional("stride"), Field::pair, pool.stride)?,
         padding: or(fields.optional("padding"), Field::padding, pool.padding)?,
         count_include_pad: or(fields.optional("count_include_pad"), Field::boolean, pool.count_include_pad)?,
+        ceil_mode: or(fields.optional("ceil_mode"), Field::boolean, pool.ceil_mode)?,
         ..pool
     })
 }

@@ -13,6 +13,9 @@ pub(in crate::arch) fn write(spec: &ModelSpec) -> String {
     let mut out = Lines::default();
     out.field("name", spec.name.as_str());
     out.field("input", spec.input.to_vec());
+    if !spec.auxiliary.is_empty() {
+        out.field("auxiliary", spec.auxiliary.clone());
+    }
     for layer in &spec.layers {
         write_layer(layer, &mut out);
     }
@@ -65,6 +68,7 @@ fn write_arguments(layer: &Layer, out: &mut Lines) {
             out.unless("stride", pool.stride, default.stride, pair);
             out.unless("padding", pool.padding, default.padding, padding);
             out.unless("dilation", pool.dilation, default.dilation, pair);
+            out.unless("ceil_mode", pool.ceil_mode, default.ceil_mode, Value::from);
         }
         Layer::AvgPool2d(pool) => {
             let default = AvgPool2d::new(pool.kernel_size);
@@ -72,6 +76,7 @@ fn write_arguments(layer: &Layer, out: &mut Lines) {
             out.unless("stride", pool.stride, default.stride, pair);
             out.unless("padding", pool.padding, default.padding, padding);
             out.unless("count_include_pad", pool.count_include_pad, default.count_include_pad, Value::from);
+            out.unless("ceil_mode", pool.ceil_mode, default.ceil_mode, Value::from);
         }
         Layer::AdaptiveAvgPool2d(pool) => out.field("output_size", pair(pool.output_size)),
         Layer::Dropout(dropout) | Layer::Dropout2d(dropout) => {
@@ -79,6 +84,7 @@ fn write_arguments(layer: &Layer, out: &mut Lines) {
         }
         Layer::ZeroPad2d(pad) => out.field("padding", padding(pad.padding)),
         Layer::Relu
+        | Layer::Relu6
         | Layer::Silu
         | Layer::Tanh
         | Layer::Sigmoid
