@@ -86,7 +86,7 @@ impl BoundingBox {
         Ok(())
     }
 
-    fn ink(&self) -> Rgb {
+    pub(super) fn ink(&self) -> Rgb {
         match self.color {
             BoxColor::Class(class) => {
                 let colors = colorous::TABLEAU10;

@@ -27,6 +27,10 @@ pub(super) enum Mark {
     Cross,
     /// The colour of NaN and infinities.
     NonFinite,
+    /// A colour that is not on the scale.
+    Swatch(Rgb),
+    /// A frame of a colour.
+    Frame(Rgb),
 }
 
 impl Legend {
@@ -97,11 +101,19 @@ impl Mark {
 
     fn draw(self, canvas: &mut Canvas, rect: Rect) {
         let ground: Rgb = match self {
-            Mark::Cross => [255; 3],
+            Mark::Cross | Mark::Frame(_) => [255; 3],
             Mark::NonFinite => NON_FINITE,
+            Mark::Swatch(color) => color,
         };
         canvas.fill(rect, ground);
         canvas.frame(rect, INK);
+        if let Mark::Frame(color) = self {
+            for inset in 1..=3 {
+                let Rect { x, y, width, height } = rect;
+                let inner = |side: usize| side.saturating_sub(2 * inset);
+                canvas.frame(Rect::new(x + inset, y + inset, inner(width), inner(height)), color);
+            }
+        }
         if self == Mark::Cross {
             canvas.cross(rect, INK);
         }

@@ -4,6 +4,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `filters`, `feature_maps`, `probe_images` | one picture each: numbers in, [`Image`](crate::Image) out |
+//! | `effective_field`, `growth` | how much each pixel moves a unit; how fields grow while training |
 //! | `boxes` | labelled boxes on a picture |
 //! | `receptive_field`, `field_overview`, `taps` | what units see of an image, layer by layer; where a dilated kernel touches it |
 //! | `grid` | [`make_grid`]: bare tiles in torchvision's layout |
@@ -18,10 +19,12 @@ mod boxes;
 mod canvas;
 mod caption;
 mod colormap;
+mod effective_field;
 mod feature_maps;
 mod field_overview;
 mod filters;
 mod grid;
+mod growth;
 mod key;
 mod layer_field;
 mod layout;
@@ -41,10 +44,12 @@ pub use self::{
     boxes::{BoundingBox, BoxColor, draw_boxes},
     caption::Caption,
     colormap::ColorMap,
+    effective_field::effective_field,
     feature_maps::{FeatureMapOptions, feature_maps},
     field_overview::receptive_fields,
     filters::{FilterOptions, filters},
     grid::{Grid, GridOptions, make_grid},
+    growth::{GrowthCurve, growth},
     layer_field::{LayerField, UnitField},
     normalize::{Normalization, to_byte},
     probe_images::probe_images,
