@@ -84,6 +84,7 @@ mod layer;
 mod nearby;
 mod padding;
 mod params;
+mod receptive_field;
 mod resolve;
 mod shape;
 mod shapes;
@@ -103,6 +104,7 @@ pub use self::{
     },
     padding::{Padding, Pair, Sides},
     params::ParamSpec,
+    receptive_field::{AxisField, PixelBox, ReceptiveField, ReceptiveFields},
     resolve::{ResolvedLayer, ResolvedModel, Source},
     shape::Shape,
     spec::{LayerSpec, ModelSpec},

@@ -6,6 +6,7 @@ use super::{
     builder::ModelBuilder,
     error::ModelError,
     layer::Layer,
+    receptive_field::ReceptiveFields,
     resolve::{self, ResolvedModel},
     shape::Shape,
     toml,
@@ -188,5 +189,13 @@ impl ModelSpec {
     /// As [`validate`](ModelSpec::validate).
     pub fn param_count(&self) -> Result<i64> {
         Ok(self.resolve()?.param_count())
+    }
+
+    /// Which pixels of the image every layer's units see.
+    ///
+    /// # Errors
+    /// As [`validate`](ModelSpec::validate) and [`ReceptiveFields::of`].
+    pub fn receptive_fields(&self) -> Result<ReceptiveFields> {
+        ReceptiveFields::of(&self.resolve()?)
     }
 }

@@ -1,0 +1,11 @@
+//! Which pixels of the image a unit can see: the theoretical receptive field on the graph of layers.
+
+mod axis;
+mod field;
+mod fields;
+mod pixel_box;
+mod solve;
+mod step;
+mod support;
+
+pub use self::{axis::AxisField, field::ReceptiveField, fields::ReceptiveFields, pixel_box::PixelBox};
