@@ -73,6 +73,8 @@ pub mod stats;
 mod tch_context;
 #[cfg(feature = "tch")]
 pub mod trainer;
+#[cfg(feature = "tch")]
+mod weights;
 
 pub use crate::{
     arch::ModelSpec,

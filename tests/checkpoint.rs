@@ -135,9 +135,9 @@ fn every_difference_is_in_one_error_and_nothing_is_loaded() {
     let error = Checkpoint::load(&store, &path).unwrap_err().to_string();
     for part in [
         path.to_str().unwrap(),
-        "`old` is in the file and not in the model",
-        "`shape` has shape [1] in the file and [3] in the model",
-        "`new` is in the model and not in the file",
+        "1 in the file and not in the model: `old` [2]",
+        "1 of another shape: `shape` [1] in the file and [3] in the model",
+        "1 in the model and not in the file: `new` [2]",
     ] {
         assert!(error.contains(part), "{error}");
     }

@@ -81,7 +81,7 @@
 mod builder;
 mod error;
 mod layer;
-mod nearby;
+pub(crate) mod nearby;
 mod padding;
 mod params;
 mod receptive_field;

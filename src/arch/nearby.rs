@@ -33,7 +33,7 @@ fn quoted(names: &[&str]) -> String {
 }
 
 /// How far a name is from what was found, if it is near at all. Case, `_` and `-` do not count.
-fn distance(found: &str, name: &str) -> Option<usize> {
+pub(crate) fn distance(found: &str, name: &str) -> Option<usize> {
     if found.len() > LONGEST {
         return None;
     }

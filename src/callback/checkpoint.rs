@@ -2,11 +2,10 @@
 
 use std::{
     fs::{self, File},
-    io,
     path::{Path, PathBuf},
 };
 
-use tch::{Device, Tensor, nn};
+use tch::{Tensor, nn};
 
 use super::{
     CONTINUE, Callback, Context, Flow, Metrics, Mode,
@@ -14,8 +13,9 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    params::Filter,
     summary::Step,
-    tch_context::TchContext as _,
+    weights,
     writer::SummarySink,
 };
 
@@ -111,22 +111,7 @@ impl Checkpoint {
     /// # Errors
     /// A file that cannot be written (the one there before stays as it was), a variable that cannot be copied.
     pub fn save(store: &nn::VarStore, path: &Path) -> Result<()> {
-        let mut variables: Vec<(String, Tensor)> = store.variables().into_iter().collect();
-        variables.sort_by(|a, b| a.0.cmp(&b.0));
-        for (name, tensor) in &mut variables {
-            *tensor = tensor
-                .f_detach()
-                .and_then(|tensor| tensor.f_to_device(Device::Cpu)?.f_contiguous())
-                .context(|| format!("copying `{name}` for {}", path.display()))?;
-        }
-        let unfinished = unfinished(path);
-        let written = Tensor::write_safetensors(&variables, &unfinished)
-            .context(|| format!("cannot write {}", unfinished.display()))
-            .and_then(|()| publish(&unfinished, path));
-        if written.is_err() {
-            fs::remove_file(&unfinished).ok(); // the error says more than a failure to tidy up
-        }
-        written
+        weights::save(store.variables().into_iter().collect(), path)
     }
 
     /// Reads the variables of `store` from `path`, a `.safetensors` file.
@@ -135,43 +120,9 @@ impl Checkpoint {
     /// A file that cannot be read; a file whose names and shapes are not exactly those of `store`: the error lists all
     /// differences, and no variable is changed.
     pub fn load(store: &nn::VarStore, path: &Path) -> Result<()> {
-        drop(File::open(path).map_err(|source| Error::io("open", path, source))?);
-        let mut found =
-            Tensor::read_safetensors(path).context(|| format!("cannot read {}", path.display()))?;
-        found.sort_by(|a, b| a.0.cmp(&b.0));
-        let mut variables = store.variables();
-        let mut differences = Vec::new();
-        for (name, tensor) in &found {
-            match variables.get(name) {
-                None => differences.push(format!("`{name}` is in the file and not in the model")),
-                Some(variable) if variable.size() != tensor.size() => differences.push(format!(
-                    "`{name}` has shape {:?} in the file and {:?} in the model",
-                    tensor.size(),
-                    variable.size()
-                )),
-                Some(_) => {}
-            }
-        }
-        let mut names: Vec<&String> = variables.keys().collect();
-        names.sort();
-        let missing = names.into_iter().filter(|name| found.iter().all(|(there, _)| there != *name));
-        differences.extend(missing.map(|name| format!("`{name}` is in the model and not in the file")));
-        if !differences.is_empty() {
-            return Err(Error::invalid(
-                path.display().to_string(),
-                format!("not a checkpoint of this model: {}", differences.join("; ")),
-            ));
-        }
-        tch::no_grad(|| {
-            for (name, tensor) in &found {
-                if let Some(variable) = variables.get_mut(name) {
-                    variable
-                        .f_copy_(tensor)
-                        .context(|| format!("loading `{name}` from {}", path.display()))?;
-                }
-            }
-            Ok(())
-        })
+        let mut variables: Vec<(String, Tensor)> = store.variables().into_iter().collect();
+        variables.sort_by(|a, b| a.0.cmp(&b.0));
+        weights::load("the model", &variables, path, &Filter::all())
     }
 
     fn save_if_best(&mut self, source: Source, cx: &Context<'_>, metrics: &Metrics) -> Result<()> {
@@ -209,7 +160,7 @@ impl Callback for Checkpoint {
         }
         fs::create_dir_all(&self.folder)
             .map_err(|source| Error::io("create the folder", &self.folder, source))?;
-        let trial = unfinished(&self.folder.join(Checkpoint::LAST));
+        let trial = weights::unfinished(&self.folder.join(Checkpoint::LAST));
         File::create(&trial)
             .and_then(|_| fs::remove_file(&trial))
             .map_err(|source| Error::io("write to", &trial, source))?;
@@ -233,31 +184,5 @@ impl Callback for Checkpoint {
     fn on_train_end(&mut self, cx: &Context<'_>, _: &mut dyn SummarySink) -> Flow {
         self.save_last(cx)?;
         CONTINUE
-    }
-}
-
-/// The name under which a file is written until it is complete.
-fn unfinished(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".unfinished");
-    PathBuf::from(name)
-}
-
-/// Brings a complete file to the disk, then to its name.
-fn publish(unfinished: &Path, path: &Path) -> Result<()> {
-    let sync = |path: &Path| File::options().write(true).open(path).and_then(|file| file.sync_all());
-    sync(unfinished).map_err(|source| Error::io("write", unfinished, source))?;
-    fs::rename(unfinished, path).map_err(|source| Error::io("rename to", path, source))?;
-    sync_folder(path).map_err(|source| Error::io("write the folder of", path, source))
-}
-
-/// Makes the new name last through a power cut. Windows needs and allows no such thing.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(folder) if cfg!(unix) => {
-            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-            File::open(folder)?.sync_all()
-        }
-        _ => Ok(()),
     }
 }

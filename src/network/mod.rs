@@ -2,6 +2,7 @@
 
 mod init;
 mod ops;
+mod weights;
 
 use tch::{Tensor, nn};
 

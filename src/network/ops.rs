@@ -31,6 +31,15 @@ impl Weights {
         *place = Some(tensor);
     }
 
+    pub(super) fn get(&self, name: &str) -> Option<&Tensor> {
+        match name {
+            "weight" => self.weight.as_ref(),
+            "bias" => self.bias.as_ref(),
+            "running_mean" => self.running_mean.as_ref(),
+            _ => self.running_var.as_ref(),
+        }
+    }
+
     fn weight(&self) -> Result<&Tensor, TchError> {
         self.weight.as_ref().ok_or_else(|| TchError::Torch("the layer has no weight".to_owned()))
     }
