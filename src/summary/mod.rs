@@ -43,7 +43,7 @@ pub use self::{
     pr_curve::{PrCurve, PrRows},
     scene::Scene,
     step::Step,
-    table::Table,
+    table::{Table, thousands},
     tag::Tag,
     tensor::{Tensor, TensorElement, Values},
     video::Video,
@@ -51,7 +51,7 @@ pub use self::{
 };
 pub(crate) use self::{
     encoded::{EmbeddingFiles, Encoded},
-    graph::TAG as GRAPH_TAG,
+    graph::{TAG as GRAPH_TAG, breaks_page},
     hparams::{END_TAG as HPARAMS_END_TAG, START_TAG as HPARAMS_START_TAG},
     layout::TAG as LAYOUT_TAG,
     tensor::{PLUGIN as TENSOR_PLUGIN, PluginTensor},

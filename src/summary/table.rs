@@ -87,6 +87,26 @@ impl Table {
     }
 }
 
+/// `1234567` as `1,234,567`: how a count stands in a [`Table`].
+///
+/// ```
+/// use convscope::summary::thousands;
+///
+/// assert_eq!(thousands(&1_234_567), "1,234,567");
+/// assert_eq!(thousands(&123), "123");
+/// ```
+pub fn thousands(count: &impl ToString) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// `-1.5e-3` is one, and so is `1,234`.
 fn is_number(cell: &str) -> bool {
     cell.replace(',', "").parse::<f64>().is_ok()
@@ -120,6 +140,11 @@ fn escape(cell: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn groups_of_three() {
+        assert_eq!([0, 12, 1234, 123_456].map(|n| thousands(&n)), ["0", "12", "1,234", "123,456"]);
+    }
 
     #[test]
     fn numbers_stand_at_the_right() {

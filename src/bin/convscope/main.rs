@@ -1,7 +1,7 @@
 //! The `convscope` program. `convscope --help` lists its commands.
 
 mod logs;
-mod table;
+mod page;
 mod terminal;
 #[cfg(feature = "tch")]
 mod train;

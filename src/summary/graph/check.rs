@@ -21,6 +21,11 @@ const JAVASCRIPT: [&str; 12] = [
     "valueOf",
 ];
 
+/// Whether a node of this name breaks the page.
+pub(crate) fn breaks_page(name: &str) -> bool {
+    JAVASCRIPT.contains(&name)
+}
+
 /// Refuses nodes that are no graph.
 pub(super) fn nodes(nodes: &[GraphNode]) -> Result<()> {
     if nodes.is_empty() {
@@ -47,7 +52,7 @@ fn name(name: &str) -> Result<()> {
         "holds `:`, which stands before the number of an output"
     } else if name.chars().any(char::is_control) {
         "holds a control character"
-    } else if JAVASCRIPT.contains(&name) {
+    } else if breaks_page(name) {
         "breaks TensorBoard's page; use another one"
     } else {
         return Ok(());

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use prost::Message as _;
 
+pub(crate) use self::check::breaks_page;
 pub use self::node::{Attribute, GraphNode};
 use super::{Summary, Value};
 use crate::{

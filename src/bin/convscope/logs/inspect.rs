@@ -6,16 +6,16 @@ use chrono::{DateTime, Local};
 use convscope::{
     WallTime,
     logdir::{LogDir, LogFile, Run, TagInfo},
+    summary::{Table, thousands},
 };
 use serde_json::json;
 
 use super::{
     filter::{Filter, Rules},
     interrupt,
-    page::{self, Page},
     size::{bytes, count},
 };
-use crate::table::{Table, thousands};
+use crate::page::{self, Page};
 
 /// Show runs and their tags: kinds, steps and sizes
 #[derive(clap::Args)]

@@ -14,7 +14,8 @@ use convscope::logdir::{
 };
 use serde_json::json;
 
-use super::{interrupt, page::Page, progress::Progress, size::count};
+use super::{interrupt, progress::Progress, size::count};
+use crate::page::Page;
 
 /// Join several runs, or several files of a run, into one run with its steps in order
 ///

@@ -5,7 +5,6 @@ mod filter;
 mod inspect;
 mod interrupt;
 mod merge;
-mod page;
 mod progress;
 mod repair;
 mod size;

@@ -13,10 +13,10 @@ use serde_json::json;
 
 use super::{
     interrupt,
-    page::Page,
     progress::Progress,
     size::{bytes, count},
 };
+use crate::page::Page;
 
 /// Places that are shown of a file. `--json` gives more.
 const MOST_PLACES: usize = 20;

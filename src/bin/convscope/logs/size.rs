@@ -21,7 +21,7 @@ pub fn bytes(number: u64) -> String {
 /// `1 file`, `2 files`, `1,234 files`.
 pub fn count(number: u64, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
-    format!("{} {what}{plural}", crate::table::thousands(&number))
+    format!("{} {what}{plural}", convscope::summary::thousands(&number))
 }
 
 #[cfg(test)]

@@ -15,9 +15,8 @@ use super::{
     export::point_json,
     filter::{self, Filter},
     interrupt::{self, Interrupted},
-    page::Page,
 };
-use crate::terminal::harmless;
+use crate::{page::Page, terminal::harmless};
 
 /// Show scalars as they are written
 ///

@@ -10,10 +10,10 @@ use serde_json::json;
 
 use super::{
     interrupt,
-    page::{Colour, Page},
     progress::Progress,
     size::{bytes, count},
 };
+use crate::page::{Colour, Page};
 
 /// Find everything that keeps TensorBoard from showing what was logged
 ///

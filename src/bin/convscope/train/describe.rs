@@ -6,10 +6,9 @@ use anyhow::Context as _;
 use convscope::{
     arch::{ModelSpec, Source},
     data::{Dataset, Normalization},
+    summary::{Table, thousands},
 };
 use toml::{Table as Toml, Value};
-
-use crate::table::{Table, thousands};
 
 /// Layers with their types, output shapes and parameter counts; with their inputs where the model is no plain chain.
 pub fn layers(spec: &ModelSpec) -> anyhow::Result<Table> {

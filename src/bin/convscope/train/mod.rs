@@ -20,6 +20,7 @@ use convscope::{
     arch::ModelSpec,
     callback::ProbeImages,
     data::{Normalization, Split},
+    summary::{Table, thousands},
 };
 use tch::{Device, nn};
 
@@ -27,10 +28,7 @@ use self::{
     shell::quoted,
     values::{DataSource, DeviceName, ModelSource, OnWriteError, OptimizerName, UpdateFreq, shape},
 };
-use crate::{
-    table::{Table, thousands},
-    terminal::{self, complain, say},
-};
+use crate::terminal::{self, complain, say};
 
 /// How many validation images are drawn with their feature maps.
 const PROBE_IMAGES: usize = 4;

@@ -9,11 +9,11 @@ use super::{
     super::{
         filter::{Filter, Rules},
         interrupt,
-        page::{Page, number},
         size::count,
     },
     sink::{cannot_write, create_new},
 };
+use crate::page::{Page, number};
 
 #[derive(clap::Args)]
 pub struct Args {

@@ -9,10 +9,10 @@ use super::{
     super::{
         filter::{Filter, Rules},
         interrupt,
-        page::number,
     },
     sink::Sink,
 };
+use crate::page::number;
 
 #[derive(clap::Args)]
 pub struct Args {

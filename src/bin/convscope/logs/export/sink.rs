@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 
-use super::super::page::Page;
+use crate::page::Page;
 
 /// The standard output, or a new file; that is removed if the work is given up.
 pub enum Sink {

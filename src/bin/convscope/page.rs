@@ -5,7 +5,9 @@ use std::{
     io::{self, BufWriter, IsTerminal as _, Stdout, Write},
 };
 
-use crate::{table::Table, terminal::harmless};
+use convscope::summary::Table;
+
+use crate::terminal::harmless;
 
 /// Width that text is broken at.
 const WIDTH: usize = 80;
