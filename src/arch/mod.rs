@@ -80,6 +80,7 @@
 
 mod builder;
 mod error;
+mod graph;
 mod layer;
 pub(crate) mod nearby;
 mod padding;
@@ -90,6 +91,7 @@ mod shape;
 mod shapes;
 mod smallest_input;
 mod spec;
+mod summary;
 mod toml;
 mod window;
 
@@ -108,5 +110,6 @@ pub use self::{
     resolve::{ResolvedLayer, ResolvedModel, Source},
     shape::Shape,
     spec::{LayerSpec, ModelSpec},
+    summary::{LayerSummary, ModelSummary},
     window::Window,
 };

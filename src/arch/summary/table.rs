@@ -1,0 +1,168 @@
+//! The summary for people.
+
+use super::{FLOAT32, LayerSummary, ModelSummary};
+use crate::{
+    arch::{receptive_field::ReceptiveField, shape::Shape, spec::ModelSpec},
+    summary::{Table, thousands},
+};
+
+/// Where a receptive field is not known.
+const UNKNOWN: &str = "?";
+
+/// A column: its head, and what stands in it for a layer with the one above it.
+type Column = (&'static str, fn(&LayerSummary, Option<&LayerSummary>) -> String);
+
+const COLUMNS: [Column; 8] = [
+    ("layer", |layer, _| layer.name.clone()),
+    ("type", |layer, _| layer.type_name.to_owned()),
+    ("output", |layer, _| layer.output.to_string()),
+    ("parameters", |layer, _| thousands(&layer.params)),
+    ("multiply-adds", |layer, _| thousands(&layer.macs)),
+    ("receptive field", |layer, _| field(layer, |field| Some(field.size()))),
+    ("stride", |layer, _| field(layer, ReceptiveField::stride)),
+    ("padding", |layer, _| field(layer, |field| field.stride().and(field.padding()))),
+];
+const DENSITY: Column = ("density", |layer, _| {
+    layer.receptive_field.as_ref().and_then(ReceptiveField::density).map_or_else(String::new, short)
+});
+const ALIGNED: Column = ("aligned", |layer, _| {
+    layer.receptive_field.as_ref().map_or("", |field| if field.aligned() { "yes" } else { "no" }).to_owned()
+});
+const AUXILIARY: Column = ("auxiliary", |layer, _| if layer.auxiliary { "yes" } else { "" }.to_owned());
+const INPUTS: Column =
+    (
+        "inputs",
+        |layer, above| {
+            if reads_the_one_above(layer, above) { String::new() } else { layer.inputs.join(", ") }
+        },
+    );
+
+impl ModelSummary {
+    /// The layers as a table, with the totals in its last row. A size, stride or padding that is the same in both
+    /// directions is one number, others are height x width. Receptive fields are in pixels of the image; `?` stands for
+    /// a field that is not known, and where all units of a layer see the same pixels there is no stride.
+    ///
+    /// Four columns are there only where they say something: `density` below 1, `aligned` where paths do not share
+    /// their centre, `auxiliary`, and `inputs` of layers that do not read the one above.
+    ///
+    /// ```
+    /// use convscope::arch::ModelSpec;
+    ///
+    /// let table = ModelSpec::default_model(10)?.summary()?.to_table().to_text();
+    /// let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    /// assert_eq!(lines[1], ["conv1", "conv2d", "16x28x28", "400", "313,600", "5", "1", "2"]);
+    /// assert_eq!(lines[4], ["pool1", "max_pool2d", "16x14x14", "0", "0", "6", "2", "2"]);
+    /// # Ok::<(), convscope::Error>(())
+    /// ```
+    pub fn to_table(&self) -> Table {
+        let mut columns = COLUMNS.to_vec();
+        let fields = || self.layers.iter().filter_map(|layer| layer.receptive_field.as_ref());
+        if fields().any(|field| field.density().is_some_and(|density| density < 1.0)) {
+            columns.push(DENSITY);
+        }
+        if fields().any(|field| !field.aligned()) {
+            columns.push(ALIGNED);
+        }
+        if self.has_auxiliary() {
+            columns.push(AUXILIARY);
+        }
+        let above = |index: usize| index.checked_sub(1).and_then(|above| self.layers.get(above));
+        let in_line = |(index, layer)| reads_the_one_above(layer, above(index));
+        if !self.layers.iter().enumerate().all(in_line) {
+            columns.push(INPUTS);
+        }
+        let mut table = Table::new(columns.iter().map(|(head, _)| *head));
+        for (index, layer) in self.layers.iter().enumerate() {
+            table.row(columns.iter().map(|(_, cell)| cell(layer, above(index))));
+        }
+        table.row(["total", "", "", &thousands(&self.params), &thousands(&self.macs)]);
+        table
+    }
+
+    /// Parameters, multiply-adds, memory of the activations, and the receptive field of the last maps, with their units.
+    ///
+    /// ```
+    /// use convscope::arch::ModelSpec;
+    ///
+    /// let totals = ModelSpec::default_model(10)?.summary()?.to_totals().to_text();
+    /// assert!(totals.contains("98,810 (0.4 MB in float32)"), "{totals}");
+    /// assert!(totals.contains("24x24 pixels at `pool3`, the image has 28x28"), "{totals}");
+    /// # Ok::<(), convscope::Error>(())
+    /// ```
+    pub fn to_totals(&self) -> Table {
+        let megabytes = |bytes: i64| format!("{:.1} MB in float32", bytes as f64 / 1e6);
+        let own = |value: fn(&LayerSummary) -> i64| {
+            let layers = self.layers.iter().filter(|layer| !layer.auxiliary);
+            let sum = layers.map(value).fold(0, i64::saturating_add);
+            if self.has_auxiliary() {
+                format!(", {} without auxiliary layers", thousands(&sum))
+            } else {
+                String::new()
+            }
+        };
+        let mut table = Table::new(["total", "for one image"]);
+        table.row([
+            "parameters".to_owned(),
+            format!(
+                "{} ({}){}",
+                thousands(&self.params),
+                megabytes(self.params.saturating_mul(FLOAT32)),
+                own(|layer| layer.params)
+            ),
+        ]);
+        table.row([
+            "multiply-adds".to_owned(),
+            format!("{} ({:.3} G){}", thousands(&self.macs), self.macs as f64 / 1e9, own(|layer| layer.macs)),
+        ]);
+        table.row([
+            "activations".to_owned(),
+            format!(
+                "{} bytes ({}), as training keeps them",
+                thousands(&self.activation_bytes),
+                megabytes(self.activation_bytes)
+            ),
+        ]);
+        if let Some((name, [height, width])) = self.last_maps() {
+            let [_, image_height, image_width] = self.input;
+            table.row([
+                "receptive field".to_owned(),
+                format!("{height}x{width} pixels at `{name}`, the image has {image_height}x{image_width}"),
+            ]);
+        }
+        table
+    }
+
+    fn has_auxiliary(&self) -> bool {
+        self.layers.iter().any(|layer| layer.auxiliary)
+    }
+
+    /// The last layer on the way to the output whose units see different pixels, with their field's size.
+    fn last_maps(&self) -> Option<(&str, [i64; 2])> {
+        self.layers.iter().rev().filter(|layer| !layer.auxiliary).find_map(|layer| {
+            let field = layer.receptive_field.as_ref()?;
+            let is_map = matches!(layer.output, Shape::Map { .. }) && !field.sees_everything();
+            is_map.then(|| (layer.name.as_str(), field.size()))
+        })
+    }
+}
+
+fn reads_the_one_above(layer: &LayerSummary, above: Option<&LayerSummary>) -> bool {
+    layer.inputs == [above.map_or(ModelSpec::IMAGE, |above| above.name.as_str())]
+}
+
+/// Something of the receptive field; nothing where the field has none.
+fn field(layer: &LayerSummary, get: impl Fn(&ReceptiveField) -> Option<[i64; 2]>) -> String {
+    match &layer.receptive_field {
+        None => UNKNOWN.to_owned(),
+        Some(field) => match get(field) {
+            None => String::new(),
+            Some([height, width]) if height == width => height.to_string(),
+            Some([height, width]) => format!("{height}x{width}"),
+        },
+    }
+}
+
+/// A share with two digits behind the point, but 1 only where it is whole.
+fn short(share: f64) -> String {
+    if share < 1.0 { format!("{:.2}", share.min(0.99)) } else { "1".to_owned() }
+}
