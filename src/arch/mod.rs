@@ -94,6 +94,7 @@ mod spec;
 mod summary;
 mod toml;
 mod window;
+pub mod zoo;
 
 #[cfg(feature = "tch")]
 pub(crate) use self::nearby::did_you_mean;

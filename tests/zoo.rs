@@ -1,0 +1,281 @@
+//! The networks of the zoo against what is published about them.
+
+#![allow(clippy::unwrap_used)]
+
+use convscope::arch::{Layer, ModelSpec, Shape, zoo};
+
+/// Names and published numbers of parameters. `per_class` is what one class more costs.
+struct Published {
+    name: &'static str,
+    params: i64,
+    per_class: i64,
+}
+
+const fn published(name: &'static str, params: i64, per_class: i64) -> Published {
+    Published { name, params, per_class }
+}
+
+/// Those of torchvision are the `num_params` of its table of models (`vgg*_bn`, `resnet*`, ... without weights).
+const PUBLISHED: &[Published] = &[
+    published("alexnet", 61_100_840, 4097),
+    published("alexnet_v2", 50_303_912, 4097),
+    published("default", 98_810, 129),
+    published("lenet5", 61_706, 85),
+    published("resnet101", 44_549_160, 2049),
+    published("resnet101_v1", 44_549_160, 2049),
+    published("resnet152", 60_192_808, 2049),
+    published("resnet152_v1", 60_192_808, 2049),
+    published("resnet18", 11_689_512, 513),
+    published("resnet34", 21_797_672, 513),
+    published("resnet50", 25_557_032, 2049),
+    published("resnet50_v1", 25_557_032, 2049),
+    published("vgg11", 132_863_336, 4097),
+    published("vgg11_bn", 132_868_840, 4097),
+    published("vgg13", 133_047_848, 4097),
+    published("vgg13_bn", 133_053_736, 4097),
+    published("vgg16", 138_357_544, 4097),
+    published("vgg16_bn", 138_365_992, 4097),
+    published("vgg19", 143_667_240, 4097),
+    published("vgg19_bn", 143_678_248, 4097),
+];
+
+fn published_model(name: &str) -> ModelSpec {
+    zoo::model(name, None, None).unwrap()
+}
+
+/// Output shapes by layer.
+fn shape(spec: &ModelSpec, layer: &str) -> Shape {
+    let shapes = spec.output_shapes().unwrap();
+    shapes.into_iter().find(|(name, _)| name == layer).unwrap_or_else(|| panic!("no layer {layer}")).1
+}
+
+/// The names that a state dict has, in its order.
+fn state_dict(spec: &ModelSpec) -> Vec<String> {
+    let layers = spec.resolve().unwrap().layers;
+    layers
+        .iter()
+        .flat_map(|layer| layer.params.iter().map(move |param| format!("{}.{}", layer.name, param.name)))
+        .collect()
+}
+
+#[test]
+fn the_list_of_names_is_sorted_and_complete() {
+    assert!(zoo::NAMES.is_sorted());
+    assert_eq!(zoo::NAMES, PUBLISHED.iter().map(|network| network.name).collect::<Vec<_>>());
+    for &name in zoo::NAMES {
+        assert_eq!(published_model(name).name, name);
+    }
+}
+
+#[test]
+fn parameters_are_as_many_as_published() {
+    for &Published { name, params, per_class } in PUBLISHED {
+        let spec = published_model(name);
+        assert_eq!(spec.param_count().unwrap(), params, "{name}");
+        let classes = spec.resolve().unwrap().output_shape().channels();
+        for other in [1, 7, 1001] {
+            let found = zoo::model(name, None, Some(other)).unwrap();
+            assert_eq!(found.resolve().unwrap().output_shape().channels(), other, "{name}");
+            let expected = params + (other - classes) * per_class;
+            assert_eq!(found.param_count().unwrap(), expected, "{name}, {other} classes");
+        }
+    }
+}
+
+#[test]
+fn images_of_other_sizes_and_channels_fit() {
+    // Name, a small image, and how many parameters more or less than with the published one.
+    for (name, input, difference) in [
+        ("alexnet", [1, 63, 63], -2 * 64 * 121),
+        ("alexnet", [3, 300, 65], 0),
+        ("alexnet_v2", [4, 224, 224], 64 * 121),
+        ("alexnet_v2", [3, 321, 400], 0),
+        ("lenet5", [1, 28, 28], -16 * 9 * 120),
+        ("lenet5", [3, 32, 32], 2 * 6 * 25),
+        ("resnet18", [1, 1, 1], -2 * 64 * 49),
+        ("resnet50", [3, 33, 500], 0),
+        ("resnet152_v1", [5, 64, 64], 2 * 64 * 49),
+        ("vgg16", [3, 32, 32], 0),
+        ("vgg11_bn", [2, 100, 64], -64 * 9),
+    ] {
+        let spec = zoo::model(name, Some(input), None).unwrap();
+        assert_eq!(spec.input, input);
+        assert_eq!(
+            spec.param_count().unwrap() - published_model(name).param_count().unwrap(),
+            difference,
+            "{name} {input:?}"
+        );
+    }
+}
+
+/// The layer where torchvision fails, too.
+#[test]
+fn an_image_that_is_too_small_names_the_layer() {
+    for (name, input, classes, expected) in [
+        (
+            "alexnet",
+            [3, 62, 62],
+            10,
+            "layer `features.12`: field `kernel_size`: found 3x3, larger than the input 2x2",
+        ),
+        (
+            "vgg19_bn",
+            [3, 31, 224],
+            10,
+            "layer `features.52`: field `kernel_size`: found 2x2, larger than the input 1x14",
+        ),
+        ("alexnet_v2", [3, 130, 224], 10, "layer `fc6`: field `kernel_size`: found 5x5"),
+        ("resnet18", [3, 0, 224], 10, "field `input`: found [3, 0, 224]"),
+        ("resnet18", [3, 224, 224], 0, "layer `fc`: field `out_features`: found 0, expected at least 1"),
+        ("default", [1, 7, 28], 10, "layer `pool3`"),
+    ] {
+        let error = zoo::model(name, Some(input), Some(classes)).unwrap_err().to_string();
+        assert!(error.contains(expected), "{name}: {error}");
+    }
+}
+
+#[test]
+fn names_are_found_however_they_are_spelt() {
+    for (spelt, name) in
+        [("ResNet-50", "resnet50"), ("resnet_50", "resnet50"), ("vgg16bn", "vgg16_bn"), ("LeNet5", "lenet5")]
+    {
+        assert_eq!(zoo::model(spelt, None, None).unwrap().name, name);
+    }
+}
+
+#[test]
+fn unknown_names_are_answered_with_near_ones() {
+    for (asked, meant) in [
+        ("ResNet51", "did you mean `resnet50`"),
+        ("resnet-50_v2", "`resnet50_v1`"),
+        ("vgg61", "`vgg16`"),
+        ("lenet", "did you mean `lenet5`?"),
+        ("alexnet_v3", "`alexnet_v2`"),
+        ("", "known are `alexnet`, `alexnet_v2`"),
+        ("transformer", "known are `alexnet`, `alexnet_v2`"),
+    ] {
+        let error = zoo::model(asked, None, None).unwrap_err().to_string();
+        assert!(error.contains(&format!("there is no network `{asked}` in the zoo")), "{error}");
+        assert!(error.contains(meant), "{asked}: {error}");
+    }
+}
+
+#[test]
+fn every_network_survives_writing_and_reading() {
+    for &name in zoo::NAMES {
+        let spec = published_model(name);
+        assert_eq!(ModelSpec::from_toml(&spec.to_toml()).unwrap(), spec, "{name}");
+    }
+}
+
+#[test]
+fn alexnet_is_torchvisions() {
+    let spec = published_model("alexnet");
+    assert_eq!(shape(&spec, "features.0"), Shape::map(64, 55, 55));
+    assert_eq!(shape(&spec, "features.12"), Shape::map(256, 6, 6));
+    let weights = ["features.0", "features.3", "features.6", "features.8", "features.10"];
+    let weights = weights.into_iter().chain(["classifier.1", "classifier.4", "classifier.6"]);
+    let expected: Vec<String> =
+        weights.flat_map(|layer| ["weight", "bias"].map(|name| format!("{layer}.{name}"))).collect();
+    assert_eq!(state_dict(&spec), expected);
+}
+
+/// The sizes in Slim's own comments and tests: 5x5 before the fully connected part, one place behind it.
+#[test]
+fn alexnet_v2_is_slims() {
+    let spec = published_model("alexnet_v2");
+    for (layer, expected) in [
+        ("conv1", Shape::map(64, 54, 54)),
+        ("pool1", Shape::map(64, 26, 26)),
+        ("conv2", Shape::map(192, 26, 26)),
+        ("pool5", Shape::map(256, 5, 5)),
+        ("fc6", Shape::map(4096, 1, 1)),
+        ("fc8", Shape::map(1000, 1, 1)),
+    ] {
+        assert_eq!(shape(&spec, layer), expected, "{layer}");
+    }
+    // Slim's test of a fully convolutional AlexNet: 300x400 gives 4x7 places.
+    let large = zoo::alexnet_v2([3, 300, 400], 1000).unwrap();
+    assert_eq!(shape(&large, "fc8"), Shape::map(1000, 4, 7));
+}
+
+#[test]
+fn vgg_is_torchvisions() {
+    let plain = state_dict(&published_model("vgg16"));
+    assert_eq!(plain.len(), 2 * 16);
+    assert_eq!(
+        plain[24..28],
+        ["features.28.weight", "features.28.bias", "classifier.0.weight", "classifier.0.bias"]
+    );
+    let norms = state_dict(&published_model("vgg19_bn"));
+    assert_eq!(norms.len(), 16 * 6 + 3 * 2);
+    assert!(norms.contains(&"features.50.running_var".to_owned()), "{norms:?}");
+    for (name, features) in [("vgg11", 21), ("vgg11_bn", 29), ("vgg16", 31), ("vgg19_bn", 53)] {
+        let spec = published_model(name);
+        assert_eq!(shape(&spec, &format!("features.{}", features - 1)), Shape::map(512, 7, 7), "{name}");
+        assert_eq!(spec.layers.iter().filter(|layer| layer.name.starts_with("features.")).count(), features);
+    }
+}
+
+#[test]
+fn resnet_is_torchvisions() {
+    let spec = published_model("resnet50");
+    let names = state_dict(&spec);
+    assert_eq!(names.len(), 53 * 6 - 53 + 2); // 53 convolutions without bias, as many norms of five tensors, `fc`
+    let expected = ["conv1.weight", "bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var"];
+    assert_eq!(names[..5], expected);
+    for name in
+        ["layer1.0.downsample.0.weight", "layer3.5.bn3.running_var", "layer4.2.conv3.weight", "fc.bias"]
+    {
+        assert!(names.iter().any(|known| known == name), "{name}");
+    }
+    for (layer, expected) in [
+        ("maxpool", Shape::map(64, 56, 56)),
+        ("layer1.2.relu3", Shape::map(256, 56, 56)),
+        ("layer2.0.conv1", Shape::map(128, 56, 56)),
+        ("layer2.0.conv2", Shape::map(128, 28, 28)),
+        ("layer4.2.add", Shape::map(2048, 7, 7)),
+        ("avgpool", Shape::flat(2048)),
+    ] {
+        assert_eq!(shape(&spec, layer), expected, "{layer}");
+    }
+    // The first stage of the small ones changes nothing, so its shortcuts are plain.
+    let small = published_model("resnet18");
+    let projections: Vec<&str> =
+        small.layers.iter().filter_map(|layer| layer.name.strip_suffix(".downsample.0")).collect();
+    assert_eq!(projections, ["layer2.0", "layer3.0", "layer4.0"]);
+    let add = small.layers.iter().find(|layer| layer.name == "layer1.1.add").unwrap();
+    assert_eq!(add.inputs, ["layer1.1.bn2", "layer1.0.relu2"]);
+}
+
+/// The paper's stride is one layer earlier, and nothing else differs.
+#[test]
+fn resnet_v1_has_its_stride_on_the_first_convolution() {
+    let (ours, papers) = (published_model("resnet50"), published_model("resnet50_v1"));
+    assert_eq!(shape(&papers, "layer2.0.conv1"), Shape::map(128, 28, 28));
+    let strides = |spec: &ModelSpec| -> Vec<String> {
+        let strided = spec
+            .layers
+            .iter()
+            .filter(|layer| matches!(layer.layer, Layer::Conv2d(conv) if conv.stride.h == 2));
+        strided.map(|layer| layer.name.clone()).collect()
+    };
+    let with = |conv: &str| -> Vec<String> {
+        let stages = ["layer2", "layer3", "layer4"];
+        let names = stages
+            .into_iter()
+            .flat_map(|stage| [format!("{stage}.0.{conv}"), format!("{stage}.0.downsample.0")]);
+        ["conv1".to_owned()].into_iter().chain(names).collect()
+    };
+    assert_eq!((strides(&ours), strides(&papers)), (with("conv2"), with("conv1")));
+    assert_eq!(state_dict(&ours), state_dict(&papers));
+}
+
+#[test]
+fn lenet5_has_the_papers_maps() {
+    let spec = published_model("lenet5");
+    let shapes: Vec<String> =
+        spec.output_shapes().unwrap().iter().map(|(_, shape)| shape.to_string()).collect();
+    let expected = "6x28x28 6x28x28 6x14x14 16x10x10 16x10x10 16x5x5 400 120 120 84 84 10";
+    assert_eq!(shapes.join(" "), expected);
+}
