@@ -20,7 +20,12 @@ const PUBLISHED: &[Published] = &[
     published("alexnet", 61_100_840, 4097),
     published("alexnet_v2", 50_303_912, 4097),
     published("default", 98_810, 129),
+    published("densenet121", 7_978_856, 1025),
+    published("dilated_context", 28_392, 0), // not linear: every layer has as many maps as classes
+    published("inception_v3", 27_161_264, 2049 + 769),
     published("lenet5", 61_706, 85),
+    published("mobilenet_v1", 4_231_976, 1025),
+    published("mobilenet_v2", 3_504_872, 1281),
     published("resnet101", 44_549_160, 2049),
     published("resnet101_v1", 44_549_160, 2049),
     published("resnet152", 60_192_808, 2049),
@@ -29,6 +34,7 @@ const PUBLISHED: &[Published] = &[
     published("resnet34", 21_797_672, 513),
     published("resnet50", 25_557_032, 2049),
     published("resnet50_v1", 25_557_032, 2049),
+    published("squeezenet1_1", 1_235_496, 513),
     published("vgg11", 132_863_336, 4097),
     published("vgg11_bn", 132_868_840, 4097),
     published("vgg13", 133_047_848, 4097),
@@ -76,7 +82,10 @@ fn parameters_are_as_many_as_published() {
         for other in [1, 7, 1001] {
             let found = zoo::model(name, None, Some(other)).unwrap();
             assert_eq!(found.resolve().unwrap().output_shape().channels(), other, "{name}");
-            let expected = params + (other - classes) * per_class;
+            let expected = match name {
+                "dilated_context" => (21 * 9 + 1) * other + 6 * (9 * other + 1) * other + (other + 1) * other,
+                _ => params + (other - classes) * per_class,
+            };
             assert_eq!(found.param_count().unwrap(), expected, "{name}, {other} classes");
         }
     }
@@ -97,6 +106,17 @@ fn images_of_other_sizes_and_channels_fit() {
         ("resnet152_v1", [5, 64, 64], 2 * 64 * 49),
         ("vgg16", [3, 32, 32], 0),
         ("vgg11_bn", [2, 100, 64], -64 * 9),
+        ("mobilenet_v1", [3, 160, 97], 0),
+        ("mobilenet_v1", [1, 1, 1], -2 * 32 * 9),
+        ("mobilenet_v2", [3, 32, 1], 0),
+        ("squeezenet1_1", [3, 17, 17], 0),
+        ("squeezenet1_1", [3, 227, 231], 0),
+        ("densenet121", [3, 29, 224], 0),
+        ("inception_v3", [3, 299, 512], 0),
+        ("inception_v3", [3, 298, 512], -3_326_696),
+        ("inception_v3", [3, 75, 75], -3_326_696),
+        ("dilated_context", [21, 1, 200], 0),
+        ("dilated_context", [3, 64, 64], -18 * 9 * 21),
     ] {
         let spec = zoo::model(name, Some(input), None).unwrap();
         assert_eq!(spec.input, input);
@@ -128,6 +148,20 @@ fn an_image_that_is_too_small_names_the_layer() {
         ("resnet18", [3, 0, 224], 10, "field `input`: found [3, 0, 224]"),
         ("resnet18", [3, 224, 224], 0, "layer `fc`: field `out_features`: found 0, expected at least 1"),
         ("default", [1, 7, 28], 10, "layer `pool3`"),
+        ("squeezenet1_1", [3, 16, 224], 10, "layer `features.8`: field `kernel_size`: found 3x3"),
+        (
+            "densenet121",
+            [3, 28, 224],
+            10,
+            "layer `features.transition3.pool`: field `kernel_size`: found 2x2",
+        ),
+        (
+            "inception_v3",
+            [3, 74, 300],
+            10,
+            "layer `Mixed_7a.branch3x3_2.conv`: field `kernel_size`: found 3x3",
+        ),
+        ("dilated_context", [21, 64, 64], 0, "layer `conv1`: field `out_channels`: found 0"),
     ] {
         let error = zoo::model(name, Some(input), Some(classes)).unwrap_err().to_string();
         assert!(error.contains(expected), "{name}: {error}");
@@ -221,7 +255,7 @@ fn vgg_is_torchvisions() {
 fn resnet_is_torchvisions() {
     let spec = published_model("resnet50");
     let names = state_dict(&spec);
-    assert_eq!(names.len(), 53 * 6 - 53 + 2); // 53 convolutions without bias, as many norms of five tensors, `fc`
+    assert_eq!(names.len(), 53 + 53 * 4 + 2); // convolutions without bias, norms, `fc`
     let expected = ["conv1.weight", "bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var"];
     assert_eq!(names[..5], expected);
     for name in
@@ -278,4 +312,148 @@ fn lenet5_has_the_papers_maps() {
         spec.output_shapes().unwrap().iter().map(|(_, shape)| shape.to_string()).collect();
     let expected = "6x28x28 6x28x28 6x14x14 16x10x10 16x10x10 16x5x5 400 120 120 84 84 10";
     assert_eq!(shapes.join(" "), expected);
+}
+
+#[test]
+fn mobilenet_v1_is_the_papers_table_1() {
+    let spec = published_model("mobilenet_v1");
+    for (layer, expected) in [
+        ("conv1_relu", Shape::map(32, 112, 112)),
+        ("conv_dw_2", Shape::map(64, 56, 56)),
+        ("conv_pw_2", Shape::map(128, 56, 56)),
+        ("conv_pw_11", Shape::map(512, 14, 14)),
+        ("conv_dw_12", Shape::map(512, 7, 7)),
+        ("conv_pw_13_relu", Shape::map(1024, 7, 7)),
+    ] {
+        assert_eq!(shape(&spec, layer), expected, "{layer}");
+    }
+    // 28 layers of weights, as the paper counts them.
+    assert_eq!(state_dict(&spec).iter().filter(|name| name.ends_with("weight")).count(), 28 + 27);
+    // TensorFlow pads an even size after the end alone.
+    let padding = spec.resolve().unwrap().layers[0].window.unwrap().padding;
+    assert_eq!(padding.to_array(), [0, 1, 0, 1]);
+}
+
+#[test]
+fn mobilenet_v2_is_torchvisions() {
+    let spec = published_model("mobilenet_v2");
+    let names = state_dict(&spec);
+    assert_eq!(names.len(), 52 * 4 + 52 + 2); // norms, convolutions, `classifier.1`
+    for name in [
+        "features.0.0.weight",
+        "features.1.conv.0.0.weight",
+        "features.1.conv.1.weight",
+        "features.1.conv.2.running_mean",
+        "features.2.conv.0.1.bias",
+        "features.17.conv.3.running_var",
+        "features.18.1.weight",
+        "classifier.1.bias",
+    ] {
+        assert!(names.iter().any(|known| known == name), "{name}");
+    }
+    let sums: Vec<&str> = spec.layers.iter().filter_map(|layer| layer.name.strip_suffix(".add")).collect();
+    let expected = [3, 5, 6, 8, 9, 10, 12, 13, 15, 16].map(|index| format!("features.{index}"));
+    assert_eq!(sums, expected);
+    assert_eq!(shape(&spec, "features.14.conv.1.0"), Shape::map(576, 7, 7));
+    assert_eq!(shape(&spec, "features.18.2"), Shape::map(1280, 7, 7));
+}
+
+#[test]
+fn squeezenet_is_torchvisions() {
+    let spec = published_model("squeezenet1_1");
+    let names = state_dict(&spec);
+    assert_eq!(names.len(), 2 * (1 + 8 * 3 + 1));
+    assert_eq!(names[2], "features.3.squeeze.weight");
+    assert_eq!(
+        names[names.len() - 4..],
+        [
+            "features.12.expand3x3.weight",
+            "features.12.expand3x3.bias",
+            "classifier.1.weight",
+            "classifier.1.bias"
+        ]
+    );
+    assert_eq!(shape(&spec, "features.12.cat"), Shape::map(512, 13, 13));
+    // Rounded up: without, 27, 13 and 6.
+    let small = zoo::squeezenet1_1([3, 113, 113], 10).unwrap();
+    assert_eq!(
+        ["features.2", "features.5", "features.8"].map(|pool| shape(&small, pool).dims()[1]),
+        [28, 14, 7]
+    );
+}
+
+#[test]
+fn densenet_is_torchvisions() {
+    let spec = published_model("densenet121");
+    let names = state_dict(&spec);
+    // 120 convolutions, as many norms and one more, and the classifier: the 121 layers of its name.
+    assert_eq!(names.len(), 120 + 121 * 4 + 2);
+    for name in [
+        "features.conv0.weight",
+        "features.denseblock3.denselayer24.conv2.weight",
+        "features.transition3.norm.running_mean",
+        "features.norm5.weight",
+        "classifier.bias",
+    ] {
+        assert!(names.iter().any(|known| known == name), "{name}");
+    }
+    for (layer, expected) in [
+        ("features.denseblock1.denselayer6.cat", Shape::map(256, 56, 56)),
+        ("features.transition1.pool", Shape::map(128, 28, 28)),
+        ("features.denseblock4.denselayer1.norm1", Shape::map(512, 7, 7)),
+        ("features.norm5", Shape::map(1024, 7, 7)),
+    ] {
+        assert_eq!(shape(&spec, layer), expected, "{layer}");
+    }
+}
+
+/// The sizes in the comments of torchvision's `forward`.
+#[test]
+fn inception_is_torchvisions() {
+    let spec = published_model("inception_v3");
+    for (layer, expected) in [
+        ("Conv2d_1a_3x3.conv", Shape::map(32, 149, 149)),
+        ("Conv2d_2b_3x3.relu", Shape::map(64, 147, 147)),
+        ("maxpool1", Shape::map(64, 73, 73)),
+        ("Conv2d_4a_3x3.bn", Shape::map(192, 71, 71)),
+        ("maxpool2", Shape::map(192, 35, 35)),
+        ("Mixed_5b.cat", Shape::map(256, 35, 35)),
+        ("Mixed_5d.cat", Shape::map(288, 35, 35)),
+        ("Mixed_6e.cat", Shape::map(768, 17, 17)),
+        ("AuxLogits.pool", Shape::map(768, 5, 5)),
+        ("AuxLogits.fc", Shape::flat(1000)),
+        ("Mixed_7a.cat", Shape::map(1280, 8, 8)),
+        ("Mixed_7c.cat", Shape::map(2048, 8, 8)),
+    ] {
+        assert_eq!(shape(&spec, layer), expected, "{layer}");
+    }
+    let names = state_dict(&spec);
+    assert_eq!(names.len(), 96 * 5 + 4); // 96 convolutions with their norms, two linear layers
+    for name in [
+        "Mixed_7b.branch3x3dbl_3b.conv.weight",
+        "Mixed_6a.branch3x3.bn.running_var",
+        "AuxLogits.conv1.bn.bias",
+    ] {
+        assert!(names.iter().any(|known| known == name), "{name}");
+    }
+}
+
+#[test]
+fn inceptions_head_can_be_taken_off() {
+    let spec = published_model("inception_v3");
+    assert_eq!(spec.auxiliary, ["AuxLogits.fc"]);
+    let plain = spec.without_auxiliary();
+    assert_eq!(plain.param_count().unwrap(), 23_834_568);
+    assert!(plain.layers.iter().all(|layer| !layer.name.starts_with("AuxLogits")));
+    // Images too small for the head get the same network.
+    let small = zoo::inception_v3([3, 224, 224], 1000).unwrap();
+    let expected = ModelSpec { input: [3, 224, 224], ..plain };
+    assert!(small.resolve().unwrap() == expected.resolve().unwrap());
+}
+
+#[test]
+fn the_context_module_keeps_the_size_of_its_maps() {
+    let spec = zoo::dilated_context([21, 40, 70], 21).unwrap();
+    let shapes = spec.output_shapes().unwrap();
+    assert!(shapes.iter().all(|(_, shape)| *shape == Shape::map(21, 40, 70)), "{shapes:?}");
 }

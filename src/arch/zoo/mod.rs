@@ -16,9 +16,14 @@
 //! ```
 
 mod alexnet;
+mod context;
+mod densenet;
+mod inception;
 mod lenet;
+mod mobilenet;
 mod net;
 mod resnet;
+mod squeezenet;
 mod vgg;
 
 use super::{error::ModelError, nearby::did_you_mean, spec::ModelSpec};
@@ -26,8 +31,13 @@ use crate::error::Result;
 
 pub use self::{
     alexnet::{alexnet, alexnet_v2},
+    context::dilated_context,
+    densenet::densenet121,
+    inception::inception_v3,
     lenet::lenet5,
+    mobilenet::{mobilenet_v1, mobilenet_v2},
     resnet::{resnet18, resnet34, resnet50, resnet50_v1, resnet101, resnet101_v1, resnet152, resnet152_v1},
+    squeezenet::squeezenet1_1,
     vgg::{vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn},
 };
 
@@ -51,7 +61,12 @@ const NETWORKS: &[Entry] = &[
     Entry::imagenet("alexnet", 224, alexnet),
     Entry::imagenet("alexnet_v2", 224, alexnet_v2),
     Entry { name: "default", input: [1, 28, 28], classes: 10, make: default },
+    Entry::imagenet("densenet121", 224, densenet121),
+    Entry { name: "dilated_context", input: [21, 64, 64], classes: 21, make: dilated_context },
+    Entry::imagenet("inception_v3", 299, inception_v3),
     Entry { name: "lenet5", input: [1, 32, 32], classes: 10, make: lenet5 },
+    Entry::imagenet("mobilenet_v1", 224, mobilenet_v1),
+    Entry::imagenet("mobilenet_v2", 224, mobilenet_v2),
     Entry::imagenet("resnet101", 224, resnet101),
     Entry::imagenet("resnet101_v1", 224, resnet101_v1),
     Entry::imagenet("resnet152", 224, resnet152),
@@ -60,6 +75,7 @@ const NETWORKS: &[Entry] = &[
     Entry::imagenet("resnet34", 224, resnet34),
     Entry::imagenet("resnet50", 224, resnet50),
     Entry::imagenet("resnet50_v1", 224, resnet50_v1),
+    Entry::imagenet("squeezenet1_1", 224, squeezenet1_1),
     Entry::imagenet("vgg11", 224, vgg11),
     Entry::imagenet("vgg11_bn", 224, vgg11_bn),
     Entry::imagenet("vgg13", 224, vgg13),

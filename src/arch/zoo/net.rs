@@ -70,6 +70,12 @@ impl Net {
         self
     }
 
+    /// Ends a head that only training uses.
+    pub(super) fn auxiliary(&mut self) -> &mut Net {
+        self.spec.auxiliary.push(self.tip.clone());
+        self
+    }
+
     /// The model, if it can be with this input and so many classes.
     pub(super) fn build(self) -> Result<ModelSpec> {
         self.spec.validate()?;
