@@ -78,6 +78,7 @@
 //! in the middle of Inception v3, are named at the top of the file: `auxiliary = ["aux.fc"]`. See
 //! [`ModelSpec::auxiliary`].
 
+mod advice;
 mod builder;
 mod error;
 mod graph;
@@ -99,6 +100,7 @@ pub mod zoo;
 #[cfg(feature = "tch")]
 pub(crate) use self::nearby::did_you_mean;
 pub use self::{
+    advice::{Advice, AdviceKind, AdviceOptions},
     builder::ModelBuilder,
     error::ModelError,
     layer::{

@@ -125,7 +125,7 @@ impl AxisField {
 
     /// Behind a layer whose units all see everything that the `units` units before it see, within an image of
     /// `length` pixels. `None` on overflow; the padding must be known.
-    pub(super) fn everything(&self, units: i64, length: i64) -> Option<AxisField> {
+    pub(in crate::arch) fn everything(&self, units: i64, length: i64) -> Option<AxisField> {
         let Some(stride) = self.stride else { return Some(self.clone()) };
         let first = self.start(0)?;
         let last = self.unit_range(units - 1)?;
@@ -151,7 +151,7 @@ impl AxisField {
     }
 
     /// Where this field and `other`, of equal stride, meet at an add or concat: what either sees. `None` on overflow.
-    pub(super) fn union(&self, other: &AxisField) -> Option<AxisField> {
+    pub(in crate::arch) fn union(&self, other: &AxisField) -> Option<AxisField> {
         let aligned = self.aligned && other.aligned;
         match [self, other] {
             [_, nothing] if nothing.size == 0 => return Some(AxisField { aligned, ..self.clone() }),

@@ -1,0 +1,113 @@
+//! A model with its receptive fields, as the checks look at it.
+
+use crate::arch::{
+    padding::Pair,
+    receptive_field::{ReceptiveField, ReceptiveFields},
+    resolve::{ResolvedLayer, ResolvedModel, Source},
+    shape::Shape,
+    spec::ModelSpec,
+};
+
+/// Names of the lines along each axis.
+pub(super) const LINES: [&str; 2] = ["row", "column"];
+
+pub(super) struct Survey<'a> {
+    pub model: &'a ResolvedModel,
+    fields: &'a ReceptiveFields,
+    /// For every layer, whether the output depends on it.
+    feeds: Vec<bool>,
+    /// Height and width of the image.
+    pub image: [i64; 2],
+    /// The last maps: places of layers, in the model's order.
+    pub last_maps: Vec<usize>,
+}
+
+impl<'a> Survey<'a> {
+    pub fn new(model: &'a ResolvedModel, fields: &'a ReceptiveFields) -> Survey<'a> {
+        let image = map_size(model.image).unwrap_or([1, 1]);
+        let mut survey = Survey { model, fields, feeds: model.feeds_output(), image, last_maps: Vec::new() };
+        survey.last_maps = (0..model.layers.len()).filter(|&place| survey.is_last_map(place)).collect();
+        survey
+    }
+
+    /// The layers on which the output depends, with their places.
+    pub fn layers(&self) -> impl Iterator<Item = (usize, &'a ResolvedLayer)> + '_ {
+        self.model.layers.iter().enumerate().filter(|(place, _)| self.feeds[*place])
+    }
+
+    pub fn name(&self, source: Source) -> &'a str {
+        match source {
+            Source::Image => ModelSpec::IMAGE,
+            Source::Layer(place) => &self.model.layers[place].name,
+        }
+    }
+
+    /// The field of the layer at a place, if it is known.
+    pub fn field(&self, place: usize) -> Option<&'a ReceptiveField> {
+        self.fields.get(&self.model.layers[place].name)
+    }
+
+    /// Size of the field of what a layer reads first. That of the image is one pixel.
+    pub fn input_size(&self, layer: &ResolvedLayer) -> Option<[i64; 2]> {
+        match *layer.inputs.first()? {
+            Source::Image => Some([1, 1]),
+            Source::Layer(place) => self.field(place).map(ReceptiveField::size),
+        }
+    }
+
+    /// The layers that the one at `place` depends on, itself included, in the model's order.
+    pub fn ancestors(&self, place: usize) -> Vec<usize> {
+        let mut found = vec![false; place + 1];
+        found[place] = true;
+        for at in (0..=place).rev() {
+            if found[at] {
+                for source in &self.model.layers[at].inputs {
+                    if let Source::Layer(input) = *source {
+                        found[input] = true;
+                    }
+                }
+            }
+        }
+        (0..=place).filter(|&at| found[at]).collect()
+    }
+
+    /// Whether units of the layer still have places of their own, and what reads it gives them up, or nothing does.
+    fn is_last_map(&self, place: usize) -> bool {
+        let has_places = |place: usize| {
+            let is_map = matches!(self.model.layers[place].output_shape, Shape::Map { .. });
+            is_map && self.field(place).is_some_and(|field| field.stride().is_some())
+        };
+        let mut readers = self.layers().filter(|(_, layer)| layer.inputs.contains(&Source::Layer(place)));
+        self.feeds[place]
+            && has_places(place)
+            && (place + 1 == self.model.layers.len() || readers.any(|(reader, _)| !has_places(reader)))
+    }
+
+    /// Names of layers.
+    pub fn names(&self, places: &[usize]) -> Vec<String> {
+        places.iter().map(|&place| self.model.layers[place].name.clone()).collect()
+    }
+}
+
+/// Height and width of maps.
+pub(super) fn map_size(shape: Shape) -> Option<[i64; 2]> {
+    match shape {
+        Shape::Map { height, width, .. } => Some([height, width]),
+        Shape::Flat { .. } => None,
+    }
+}
+
+/// Both directions of a pair.
+pub(super) fn axes(pair: Pair) -> [i64; 2] {
+    pair.into()
+}
+
+/// Whether a layer's window has more than one tap, along each axis.
+pub(super) fn has_taps(layer: &ResolvedLayer) -> [bool; 2] {
+    layer.window.map_or([false; 2], |window| axes(window.kernel).map(|taps| taps > 1))
+}
+
+/// Whether maps are joined by the layer.
+pub(super) fn joins(layer: &ResolvedLayer) -> bool {
+    layer.layer.joins()
+}

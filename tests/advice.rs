@@ -1,0 +1,258 @@
+//! What is said of models with and without each defect.
+
+#![allow(clippy::unwrap_used)] // in helpers of tests
+
+use convscope::arch::{
+    Advice, AdviceKind, AdviceOptions, AvgPool2d, Conv2d, Layer, Linear, MaxPool2d, ModelBuilder, ModelSpec,
+    Padding,
+};
+
+fn model(input: [i64; 3]) -> ModelBuilder {
+    ModelSpec::builder("net", input)
+}
+
+fn advice(model: ModelBuilder) -> Vec<Advice> {
+    with(model, AdviceOptions::default())
+}
+
+fn with(model: ModelBuilder, options: AdviceOptions) -> Vec<Advice> {
+    model.build().unwrap().advice(&options).unwrap()
+}
+
+fn kinds(advice: &[Advice]) -> Vec<AdviceKind> {
+    advice.iter().map(|advice| advice.kind).collect()
+}
+
+fn conv(kernel: i64) -> Conv2d {
+    Conv2d::new(4, kernel).padding(kernel / 2)
+}
+
+/// The only advice of a kind.
+fn only(all: &[Advice], kind: AdviceKind) -> Advice {
+    let found: Vec<&Advice> = all.iter().filter(|advice| advice.kind == kind).collect();
+    assert_eq!(found.len(), 1, "{all:?}");
+    found[0].clone()
+}
+
+/// Three convolutions of 3x3 with these dilations, as large as the image.
+fn dilated(dilations: [i64; 3]) -> ModelBuilder {
+    dilations.iter().enumerate().fold(model([1, 64, 64]), |model, (n, &d)| {
+        model.layer(format!("conv{}", n + 1), Conv2d::new(4, 3).dilation(d).padding(d))
+    })
+}
+
+/// Two convolutions, joined with what goes into the second one.
+fn residual(first: Conv2d, second: Conv2d) -> ModelBuilder {
+    model([1, 28, 28]).layer("a", first).layer("b", second).layer_from("add", ["a", "b"], Layer::Add)
+}
+
+#[test]
+fn a_healthy_model_is_told_why_it_is() {
+    let all = advice(
+        model([1, 8, 8])
+            .layer("conv1", conv(3))
+            .layer("pool", MaxPool2d::new(2))
+            .layer("conv2", conv(3))
+            .layer("flatten", Layer::Flatten)
+            .layer("fc", Linear::new(2)),
+    );
+    // 3, 4, then 8: as large as the image, and the input of no window is.
+    assert_eq!(kinds(&all), [AdviceKind::Healthy]);
+    assert!(all[0].layers.is_empty() && !all[0].kind.is_defect());
+    assert_eq!(
+        all[0].message,
+        "the last maps, `conv2`, see 8x8 pixels of the image of 8x8; every window larger than 1x1 still adds context; \
+         no holes in what the last maps see; every pixel of the image is seen"
+    );
+    let all = advice(residual(conv(3), conv(3)));
+    assert_eq!(kinds(&all), [AdviceKind::Healthy, AdviceKind::Note]);
+    assert!(all[0].message.contains("the branches that are joined lie on each other"), "{all:?}");
+}
+
+#[test]
+fn a_model_without_maps_has_nothing_to_compare() {
+    let all = advice(model([1, 8, 8]).layer("flatten", Layer::Flatten).layer("fc", Linear::new(2)));
+    assert_eq!(kinds(&all), [AdviceKind::Healthy]);
+    assert!(all[0].message.contains("nothing to compare"), "{all:?}");
+}
+
+#[test]
+fn layers_behind_a_field_as_large_as_the_image_are_unproductive() {
+    let chain = |image: i64| {
+        model([1, image, image])
+            .layer("conv1", conv(5))
+            .layer("relu1", Layer::Relu)
+            .layer("conv2", conv(5))
+            .layer("point", Conv2d::new(4, 1))
+            .layer("conv3", conv(3))
+            .layer("pool", MaxPool2d::new(2))
+            .layer("gap", Layer::GlobalAvgPool)
+            .layer("fc", Linear::new(2))
+    };
+    // The fields are 5, 5, 9, 9, 11, 12.
+    let tail = only(&advice(chain(9)), AdviceKind::UnproductiveTail);
+    assert_eq!(tail.layers, ["conv3", "pool"]);
+    // conv1 104, conv2 404, point 20, conv3 148, fc 10.
+    assert_eq!(
+        tail.message,
+        "2 of 4 layers with windows larger than 1x1 add no context: `conv3` and `pool`. The input already sees as much as \
+         the image of 9x9 has: that of `conv3` sees 9x9, that of `pool` 11x11. They hold 22 % of the model's 686 \
+         parameters. Give the model larger images, shrink the maps later, or leave layers out"
+    );
+    let tail = only(&advice(chain(11)), AdviceKind::UnproductiveTail);
+    assert_eq!(tail.layers, ["pool"]);
+    assert!(tail.message.starts_with("1 of 4 layers with windows larger than 1x1 adds no context: `pool`."));
+    assert!(!kinds(&advice(chain(12))).contains(&AdviceKind::UnproductiveTail));
+}
+
+#[test]
+fn an_axis_without_taps_does_not_make_a_layer_unproductive() {
+    let chain = |kernel: [i64; 2]| {
+        let padding = [kernel[0] / 2, kernel[1] / 2];
+        // The fields are 9 high and 1 wide.
+        let tall = Conv2d::new(4, [9, 1]).padding([4, 0]);
+        advice(model([1, 9, 9]).layer("tall", tall).layer("next", Conv2d::new(4, kernel).padding(padding)))
+    };
+    assert_eq!(only(&chain([3, 1]), AdviceKind::UnproductiveTail).layers, ["next"]);
+    for productive in [[1, 3], [3, 3]] {
+        assert!(!kinds(&chain(productive)).contains(&AdviceKind::UnproductiveTail), "{productive:?}");
+    }
+}
+
+#[test]
+fn the_last_maps_are_compared_with_the_object() {
+    let chain = || {
+        model([1, 28, 28]).layer("conv1", conv(5)).layer("conv2", conv(5)).layer("gap", Layer::GlobalAvgPool)
+    };
+    let compared = |size| with(chain(), AdviceOptions::default().object_size(size));
+    assert_eq!(kinds(&compared([9, 9])), [AdviceKind::Healthy]);
+    let small = only(&compared([9, 10]), AdviceKind::SmallFinalField);
+    assert_eq!(small.layers, ["conv2"]);
+    assert!(
+        small
+            .message
+            .starts_with("a unit of the last maps, `conv2`, sees 9x9 pixels, less than an object of 9x10"),
+        "{small}"
+    );
+    // Without an object there is a note.
+    let all = advice(chain());
+    assert_eq!(kinds(&all), [AdviceKind::Healthy, AdviceKind::Note]);
+    assert!(all[1].message.contains("sees 9x9 pixels of the image's 28x28"), "{all:?}");
+    let refused = chain().build().unwrap().advice(&AdviceOptions::default().object_size([3, 0])).unwrap_err();
+    assert_eq!(refused.to_string(), "object size: [3, 0] found; height and width are 1 or more");
+}
+
+#[test]
+fn holes_that_remain_are_gridding() {
+    let grid = only(&advice(dilated([2, 2, 2])), AdviceKind::Gridding);
+    assert_eq!(grid.layers, ["conv1", "conv2", "conv3"]);
+    assert_eq!(
+        grid.message,
+        "a unit of the last maps, `conv3`, sees 7 of 13 rows and 7 of 13 columns of its field (density 0.54): no path \
+         leads to the pixels between. Dilated are `conv1`, `conv2` and `conv3` (by 2, 2, 2). Let dilations grow without a \
+         common factor, such as 1, 2, 5"
+    );
+    for healthy in [[1, 1, 1], [1, 2, 5], [2, 1, 1], [1, 2, 4]] {
+        assert!(!kinds(&advice(dilated(healthy))).contains(&AdviceKind::Gridding), "{healthy:?}");
+    }
+    assert_eq!(only(&advice(dilated([1, 2, 9])), AdviceKind::Gridding).layers, ["conv2", "conv3"]);
+    // Along one axis.
+    let one = model([1, 64, 64]).layer("conv1", Conv2d::new(4, 3).dilation([1, 3]));
+    let grid = only(&advice(one), AdviceKind::Gridding);
+    assert!(grid.message.contains("sees 3 of 3 rows and 3 of 7 columns"), "{grid}");
+    assert!(grid.message.contains("(by 1x3)"), "{grid}");
+}
+
+#[test]
+fn strides_larger_than_windows_leave_holes_and_unseen_pixels() {
+    let all = advice(model([1, 27, 27]).layer("conv1", Conv2d::new(4, 1).stride(2)).layer("conv2", conv(3)));
+    let grid = only(&all, AdviceKind::Gridding);
+    assert_eq!(grid.layers, ["conv1"]);
+    assert!(grid.message.contains("sees 3 of 5 rows and 3 of 5 columns"), "{grid}");
+    assert!(grid.message.contains("`conv1` steps further than its window reaches"), "{grid}");
+    let unseen = only(&all, AdviceKind::UnseenPixels);
+    // Every second of 27: 14 remain, and (1 - (14 / 27)^2) is 73 %.
+    assert!(
+        unseen.message.contains("sees 13 rows between its fields and 13 columns between its fields"),
+        "{unseen}"
+    );
+    assert!(unseen.message.contains("(73 % of its pixels)"), "{unseen}");
+}
+
+#[test]
+fn branches_with_other_centres_are_misaligned() {
+    let even = || Conv2d::new(4, 2).padding([0, 1, 0, 1]);
+    let merge = only(&advice(residual(even(), even())), AdviceKind::MisalignedMerge);
+    assert_eq!(merge.layers, ["add"]);
+    assert!(
+        merge.message.starts_with(
+            "`add` joins `a`, whose unit (0, 0) has its centre at (0.5, 0.5), with `b`, whose has it at (1, 1)"
+        ),
+        "{merge}"
+    );
+    assert!(!kinds(&advice(residual(conv(3), conv(3)))).contains(&AdviceKind::MisalignedMerge));
+    // With the image itself, and named once: behind it all is misaligned.
+    let twice = model([4, 28, 28])
+        .layer("a", even())
+        .layer_from("add1", ["a", "input"], Layer::Add)
+        .layer("c", conv(3))
+        .layer_from("add2", ["c", "add1"], Layer::Add);
+    let merge = only(&advice(twice), AdviceKind::MisalignedMerge);
+    assert_eq!(merge.layers, ["add1"]);
+    assert!(merge.message.contains("joins `input`, whose unit (0, 0) has its centre at (0, 0)"), "{merge}");
+}
+
+#[test]
+fn branches_with_other_strides_are_in_conflict() {
+    let all = advice(
+        model([1, 16, 16])
+            .layer("a", Conv2d::new(4, 3).stride(2).padding(1))
+            .layer_from("b", ["input"], Conv2d::new(4, 9))
+            .layer_from("add", ["a", "b"], Layer::Add),
+    );
+    assert_eq!(kinds(&all), [AdviceKind::StrideConflict]);
+    assert_eq!(all[0].layers, ["add"]);
+    for part in ["`add` joins branches of different strides", "`a` has 2 and `b` has 1"] {
+        assert!(all[0].message.contains(part), "{all:?}");
+    }
+}
+
+#[test]
+fn borders_that_windows_leave_out_are_told() {
+    let chain =
+        |pool: Layer| advice(model([1, 28, 28]).layer("conv1", Conv2d::new(4, 5)).layer("pool1", pool));
+    let unseen = only(&chain(MaxPool2d::new(5).into()), AdviceKind::UnseenPixels);
+    // 24 rows in windows of 5: 4 are left.
+    assert_eq!(unseen.layers, ["pool1"]);
+    assert_eq!(
+        unseen.message,
+        "no unit of the last maps, `pool1`, sees the last 4 rows and the last 4 columns of the image of 28x28 (27 % of its \
+         pixels): `pool1` (window 5x5, stride 5x5) leaves out the last 4 rows of 24 and the last 4 columns of 24. Choose \
+         an image size or paddings with which the windows come out even"
+    );
+    for even in [Layer::from(MaxPool2d::new(2)), AvgPool2d::new(3).into(), MaxPool2d::new(3).stride(1).into()]
+    {
+        assert!(!kinds(&chain(even)).contains(&AdviceKind::UnseenPixels));
+    }
+    // The convolution before it sees what the pooling leaves out, but the pooling is last.
+    let same = model([1, 29, 29])
+        .layer("conv1", Conv2d::new(4, 3).padding(Padding::Same))
+        .layer("pool1", MaxPool2d::new(2));
+    let all = advice(same);
+    // Row 28 lies in the field of unit 27 of conv1, which pool1 reads.
+    assert!(!kinds(&all).contains(&AdviceKind::UnseenPixels), "{all:?}");
+}
+
+#[test]
+fn auxiliary_heads_are_not_looked_at() {
+    let mut spec = model([1, 64, 64])
+        .layer("conv1", conv(3))
+        .layer("aux.pool", MaxPool2d::new(5))
+        .layer("aux.gap", Layer::GlobalAvgPool)
+        .layer("aux.fc", Linear::new(2))
+        .layer_from("conv2", ["conv1"], conv(3));
+    spec = spec.auxiliary("aux.fc");
+    let all = advice(spec);
+    assert_eq!(kinds(&all), [AdviceKind::Healthy, AdviceKind::Note]);
+    assert_eq!(all[1].layers, ["conv2"]);
+}
