@@ -93,7 +93,8 @@ impl<'a> Session<'a> {
     }
 
     /// The model, as a function that runs it on a batch of images **with `train = false`**: needed for feature maps of
-    /// fixed probe images. It is called under `no_grad`, on steps where something is due.
+    /// fixed probe images and effective receptive fields. It is called on steps where something is due, under `no_grad`
+    /// unless a callback takes gradients of its outputs by the images; so let it set neither.
     #[must_use]
     pub fn model(self, forward: impl Fn(&Tensor) -> Tensor + 'a) -> Session<'a> {
         self.f_model(move |images| Ok(forward(images)))

@@ -123,4 +123,23 @@ impl Context<'_> {
             capture.finish().map(Some)
         })
     }
+    /// Whether the loop gave a model.
+    pub(crate) fn has_model(&self) -> bool {
+        self.model.is_some()
+    }
+
+    /// As [`observe`](Context::observe), but with the graph from `images` to the outputs, for gradients by
+    /// [`Tensor::f_run_backward`], which leaves every `.grad` alone. `images` must ask for a gradient and be no tensor of
+    /// the training: [`ForwardGraph`](crate::diagnostics::ForwardGraph) does both.
+    ///
+    /// # Errors
+    /// As [`observe`](Context::observe).
+    pub(crate) fn observe_with_graph(&self, images: &Tensor) -> Result<Option<Activations>> {
+        let Some(model) = self.model else { return Ok(None) };
+        tch::with_grad(|| {
+            let capture = self.tap.capture();
+            drop(model(images)?);
+            capture.finish().map(Some)
+        })
+    }
 }

@@ -41,6 +41,7 @@ pub use self::{
 pub(crate) use self::{
     context::{BatchReport, Forward, LOSS},
     means::Means,
+    tensorboard::{TRAIN, layer_tag},
 };
 
 use std::ops::ControlFlow;

@@ -130,6 +130,12 @@ impl Schedule {
         self.batch_is_due(position) || (position.may_end_epoch() && self.epoch_is_due(position))
     }
 
+    /// Whether the state before the first batch, at `position`, is to be shown: where anything is ever due and this is
+    /// not outside the bounds.
+    pub(crate) fn includes_start(&self, position: &Position) -> bool {
+        self.period != Period::Never && self.is_within(position)
+    }
+
     fn is_within(&self, position: &Position) -> bool {
         self.from.is_none_or(|from| from <= position.step)
             && self.until.is_none_or(|until| position.step <= until)

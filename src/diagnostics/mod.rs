@@ -7,4 +7,6 @@
 
 mod effective_receptive_field;
 
-pub use self::effective_receptive_field::{EffectiveField, ForwardGraph, Unit, effective_receptive_field};
+pub use self::effective_receptive_field::{
+    EffectiveField, EffectiveReceptiveField, ForwardGraph, Unit, effective_receptive_field,
+};

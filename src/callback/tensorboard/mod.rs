@@ -16,7 +16,7 @@ pub use self::pictures::ProbeImages;
 use self::{distributions::Distributions, pictures::Pictures, scalars::Scalars};
 
 /// Sub-run for what is measured while training.
-const TRAIN: &str = "train";
+pub(crate) const TRAIN: &str = "train";
 /// Sub-run for what is measured on the validation data.
 const VALIDATION: &str = "validation";
 
@@ -75,7 +75,7 @@ impl Chosen {
 }
 
 /// The name of a layer as the end of a tag: `/` makes groups, as in the tags of parameters.
-fn layer_tag(name: &str) -> String {
+pub(crate) fn layer_tag(name: &str) -> String {
     name.replace('.', "/")
 }
 

@@ -69,6 +69,11 @@ impl ProbeImages {
         let input = normalization.apply(data.images(), device)?;
         ProbeImages::new(input, data.pixels()?, data.label_names().into_iter().map(str::to_owned).collect())
     }
+
+    /// What the model takes, `[N, C, H, W]`.
+    pub fn input(&self) -> &Tensor {
+        &self.input
+    }
 }
 
 /// What is drawn at every `histogram_freq`.

@@ -1,6 +1,9 @@
 //! The numbers of an effective receptive field.
 
-use crate::error::{Error, Result};
+use crate::{
+    arch::PixelBox,
+    error::{Error, Result},
+};
 
 /// How much each pixel moves a unit: a map of the image's size, with the numbers that sum it up.
 ///
@@ -88,9 +91,17 @@ impl EffectiveField {
 
     /// The smallest number of rows, and of columns, that hold `share` of the mass: the size of the field in pixels.
     ///
-    /// They need not lie side by side. `share` is from 0 to 1, usually 0.95; what lies outside counts as the end.
+    /// The mass of a row is the sum over its pixels; the same for columns. They need not lie side by side. `share` is from 0 to 1, usually 0.95; what lies outside counts as the end.
     pub fn extent(&self, share: f64) -> [usize; 2] {
         [heaviest(&self.rows(), share).len(), heaviest(&self.columns(), share).len()]
+    }
+
+    /// [`extent`](EffectiveField::extent) as parts of the rows and columns of `theoretical` that lie in the image; above 1
+    /// only where the box is wrong. `None` where no pixel of the box lies in the image.
+    pub fn ratio(&self, share: f64, theoretical: &PixelBox) -> Option<[f64; 2]> {
+        let seen = theoretical.clip(self.size[0] as i64, self.size[1] as i64)?;
+        let [rows, columns] = self.extent(share);
+        Some([rows as f64 / seen.height() as f64, columns as f64 / seen.width() as f64])
     }
 
     /// First and last row, then first and last column, of those that [`extent`](EffectiveField::extent) counts; `None`

@@ -15,11 +15,12 @@ use std::{
 use anyhow::Context as _;
 use clap::builder::RangedU64ValueParser;
 use convscope::{
-    CallbackList, Checkpoint, EarlyStopping, Network, Outcome, Progress, StopReason, SummaryWriter,
+    CallbackList, Checkpoint, EarlyStopping, Network, Outcome, Progress, Schedule, StopReason, SummaryWriter,
     TensorBoard, Trainer,
-    arch::ModelSpec,
+    arch::{ModelSpec, ReceptiveFields},
     callback::ProbeImages,
     data::{Normalization, Split},
+    diagnostics::EffectiveReceptiveField,
     summary::{Table, thousands},
 };
 use tch::{Device, nn};
@@ -119,7 +120,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let store = nn::VarStore::new(device);
     let network = Network::new(&store.root(), &spec)?;
     let mut optimizer = args.optimizer.build(&store, args.lr)?;
-    let mut callbacks = diagnostics(args, &data, &normalization, device)?;
+    let mut callbacks = diagnostics(args, &data, &spec, &normalization, device)?;
 
     let interrupter = interrupt::interrupter(console)?;
     let writer = open_run(args)?;
@@ -173,19 +174,24 @@ fn open_run(args: &Args) -> anyhow::Result<SummaryWriter> {
     Ok(builder.create(&args.logdir)?)
 }
 
-/// The TensorBoard callback, with a few validation images whose feature maps it draws.
+/// The TensorBoard callback, with a few validation images whose feature maps it draws, and what of them moves the layers.
 fn diagnostics<'a>(
     args: &Args,
     data: &Split,
+    spec: &ModelSpec,
     normalization: &Normalization,
     device: Device,
 ) -> anyhow::Result<CallbackList<'a>> {
     let images = ProbeImages::of(&data.validation, PROBE_IMAGES, normalization, device)?;
+    let (theoretical, _) = ReceptiveFields::partial(&spec.resolve()?);
+    let fields = EffectiveReceptiveField::new(&images)
+        .schedule(Schedule::epochs(args.histogram_freq))
+        .theoretical(theoretical);
     let tensorboard = TensorBoard::new()
         .update_freq(args.update_freq.schedule)
         .histogram_freq(args.histogram_freq)
         .probe_images(images);
-    Ok(CallbackList::new().with(tensorboard))
+    Ok(CallbackList::new().with(tensorboard).with(fields))
 }
 
 fn describe_data(args: &Args, data: &Split) -> String {
