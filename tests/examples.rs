@@ -31,10 +31,13 @@ fn all_examples_are_listed_here() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let found: BTreeSet<String> = std::fs::read_dir(folder)
         .unwrap()
-        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
         .collect();
     let mut listed: BTreeSet<String> = EXAMPLES.iter().map(|(name, _)| (*name).to_owned()).collect();
     listed.insert("custom_loop".to_owned()); // also where it cannot be built
+    listed.insert("receptive_field_sweep".to_owned()); // has a test of its own
     assert_eq!(found, listed);
 }
 

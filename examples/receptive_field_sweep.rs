@@ -1,0 +1,454 @@
+//! How much of the image must a network see? `cargo run --release --example receptive_field_sweep`, then
+//! `tensorboard --logdir` with the folder that it prints.
+//!
+//! Trains networks of one budget of parameters whose receptive field grows in three ways (larger kernels, more layers,
+//! larger dilation) on the bundled images, and draws accuracy over receptive field, as do
+//! [Araujo, Norris and Sim (2019)](https://distill.pub/2019/computing-receptive-fields) for well-known networks.
+//!
+//! | argument | default | |
+//! |---|---|---|
+//! | `--epochs N` | 5 | passes over the training images |
+//! | `--seeds N` | 2 | trainings of each network, with the seeds 0 to N - 1 |
+//! | `--images N` | 6000 | training images, and a sixth as many to measure with; all classes alike |
+//! | `--logdir DIR` | `logs` | a new folder is made there |
+
+#[path = "support/paper.rs"]
+mod paper;
+
+use std::{env, fmt};
+
+use convscope::{
+    Figure, HParams, Image, ModelSpec, Network, SessionStatus, SummarySink, SummaryWriter, Table, Trainer,
+    arch::{BatchNorm2d, Conv2d, Layer, Linear, MaxPool2d, Padding},
+    callback::{CONTINUE, CallbackList, on_epoch_end, on_validation_end},
+    data::{self, Split},
+};
+use paper::Paper;
+use plotters::prelude::*;
+use tch::{Device, nn, nn::OptimizerConfig as _};
+
+type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+
+/// Trainable values of every network, and how far one may be off it.
+const BUDGET: i64 = 12_100;
+const TOLERANCE: f64 = 0.01;
+const LEARNING_RATE: f64 = 1e-3;
+/// Height and width of the images.
+const IMAGE: i64 = 28;
+const TAG: &str = "accuracy_over_receptive_field";
+
+/// The ways to grow. All of them begin with the same two networks; what only one of them has is named after it.
+const WAYS: [(&str, &[Body]); 3] = [
+    ("kernel", &[POINTS, body(2, 2, 1), PLAIN, body(5, 2, 1), body(7, 2, 1), body(11, 2, 1)]),
+    ("depth", &[POINTS, body(3, 1, 1), PLAIN, body(3, 4, 1), body(3, 6, 1), body(3, 10, 1)]),
+    ("dilation", &[POINTS, PLAIN, body(3, 2, 2), body(3, 2, 3), body(3, 2, 5)]),
+];
+const POINTS: Body = body(1, 2, 1);
+const PLAIN: Body = body(3, 2, 1);
+
+/// The convolutions between the stem, which all networks share, and the mean over all places.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Body {
+    kernel: i64,
+    depth: i64,
+    dilation: i64,
+}
+
+const fn body(kernel: i64, depth: i64, dilation: i64) -> Body {
+    Body { kernel, depth, dilation }
+}
+
+fn main() -> Result<()> {
+    let options = Options::from_arguments(env::args().skip(1))?;
+    let data = options.data()?;
+    let mut family = family()?;
+
+    let writer = SummaryWriter::create(&options.logdir)?;
+    for seed in 0..options.seeds {
+        for member in &mut family {
+            let run = SummaryWriter::open(writer.path().join(format!("{}_seed{seed}", member.name())))?;
+            member.accuracies.push(member.train(seed, &data, &options, &run)?);
+            println!("{member}");
+        }
+    }
+    for (way, _) in WAYS {
+        let summary = writer.sub_run(way)?;
+        for (field, accuracy) in curve(way, &family) {
+            summary.add_scalar(TAG, accuracy, field)?;
+        }
+    }
+    writer.add_figure(TAG, &Chart(&family), 0)?;
+    writer.add_text("results", &report(&family, &data, &options), 0)?;
+    println!("show it: tensorboard --logdir {}", writer.path().display());
+    Ok(writer.close()?)
+}
+
+// The networks
+
+impl Body {
+    /// Every convolution keeps the size of its maps, and behind the last of them comes the mean over all places: the
+    /// classifier knows of context only what lies in the field of the last convolution.
+    fn model(self, widths: Widths) -> Result<ModelSpec> {
+        let Body { kernel, depth, dilation } = self;
+        let mut model = ModelSpec::builder(self.to_string(), [1, IMAGE, IMAGE])
+            .layer("stem", Conv2d::new(8, 3).padding(Padding::Same).bias(false))
+            .layer("stem_bn", BatchNorm2d::new())
+            .layer("stem_relu", Layer::Relu)
+            .layer("pool", MaxPool2d::new(2));
+        for layer in 1..=depth {
+            let kernels = if layer <= widths.wider { widths.width + 1 } else { widths.width };
+            let conv = Conv2d::new(kernels, kernel).dilation(dilation).padding(Padding::Same).bias(false);
+            model = model
+                .layer(format!("conv{layer}"), conv)
+                .layer(format!("bn{layer}"), BatchNorm2d::new())
+                .layer(format!("relu{layer}"), Layer::Relu);
+        }
+        Ok(model.layer("mean", Layer::GlobalAvgPool).layer("fc", Linear::new(10)).build()?)
+    }
+
+    /// The model that comes nearest to the budget, by trying all widths until they are beyond it.
+    fn model_of_budget(self) -> Result<(ModelSpec, Widths)> {
+        let mut best: Option<(u64, ModelSpec, Widths)> = None;
+        for (width, wider) in (1..).flat_map(|width| (0..self.depth).map(move |wider| (width, wider))) {
+            let widths = Widths { width, wider };
+            let model = self.model(widths)?;
+            let params = model.param_count()?;
+            let off = params.abs_diff(BUDGET);
+            if best.as_ref().is_none_or(|(least, ..)| off < *least) {
+                best = Some((off, model, widths));
+            }
+            if params > BUDGET {
+                break;
+            }
+        }
+        match best {
+            Some((off, model, widths)) if off as f64 <= TOLERANCE * BUDGET as f64 => Ok((model, widths)),
+            _ => Err(format!("{self}: no widths give {BUDGET} parameters").into()),
+        }
+    }
+
+    /// Side of the field of the last convolution, in pixels.
+    fn receptive_field(self) -> i64 {
+        4 + 2 * self.depth * (self.kernel - 1) * self.dilation
+    }
+}
+
+impl fmt::Display for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Body { kernel, depth, dilation } = self;
+        write!(f, "{depth} x {kernel}x{kernel}, dilation {dilation}")
+    }
+}
+
+/// How many kernels the convolutions of a body have: `width`, and one more in the first `wider` of them.
+#[derive(Debug, Clone, Copy)]
+struct Widths {
+    width: i64,
+    wider: i64,
+}
+
+/// A network of the family, and what came out of its trainings.
+struct Member {
+    body: Body,
+    /// The ways to grow that it belongs to.
+    ways: Vec<&'static str>,
+    widths: Widths,
+    model: ModelSpec,
+    params: i64,
+    field: i64,
+    /// On the validation images after the last epoch, 0 to 1, for each seed.
+    accuracies: Vec<f64>,
+}
+
+/// All networks, each of them once.
+fn family() -> Result<Vec<Member>> {
+    let mut family: Vec<Member> = Vec::new();
+    for (way, bodies) in WAYS {
+        for &body in bodies {
+            match family.iter_mut().find(|member| member.body == body) {
+                Some(member) => member.ways.push(way),
+                None => family.push(Member::new(body, way)?),
+            }
+        }
+    }
+    Ok(family)
+}
+
+impl Member {
+    fn new(body: Body, way: &'static str) -> Result<Member> {
+        let (model, widths) = body.model_of_budget()?;
+        let params = model.param_count()?;
+        let field = body.receptive_field();
+        Ok(Member { body, ways: vec![way], widths, model, params, field, accuracies: Vec::new() })
+    }
+
+    fn way(&self) -> &'static str {
+        if let [way] = *self.ways { way } else { "shared" }
+    }
+
+    fn name(&self) -> String {
+        format!("{}_rf{:02}", self.way(), self.field)
+    }
+
+    fn mean(&self) -> f64 {
+        self.accuracies.iter().sum::<f64>() / self.accuracies.len() as f64
+    }
+
+    fn hparams(&self, seed: u64) -> HParams {
+        HParams::new()
+            .with("growth", self.way())
+            .with("kernel", self.body.kernel)
+            .with("depth", self.body.depth)
+            .with("dilation", self.body.dilation)
+            .with("width", self.widths.width)
+            .with("parameters", self.params)
+            .with("receptive_field", self.field)
+            .with("seed", seed)
+            .group(format!("{} #{seed}", self.name()))
+    }
+
+    /// Trains the network from scratch. Returns its accuracy.
+    fn train(&self, seed: u64, data: &Split, options: &Options, run: &SummaryWriter) -> Result<f64> {
+        run.add_hparams(&self.hparams(seed))?;
+        run.add_text("model", &format!("```toml\n{}```", self.model.to_toml()), 0)?;
+        let trained = fit(&self.model, seed, data, options.epochs, run);
+        let status = if trained.is_ok() { SessionStatus::Success } else { SessionStatus::Failure };
+        run.finish_hparams(status)?;
+        run.clone().close()?;
+        trained.map_err(|error| format!("{}, seed {seed}: {error}", self.name()).into())
+    }
+}
+
+fn fit(model: &ModelSpec, seed: u64, data: &Split, epochs: u64, run: &SummaryWriter) -> Result<f64> {
+    tch::manual_seed(i64::try_from(seed)?);
+    let store = nn::VarStore::new(Device::cuda_if_available());
+    let network = Network::new(&store.root(), model)?;
+    let mut optimizer = nn::Adam::default().build(&store, LEARNING_RATE)?;
+    let curves = CallbackList::new()
+        .with(on_epoch_end(|cx, metrics, out| {
+            metrics
+                .iter()
+                .try_for_each(|(name, value)| out.sub_run("train").add_scalar(name, value, cx.step()))?;
+            CONTINUE
+        }))
+        .with(on_validation_end(|cx, metrics, out| {
+            metrics.iter().try_for_each(|(name, value)| out.add_scalar(name, value, cx.step()))?;
+            CONTINUE
+        }));
+    let outcome = Trainer::of_network(&network, &store, &mut optimizer)
+        .seed(seed)
+        .callbacks(curves)
+        .sink(run.clone())
+        .fit(&data.train, &data.validation, epochs)?;
+    match (outcome.validation.get("loss"), outcome.validation.get("accuracy")) {
+        (Some(loss), Some(accuracy)) if loss.is_finite() => Ok(accuracy),
+        (loss, _) => Err(format!("the loss is {loss:?} after {epochs} epochs").into()),
+    }
+}
+
+// What came out
+
+/// What was held equal, the results, what they show and what they do not.
+fn report(family: &[Member], data: &Split, options: &Options) -> String {
+    let (least, most) = range(family.iter().map(|member| member.params as f64));
+    let [train, validation] = [&data.train, &data.validation].map(data::Dataset::len);
+    let mut text = format!(
+        "Networks of {least} to {most} parameters, trained alike: {train} images, {epochs} epochs, batches of 64, Adam \
+         with learning rate {LEARNING_RATE}, seeds 0 to {last_seed}; accuracy on {validation} other images. A stem of 8 \
+         3x3 kernels and a 2x2 pool come first, the mean over all places last. So each weight behind the pool is used \
+         at as many places, and the networks cost about as much to run. Their widths differ.\n\n{table}\n",
+        epochs = options.epochs,
+        last_seed = options.seeds - 1,
+        table = table(family, options.seeds).to_markdown(),
+    );
+    for (way, _) in WAYS {
+        text += &format!("- {}\n", found(way, family, validation));
+    }
+    let spread = family.iter().map(|member| range(member.accuracies.iter().copied()));
+    let (_, spread) = range(spread.map(|(worst, best)| best - worst));
+    text += &format!(
+        "- Seeds of one network differ by up to {:.1} points.\n\n\
+         One small data set, few seeds, one learning rate and a short training: what the curves show of these networks \
+         need not hold for others. Fields that reach beyond the image see zeros there, from which a network can tell \
+         where the border is. A dilated kernel leaves pixels out.\n",
+        100.0 * spread
+    );
+    text
+}
+
+fn table(family: &[Member], seeds: u64) -> Table {
+    let columns = ["network", "field (px)", "kernel", "depth", "dilation", "width", "parameters", "mean (%)"];
+    let seeds = (0..seeds).map(|seed| format!("seed {seed} (%)"));
+    let mut table = Table::new(columns.map(str::to_owned).into_iter().chain(seeds));
+    for member in family {
+        let Body { kernel, depth, dilation } = member.body;
+        let numbers = [member.field, kernel, depth, dilation].map(|number| number.to_string());
+        let width = member.widths.width;
+        let rest = [width.to_string(), member.params.to_string(), percent(member.mean())];
+        let accuracies = member.accuracies.iter().map(|&accuracy| percent(accuracy));
+        table.row([member.name()].into_iter().chain(numbers).chain(rest).chain(accuracies));
+    }
+    table
+}
+
+/// Where one curve begins, what it reaches, and from which field on it is as high as can be told.
+fn found(way: &str, family: &[Member], images: usize) -> String {
+    let curve = curve(way, family);
+    let (_, best) = range(curve.iter().map(|&(_, accuracy)| accuracy));
+    // Standard deviation of an accuracy that is measured on so many images.
+    let error = (best * (1.0 - best) / images as f64).sqrt();
+    let first = curve.first().copied().unwrap_or_default();
+    let level = curve.iter().find(|(_, accuracy)| *accuracy >= best - error).copied().unwrap_or_default();
+    format!(
+        "{way}: {} % at {} pixels, at most {} %; from {} pixels on no gain beyond the error of measurement, which is \
+         {:.1} points for {images} images.",
+        percent(first.1),
+        first.0,
+        percent(best),
+        level.0,
+        100.0 * error
+    )
+}
+
+/// Field and mean accuracy of the networks that grow in one way.
+fn curve(way: &str, family: &[Member]) -> Vec<(i64, f64)> {
+    let of_way = family.iter().filter(|member| member.ways.contains(&way));
+    let mut curve: Vec<_> = of_way.map(|member| (member.field, member.mean())).collect();
+    curve.sort_by_key(|&(field, _)| field);
+    curve
+}
+
+fn range(numbers: impl Iterator<Item = f64>) -> (f64, f64) {
+    numbers.fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), x| (least.min(x), most.max(x)))
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1}", 100.0 * share)
+}
+
+impl fmt::Display for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let accuracies: Vec<String> = self.accuracies.iter().map(|&accuracy| percent(accuracy)).collect();
+        write!(f, "{:<14} {:<24}", self.name(), self.body.to_string())?;
+        write!(
+            f,
+            " field {:>2} px, {} parameters, accuracy {} %",
+            self.field,
+            self.params,
+            accuracies.join(", ")
+        )
+    }
+}
+
+/// Accuracy over receptive field: a curve for each way to grow, a dot for each training.
+struct Chart<'a>(&'a [Member]);
+
+/// Colours that can be told apart by everybody (Okabe and Ito).
+const COLORS: [RGBColor; 3] = [RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115)];
+
+impl Chart<'_> {
+    fn draw(&self, paper: &mut Paper) -> Result<(), Box<dyn std::error::Error + '_>> {
+        let Chart(family) = self;
+        let (worst, best) = range(family.iter().flat_map(|member| member.accuracies.iter().copied()));
+        let (low, high) = ((20.0 * worst).floor() * 5.0, (20.0 * best).ceil() * 5.0);
+        let widest = range(family.iter().map(|member| member.field as f64)).1;
+
+        let area = paper.into_drawing_area();
+        area.fill(&WHITE)?;
+        let font = ("", 13).into_font(); // `Paper` has one font alone
+        area.draw(&Text::new("accuracy in %: dot = one training, line = mean", (12, 6), font.clone()))?;
+        let mut chart = ChartBuilder::on(&area)
+            .margin(8)
+            .margin_top(26)
+            .margin_right(66)
+            .x_label_area_size(36)
+            .y_label_area_size(30)
+            .build_cartesian_2d(0.0..widest, low..high.max(low + 5.0))?;
+        chart
+            .configure_mesh()
+            .x_desc("receptive field in pixels")
+            .x_labels(6)
+            .y_labels(6)
+            .x_label_formatter(&|pixels| format!("{pixels:.0}"))
+            .y_label_formatter(&|percent| format!("{percent:.0}"))
+            .max_light_lines(0)
+            .draw()?;
+        let mark = BLACK.mix(0.5);
+        chart.draw_series(LineSeries::new(
+            [(IMAGE as f64, low), (IMAGE as f64, high)],
+            mark.stroke_width(1),
+        ))?;
+        chart.draw_series([Text::new(
+            "image: 28",
+            (IMAGE as f64 + 0.5, low + 0.08 * (high - low)),
+            font.clone(),
+        )])?;
+        let mut ends = Vec::new();
+        for ((way, _), color) in WAYS.into_iter().zip(COLORS) {
+            let curve: Vec<_> =
+                curve(way, family).into_iter().map(|(field, mean)| (field as f64, 100.0 * mean)).collect();
+            ends.extend(curve.last().map(|&end| (chart.backend_coord(&end), way, color)));
+            chart.draw_series(LineSeries::new(curve, color.stroke_width(2)))?;
+        }
+        for member in family.iter() {
+            let at = member.accuracies.iter().map(|&accuracy| (member.field as f64, 100.0 * accuracy));
+            let color = WAYS.iter().zip(COLORS).find(|((way, _), _)| *way == member.way());
+            let color = color.map_or(BLACK, |(_, color)| color);
+            chart.draw_series(at.map(|at| Circle::new(at, 3, color.filled())))?;
+        }
+        ends.sort_by_key(|&((_, y), ..)| y);
+        let mut free = 0;
+        for ((x, y), way, color) in ends {
+            let top = (y - 7).max(free);
+            area.draw(&Text::new(way, (x + 8, top), font.color(&color)))?;
+            free = top + 13;
+        }
+        area.present()?;
+        Ok(())
+    }
+}
+
+impl Figure for Chart<'_> {
+    fn to_image(&self) -> convscope::Result<Image> {
+        let mut paper = Paper::new((350, 260));
+        self.draw(&mut paper).map_err(|error| convscope::Error::invalid("figure", error.to_string()))?;
+        paper.into_image()
+    }
+}
+
+// The command line
+
+struct Options {
+    epochs: u64,
+    seeds: u64,
+    images: usize,
+    logdir: String,
+}
+
+impl Options {
+    fn from_arguments(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
+        let mut options = Options { epochs: 5, seeds: 2, images: 6000, logdir: "logs".to_owned() };
+        while let Some(name) = arguments.next() {
+            let value = arguments.next().ok_or_else(|| format!("{name}: a value is missing"))?;
+            let number = || match value.parse::<u32>() {
+                Ok(number) if number > 0 => Ok(number),
+                _ => Err(format!("{name}: `{value}` found; a number from 1 on is expected")),
+            };
+            match name.as_str() {
+                "--epochs" => options.epochs = number()?.into(),
+                "--seeds" => options.seeds = number()?.into(),
+                "--images" => options.images = number()? as usize,
+                "--logdir" => options.logdir = value,
+                _ => return Err(format!("{name}: use --epochs, --seeds, --images or --logdir").into()),
+            }
+        }
+        Ok(options)
+    }
+
+    fn data(&self) -> Result<Split> {
+        let Split { train, validation } = data::bundled()?;
+        // All classes are there in equal numbers.
+        let validation = validation.probe(self.images.div_ceil(6))?;
+        Ok(Split::new(train.probe(self.images)?, validation)?)
+    }
+}
