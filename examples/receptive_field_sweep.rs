@@ -12,19 +12,20 @@
 //! | `--images N` | 6000 | training images, and a sixth as many to measure with; all classes alike |
 //! | `--logdir DIR` | `logs` | a new folder is made there |
 
+#[path = "support/curves.rs"]
+mod curves;
 #[path = "support/paper.rs"]
 mod paper;
 
-use std::{env, fmt};
+use std::{env, fmt, iter};
 
 use convscope::{
-    Figure, HParams, Image, ModelSpec, Network, SessionStatus, SummarySink, SummaryWriter, Table, Trainer,
+    HParams, ModelSpec, Network, SessionStatus, SummarySink, SummaryWriter, Table, Trainer,
     arch::{BatchNorm2d, Conv2d, Layer, Linear, MaxPool2d, Padding},
     callback::{CONTINUE, CallbackList, on_epoch_end, on_validation_end},
     data::{self, Split},
 };
-use paper::Paper;
-use plotters::prelude::*;
+use curves::{Chart, Curve};
 use tch::{Device, nn, nn::OptimizerConfig as _};
 
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
@@ -43,6 +44,8 @@ const WAYS: [(&str, &[Body]); 3] = [
     ("depth", &[POINTS, body(3, 1, 1), PLAIN, body(3, 4, 1), body(3, 6, 1), body(3, 10, 1)]),
     ("dilation", &[POINTS, PLAIN, body(3, 2, 2), body(3, 2, 3), body(3, 2, 5)]),
 ];
+/// In place of a way, for networks that belong to several.
+const SHARED: &str = "shared";
 const POINTS: Body = body(1, 2, 1);
 const PLAIN: Body = body(3, 2, 1);
 
@@ -77,7 +80,7 @@ fn main() -> Result<()> {
             summary.add_scalar(TAG, accuracy, field)?;
         }
     }
-    writer.add_figure(TAG, &Chart(&family), 0)?;
+    writer.add_figure(TAG, &chart(&family), 0)?;
     writer.add_text("results", &report(&family, &data, &options), 0)?;
     println!("show it: tensorboard --logdir {}", writer.path().display());
     Ok(writer.close()?)
@@ -126,11 +129,6 @@ impl Body {
             _ => Err(format!("{self}: no widths give {BUDGET} parameters").into()),
         }
     }
-
-    /// Side of the field of the last convolution, in pixels.
-    fn receptive_field(self) -> i64 {
-        4 + 2 * self.depth * (self.kernel - 1) * self.dilation
-    }
 }
 
 impl fmt::Display for Body {
@@ -155,7 +153,10 @@ struct Member {
     widths: Widths,
     model: ModelSpec,
     params: i64,
+    /// Side of the receptive field behind the last convolution, in pixels.
     field: i64,
+    /// How many of these pixels are seen, 0 to 1: dilation leaves some out.
+    density: f64,
     /// On the validation images after the last epoch, 0 to 1, for each seed.
     accuracies: Vec<f64>,
 }
@@ -178,12 +179,16 @@ impl Member {
     fn new(body: Body, way: &'static str) -> Result<Member> {
         let (model, widths) = body.model_of_budget()?;
         let params = model.param_count()?;
-        let field = body.receptive_field();
-        Ok(Member { body, ways: vec![way], widths, model, params, field, accuracies: Vec::new() })
+        let fields = model.receptive_fields()?;
+        let last = fields.get(&format!("relu{}", body.depth)).ok_or("no last convolution")?;
+        let [field, _] = last.size(); // a square
+        let density = last.density().ok_or("the holes of the receptive field are unknown")?;
+        let accuracies = Vec::new();
+        Ok(Member { body, ways: vec![way], widths, model, params, field, density, accuracies })
     }
 
     fn way(&self) -> &'static str {
-        if let [way] = *self.ways { way } else { "shared" }
+        if let [way] = *self.ways { way } else { SHARED }
     }
 
     fn name(&self) -> String {
@@ -203,6 +208,7 @@ impl Member {
             .with("width", self.widths.width)
             .with("parameters", self.params)
             .with("receptive_field", self.field)
+            .with("density", self.density)
             .with("seed", seed)
             .group(format!("{} #{seed}", self.name()))
     }
@@ -277,16 +283,27 @@ fn report(family: &[Member], data: &Split, options: &Options) -> String {
 }
 
 fn table(family: &[Member], seeds: u64) -> Table {
-    let columns = ["network", "field (px)", "kernel", "depth", "dilation", "width", "parameters", "mean (%)"];
+    let columns = [
+        "network",
+        "field (px)",
+        "density",
+        "kernel",
+        "depth",
+        "dilation",
+        "width",
+        "parameters",
+        "mean (%)",
+    ];
     let seeds = (0..seeds).map(|seed| format!("seed {seed} (%)"));
     let mut table = Table::new(columns.map(str::to_owned).into_iter().chain(seeds));
     for member in family {
         let Body { kernel, depth, dilation } = member.body;
-        let numbers = [member.field, kernel, depth, dilation].map(|number| number.to_string());
-        let width = member.widths.width;
-        let rest = [width.to_string(), member.params.to_string(), percent(member.mean())];
+        let field = [member.field.to_string(), format!("{:.2}", member.density)];
+        let numbers =
+            [kernel, depth, dilation, member.widths.width, member.params].map(|number| number.to_string());
         let accuracies = member.accuracies.iter().map(|&accuracy| percent(accuracy));
-        table.row([member.name()].into_iter().chain(numbers).chain(rest).chain(accuracies));
+        let results = iter::once(percent(member.mean())).chain(accuracies);
+        table.row(iter::once(member.name()).chain(field).chain(numbers).chain(results));
     }
     table
 }
@@ -340,80 +357,14 @@ impl fmt::Display for Member {
     }
 }
 
-/// Accuracy over receptive field: a curve for each way to grow, a dot for each training.
-struct Chart<'a>(&'a [Member]);
-
-/// Colours that can be told apart by everybody (Okabe and Ito).
-const COLORS: [RGBColor; 3] = [RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115)];
-
-impl Chart<'_> {
-    fn draw(&self, paper: &mut Paper) -> Result<(), Box<dyn std::error::Error + '_>> {
-        let Chart(family) = self;
-        let (worst, best) = range(family.iter().flat_map(|member| member.accuracies.iter().copied()));
-        let (low, high) = ((20.0 * worst).floor() * 5.0, (20.0 * best).ceil() * 5.0);
-        let widest = range(family.iter().map(|member| member.field as f64)).1;
-
-        let area = paper.into_drawing_area();
-        area.fill(&WHITE)?;
-        let font = ("", 13).into_font(); // `Paper` has one font alone
-        area.draw(&Text::new("accuracy in %: dot = one training, line = mean", (12, 6), font.clone()))?;
-        let mut chart = ChartBuilder::on(&area)
-            .margin(8)
-            .margin_top(26)
-            .margin_right(66)
-            .x_label_area_size(36)
-            .y_label_area_size(30)
-            .build_cartesian_2d(0.0..widest, low..high.max(low + 5.0))?;
-        chart
-            .configure_mesh()
-            .x_desc("receptive field in pixels")
-            .x_labels(6)
-            .y_labels(6)
-            .x_label_formatter(&|pixels| format!("{pixels:.0}"))
-            .y_label_formatter(&|percent| format!("{percent:.0}"))
-            .max_light_lines(0)
-            .draw()?;
-        let mark = BLACK.mix(0.5);
-        chart.draw_series(LineSeries::new(
-            [(IMAGE as f64, low), (IMAGE as f64, high)],
-            mark.stroke_width(1),
-        ))?;
-        chart.draw_series([Text::new(
-            "image: 28",
-            (IMAGE as f64 + 0.5, low + 0.08 * (high - low)),
-            font.clone(),
-        )])?;
-        let mut ends = Vec::new();
-        for ((way, _), color) in WAYS.into_iter().zip(COLORS) {
-            let curve: Vec<_> =
-                curve(way, family).into_iter().map(|(field, mean)| (field as f64, 100.0 * mean)).collect();
-            ends.extend(curve.last().map(|&end| (chart.backend_coord(&end), way, color)));
-            chart.draw_series(LineSeries::new(curve, color.stroke_width(2)))?;
-        }
-        for member in family.iter() {
-            let at = member.accuracies.iter().map(|&accuracy| (member.field as f64, 100.0 * accuracy));
-            let color = WAYS.iter().zip(COLORS).find(|((way, _), _)| *way == member.way());
-            let color = color.map_or(BLACK, |(_, color)| color);
-            chart.draw_series(at.map(|at| Circle::new(at, 3, color.filled())))?;
-        }
-        ends.sort_by_key(|&((_, y), ..)| y);
-        let mut free = 0;
-        for ((x, y), way, color) in ends {
-            let top = (y - 7).max(free);
-            area.draw(&Text::new(way, (x + 8, top), font.color(&color)))?;
-            free = top + 13;
-        }
-        area.present()?;
-        Ok(())
-    }
-}
-
-impl Figure for Chart<'_> {
-    fn to_image(&self) -> convscope::Result<Image> {
-        let mut paper = Paper::new((350, 260));
-        self.draw(&mut paper).map_err(|error| convscope::Error::invalid("figure", error.to_string()))?;
-        paper.into_image()
-    }
+/// The curves of all ways to grow with a dot for each training.
+fn chart(family: &[Member]) -> Chart {
+    let dots_of = |way| -> Vec<(i64, f64)> {
+        let of_way = family.iter().filter(|member| member.way() == way);
+        of_way.flat_map(|member| member.accuracies.iter().map(|&accuracy| (member.field, accuracy))).collect()
+    };
+    let curve = |(way, _)| Curve { name: way, means: curve(way, family), dots: dots_of(way) };
+    Chart { curves: WAYS.map(curve).into(), shared: dots_of(SHARED), image: IMAGE }
 }
 
 // The command line

@@ -6,6 +6,7 @@
 #[path = "support/example.rs"]
 mod example;
 #[path = "support/python.rs"]
+#[allow(dead_code, reason = "the server runs beside the test")]
 mod python;
 #[path = "conformance/routes/server.rs"]
 #[allow(dead_code, reason = "not every route is asked")]
@@ -55,7 +56,17 @@ struct Network {
 }
 
 fn networks(server: &Server) -> Vec<Network> {
-    let columns = ["growth", "kernel", "depth", "dilation", "parameters", "receptive_field", "seed"];
+    let columns = [
+        "growth",
+        "kernel",
+        "depth",
+        "dilation",
+        "parameters",
+        "receptive_field",
+        "density",
+        "width",
+        "seed",
+    ];
     let request = json!({
         "experimentName": "",
         "allowedStatuses": ["STATUS_SUCCESS"],
@@ -90,6 +101,10 @@ fn check_networks(networks: &[Network]) {
         // The stem of 3x3 and its pool of 2x2 see 4 pixels; behind them a step is 2 pixels.
         let lecture = 4.0 + number("depth") * (number("kernel") - 1.0) * number("dilation") * 2.0;
         assert_eq!(number("receptive_field"), lecture, "{settings:?}");
+        // Blocks of 4 pixels, a dilated step apart from each other.
+        let step = 2.0 * number("dilation");
+        let density = if step <= 4.0 { 1.0 } else { 4.0 * ((lecture - 4.0) / step + 1.0) / lecture };
+        assert!((number("density") - density).abs() < 1e-9, "{settings:?}");
         let mut metrics = metrics.clone();
         metrics.sort();
         assert_eq!(metrics, ["accuracy", "loss"]);
