@@ -124,30 +124,29 @@ impl AxisField {
     }
 
     /// Behind a layer whose units all see everything that the `units` units before it see, within an image of
-    /// `length` pixels. `None` on overflow; the padding must be known.
+    /// `length` pixels: from the first to the last of these pixels, or of their hull if there are too many holes.
+    /// `None` on overflow; the padding must be known.
     pub(in crate::arch) fn everything(&self, units: i64, length: i64) -> Option<AxisField> {
         let Some(stride) = self.stride else { return Some(self.clone()) };
-        let first = self.start(0)?;
-        let last = self.unit_range(units - 1)?;
-        let (start, end) = (first.max(0), last.end.min(length));
-        let nothing = start >= end;
-        let support =
-            self.support.as_ref().filter(|_| !nothing).and_then(|support| {
-                support.spread(units, stride)?.shift(first)?.clip(start, end).shift(-start)
-            });
-        let (size, padding) = if nothing { (0, 0) } else { (end - start, -start) };
-        Some(
-            AxisField {
-                size,
-                stride: None,
-                padding: Some(padding),
-                aligned: self.aligned,
-                density: None,
-                centers: None,
-                support,
-            }
-            .counted(),
-        )
+        let (first, last) = (self.start(0)?, self.unit_range(units - 1)?);
+        let seen = self
+            .support
+            .as_ref()
+            .and_then(|support| Some(support.spread(units, stride)?.shift(first)?.clip(0, length)));
+        let Range { start, end } = match &seen {
+            Some(seen) => seen.hull(),
+            None => first.max(0)..last.end.min(length),
+        };
+        let everything = AxisField {
+            size: (end - start).max(0),
+            stride: None,
+            padding: Some(if start < end { -start } else { 0 }),
+            aligned: self.aligned,
+            density: None,
+            centers: None,
+            support: seen.filter(|_| start < end).and_then(|seen| seen.shift(-start)),
+        };
+        Some(everything.counted())
     }
 
     /// Where this field and `other`, of equal stride, meet at an add or concat: what either sees. `None` on overflow.

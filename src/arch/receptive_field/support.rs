@@ -1,6 +1,6 @@
 //! The exact set of positions that a unit sees along one axis, holes included.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 /// A set of more separate runs is given up: no network made to see well has so many holes, and ten thousand layers of
 /// such sets would fill the memory.
@@ -25,6 +25,14 @@ impl Support {
 
     pub(super) fn runs(&self) -> &[Run] {
         &self.0
+    }
+
+    /// From the first position to the one after the last; 0..0 if there is none.
+    pub(super) fn hull(&self) -> Range<i64> {
+        match (self.0.first(), self.0.last()) {
+            (Some(first), Some(last)) => first.start..last.end,
+            _ => 0..0,
+        }
     }
 
     /// Number of positions.
