@@ -4,7 +4,7 @@
 
 use convscope::arch::{
     Advice, AdviceKind, AdviceOptions, AvgPool2d, Conv2d, Layer, Linear, MaxPool2d, ModelBuilder, ModelSpec,
-    Padding,
+    Padding, zoo,
 };
 
 fn model(input: [i64; 3]) -> ModelBuilder {
@@ -255,4 +255,60 @@ fn auxiliary_heads_are_not_looked_at() {
     let all = advice(spec);
     assert_eq!(kinds(&all), [AdviceKind::Healthy, AdviceKind::Note]);
     assert_eq!(all[1].layers, ["conv2"]);
+}
+
+/// Unproductive layers of a model of the zoo.
+fn tail(name: &str, input: Option<[i64; 3]>) -> Vec<String> {
+    let all = zoo::model(name, input, None).unwrap().advice(&AdviceOptions::default()).unwrap();
+    assert!(all[0].kind.is_defect() == (all[0].kind != AdviceKind::Healthy), "{name}");
+    all.into_iter()
+        .find(|advice| advice.kind == AdviceKind::UnproductiveTail)
+        .map_or_else(Vec::new, |a| a.layers)
+}
+
+#[test]
+fn resnet18_on_small_images_is_mostly_unproductive() {
+    // Fields: conv1 7, maxpool 11, layer1 19, 27, 35, 43, then 51, 67, ... 435. The input of layer1.1.conv2 sees 35.
+    let expected = [
+        "layer1.1.conv2",
+        "layer2.0.conv1",
+        "layer2.0.conv2",
+        "layer2.1.conv1",
+        "layer2.1.conv2",
+        "layer3.0.conv1",
+        "layer3.0.conv2",
+        "layer3.1.conv1",
+        "layer3.1.conv2",
+        "layer4.0.conv1",
+        "layer4.0.conv2",
+        "layer4.1.conv1",
+        "layer4.1.conv2",
+    ];
+    assert_eq!(tail("resnet18", Some([3, 32, 32])), expected);
+    // At 224 the input of layer4.0.conv2 sees 243 pixels (211 + 2 * 16).
+    assert_eq!(tail("resnet18", None), ["layer4.0.conv2", "layer4.1.conv1", "layer4.1.conv2"]);
+}
+
+#[test]
+fn networks_of_the_zoo_at_their_own_size() {
+    for healthy in ["default", "lenet5", "alexnet", "vgg11", "vgg16", "squeezenet1_1"] {
+        let all = zoo::model(healthy, None, None).unwrap().advice(&AdviceOptions::default()).unwrap();
+        assert_eq!(all[0].kind, AdviceKind::Healthy, "{healthy}: {all:?}");
+    }
+    // The field of VGG-16's last maps is 212, that of VGG-19's 268.
+    let vgg16 = zoo::model("vgg16", None, None).unwrap().advice(&AdviceOptions::default()).unwrap();
+    assert!(vgg16[1].message.contains("sees 212x212 pixels of the image's 224x224"), "{vgg16:?}");
+    assert_eq!(tail("vgg19", None).last().map(String::as_str), Some("features.36"));
+    assert_eq!(tail("dilated_context", None), ["conv7"]);
+}
+
+#[test]
+fn every_network_of_the_zoo_gets_advice() {
+    for name in zoo::NAMES {
+        let all = zoo::model(name, None, None).unwrap().advice(&AdviceOptions::default()).unwrap();
+        assert!(!all.is_empty(), "{name}");
+        for advice in all {
+            assert!(!advice.message.ends_with('.') && advice.message.len() < 1000, "{name}: {advice}");
+        }
+    }
 }

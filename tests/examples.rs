@@ -9,10 +9,12 @@ use std::{collections::BTreeSet, path::Path, process::Command};
 
 /// Arguments that make an example quick; `{logs}` is an empty folder.
 const EXAMPLES: &[(&str, &[&str])] = &[
+    ("architecture", &["{logs}", "resnet18", "32"]),
     ("audio", &["{logs}"]),
     #[cfg(feature = "tch")]
     ("custom_loop", &["{logs}", "1"]),
     ("custom_scalars", &["{logs}"]),
+    ("dilation", &["{logs}"]),
     ("embedding", &["{logs}"]),
     ("figure", &["{logs}"]),
     ("graph", &["{logs}"]),

@@ -87,6 +87,7 @@ pub(crate) mod nearby;
 mod padding;
 mod params;
 mod receptive_field;
+mod report;
 mod resolve;
 mod shape;
 mod shapes;
@@ -110,6 +111,7 @@ pub use self::{
     padding::{Padding, Pair, Sides},
     params::ParamSpec,
     receptive_field::{AxisField, PixelBox, ReceptiveField, ReceptiveFields},
+    report::ModelReport,
     resolve::{ResolvedLayer, ResolvedModel, Source},
     shape::Shape,
     spec::{LayerSpec, ModelSpec},

@@ -36,6 +36,9 @@ pub struct Taps {
     pub kernel: [i64; 2],
     /// Distance of neighbouring taps in pixels, as in PyTorch: 1 is dense.
     pub dilation: [i64; 2],
+    /// Pixels of the image from one input of the kernel to the next: the stride of the layer that it reads. 1 where that is
+    /// the image itself.
+    pub stride: [i64; 2],
     /// A weight for each tap, row by row.
     pub weights: Option<Vec<f32>>,
     /// Row and column of the image under the first tap; `None`, the default, is a place in the middle.
@@ -43,9 +46,16 @@ pub struct Taps {
 }
 
 impl Taps {
-    /// A kernel of this size and dilation in the middle of the image, without weights.
+    /// A kernel of this size and dilation on the pixels in the middle of the image, without weights.
     pub fn new(kernel: [i64; 2], dilation: [i64; 2]) -> Taps {
-        Taps { kernel, dilation, weights: None, at: None }
+        Taps { kernel, dilation, stride: [1, 1], weights: None, at: None }
+    }
+
+    /// Sets the distance of the kernel's inputs in pixels of the image.
+    #[must_use]
+    pub fn stride(mut self, stride: [i64; 2]) -> Taps {
+        self.stride = stride;
+        self
     }
 
     /// Sets the weights, row by row.
@@ -62,21 +72,27 @@ impl Taps {
         self
     }
 
-    /// Height and width from the first to the last tap, dilation · (kernel - 1) + 1. Saturates.
+    /// Height and width from the first to the last tap, dilation · (kernel - 1) + 1, in inputs of the kernel. Saturates.
     pub fn reach(&self) -> [i64; 2] {
         std::array::from_fn(|axis| {
             self.dilation[axis].saturating_mul(self.kernel[axis].saturating_sub(1)).saturating_add(1)
         })
     }
 
+    /// The same in pixels of the image.
+    fn pixels(&self) -> [i64; 2] {
+        let reach = self.reach();
+        std::array::from_fn(|axis| self.stride[axis].saturating_mul(reach[axis] - 1).saturating_add(1))
+    }
+
     fn check(&self, layer: &str) -> Result<()> {
         let refuse = |why: String| Err(Error::invalid(format!("taps of layer `{layer}`"), why));
-        for (what, pair) in [("kernel", self.kernel), ("dilation", self.dilation)] {
+        for (what, pair) in [("kernel", self.kernel), ("dilation", self.dilation), ("stride", self.stride)] {
             if pair.iter().any(|&side| side < 1) {
                 return refuse(format!("{what} {pair:?} found; each is 1 or more"));
             }
         }
-        let [height, width] = self.reach();
+        let [height, width] = self.pixels();
         if height.max(width) > LARGEST {
             return refuse(format!("reach {height} x {width} found; at most {LARGEST} pixels can be drawn"));
         }
@@ -91,14 +107,15 @@ impl Taps {
 
     /// All from the first to the last tap.
     fn area(&self, image: Area) -> Area {
-        let [height, width] = self.reach();
+        let [height, width] = self.pixels();
         let [top, left] = self.at.unwrap_or([(image.height() - height) / 2, (image.width() - width) / 2]);
         Area { top, left, bottom: top.saturating_add(height), right: left.saturating_add(width) }
     }
 
     /// Row and column of each tap, in the order of the weights.
     fn places(&self, area: Area) -> impl Iterator<Item = (i64, i64)> + use<> {
-        let ([rows, columns], [down, across]) = (self.kernel, self.dilation);
+        let [rows, columns] = self.kernel;
+        let [down, across] = [0, 1].map(|axis| self.dilation[axis] * self.stride[axis]);
         (0..rows).flat_map(move |row| {
             (0..columns).map(move |column| (area.top + row * down, area.left + column * across))
         })
@@ -231,7 +248,11 @@ fn note(taps: &Taps) -> String {
         [1, 1] => "dense".to_owned(),
         [down, across] => format!("{} between taps", by([down - 1, across - 1])),
     };
-    format!("kernel {}, dilation {}: {holes}", by(taps.kernel), by(taps.dilation))
+    let inputs = match taps.stride {
+        [1, 1] => String::new(),
+        stride => format!("; inputs {} pixels apart", by(stride)),
+    };
+    format!("kernel {}, dilation {}: {holes}{inputs}", by(taps.kernel), by(taps.dilation))
 }
 
 fn key(taps: &Taps, image: Area, scene: Scene) -> Key {
@@ -246,8 +267,16 @@ fn key(taps: &Taps, image: Area, scene: Scene) -> Key {
         Mark::Frame(color(0)),
         [format!("reach {}: dilation \u{b7} (kernel - 1) + 1", by(reach))].into_iter().chain(formulas),
     );
-    let (taps_count, pixels) = (taps.kernel[0] * taps.kernel[1], reach[0] * reach[1]);
-    key.push(Mark::Cell(color(0)), [format!("taps: {taps_count} of {pixels} pixels are read")]);
+    let count = |[height, width]: [i64; 2]| height * width;
+    let (read, inputs) = (count(taps.kernel), count(reach));
+    let mut lines = vec![format!("taps: {read} of {inputs} inputs are read")];
+    if taps.stride != [1, 1] {
+        lines.push(format!(
+            "on the image: {} pixels; each tap is the centre of what its input sees",
+            by(taps.pixels())
+        ));
+    }
+    key.push(Mark::Cell(color(0)), lines);
     if !image.contains(scene.area) {
         key.push(Mark::Outside, ["outside of the image".to_owned()]);
     }
