@@ -10,6 +10,7 @@ in float64 and evaluation mode, so that both sides agree to about 1e-12 and any 
 Every network of the JSON has these fields:
 
     input, classes   of the run: few pixels, but enough for every layer, odd and not square; 10 classes
+    narrow           number of outputs of large fully connected layers in the run, so that it takes a second
     gain             weights are uniform with the variance gain / fan_in
     params           number of parameters with 1000 classes
     macs             published multiply-adds / 1e9 at the published image size, null where torchvision publishes none
@@ -52,25 +53,27 @@ def inception_v3(**kwargs):
     return models.inception_v3(init_weights=False, aux_logits=True, **kwargs)
 
 
-# name: (constructor, height and width of the image, gain)
+VGG_NARROW = {"classifier.0": 64, "classifier.3": 48}
+
+# name: (constructor, height and width of the image, gain[, narrow])
 NETWORKS = {
-    "alexnet": (models.alexnet, (71, 102), 2.0),
-    "vgg11": (models.vgg11, (61, 90), 2.0),
-    "vgg13": (models.vgg13, (61, 90), 2.0),
-    "vgg16": (models.vgg16, (61, 90), 2.0),
-    "vgg19": (models.vgg19, (61, 90), 2.0),
-    "vgg11_bn": (models.vgg11_bn, (61, 90), 2.0),
-    "vgg13_bn": (models.vgg13_bn, (61, 90), 2.0),
-    "vgg16_bn": (models.vgg16_bn, (61, 90), 2.0),
-    "vgg19_bn": (models.vgg19_bn, (61, 90), 2.0),
-    "resnet18": (models.resnet18, (61, 90), 1.0),
-    "resnet34": (models.resnet34, (61, 90), 1.0),
-    "resnet50": (models.resnet50, (61, 90), 1.0),
-    "resnet101": (models.resnet101, (61, 90), 1.0),
-    "resnet152": (models.resnet152, (61, 90), 1.0),
-    "resnet50_v1": (resnet_v1(3, 4, 6, 3), (61, 90), 1.0),
-    "resnet101_v1": (resnet_v1(3, 4, 23, 3), (61, 90), 1.0),
-    "resnet152_v1": (resnet_v1(3, 8, 36, 3), (61, 90), 1.0),
+    "alexnet": (models.alexnet, (71, 102), 2.0, {"classifier.1": 64, "classifier.4": 48}),
+    "vgg11": (models.vgg11, (61, 90), 2.0, VGG_NARROW),
+    "vgg13": (models.vgg13, (61, 90), 2.0, VGG_NARROW),
+    "vgg16": (models.vgg16, (61, 90), 2.0, VGG_NARROW),
+    "vgg19": (models.vgg19, (61, 90), 2.0, VGG_NARROW),
+    "vgg11_bn": (models.vgg11_bn, (61, 90), 2.0, VGG_NARROW),
+    "vgg13_bn": (models.vgg13_bn, (61, 90), 2.0, VGG_NARROW),
+    "vgg16_bn": (models.vgg16_bn, (61, 90), 2.0, VGG_NARROW),
+    "vgg19_bn": (models.vgg19_bn, (61, 90), 2.0, VGG_NARROW),
+    "resnet18": (models.resnet18, (33, 50), 1.0),
+    "resnet34": (models.resnet34, (33, 50), 1.0),
+    "resnet50": (models.resnet50, (33, 50), 1.0),
+    "resnet101": (models.resnet101, (33, 50), 1.0),
+    "resnet152": (models.resnet152, (33, 50), 1.0),
+    "resnet50_v1": (resnet_v1(3, 4, 6, 3), (33, 50), 1.0),
+    "resnet101_v1": (resnet_v1(3, 4, 23, 3), (33, 50), 1.0),
+    "resnet152_v1": (resnet_v1(3, 8, 36, 3), (33, 50), 1.0),
     "mobilenet_v2": (models.mobilenet_v2, (61, 90), 1.5),
     "inception_v3": (inception_v3, (299, 310), 2.0),  # the second head needs 299 pixels
     "densenet121": (models.densenet121, (61, 90), 2.0),
@@ -117,6 +120,17 @@ def projection(tensor):
     return float(flat @ torch.from_numpy(np.resize(PATTERN, flat.shape))) / flat.numel()
 
 
+def make_narrow(model, narrow):
+    """Fewer outputs for some of the linear layers of a classifier, and fewer inputs for the one after each."""
+    inputs = None
+    for key, module in list(model.named_modules()):
+        if isinstance(module, torch.nn.Linear) and narrow:
+            parent, index = key.rsplit(".", 1)
+            outputs = narrow.get(key, module.out_features)
+            model.get_submodule(parent)[int(index)] = torch.nn.Linear(inputs or module.in_features, outputs)
+            inputs = outputs
+
+
 def short(number):
     return float(f"{number:.9g}")
 
@@ -130,7 +144,8 @@ def published(name):
 
 @torch.no_grad()
 def describe(name):
-    construct, (height, width), gain = NETWORKS[name]
+    construct, (height, width), gain, *rest = NETWORKS[name]
+    narrow = rest[0] if rest else {}
     with torch.device("meta"):
         published_size = construct(num_classes=1000)
     state = [
@@ -139,7 +154,9 @@ def describe(name):
     ]
 
     with torch.device("meta"):
-        model = construct(num_classes=CLASSES).double().eval()
+        model = construct(num_classes=CLASSES)
+        make_narrow(model, narrow)
+        model = model.double().eval()
     filled = {
         key: weights(key, tuple(tensor.shape), gain) if tensor.is_floating_point() else torch.zeros(())
         for key, tensor in model.state_dict().items()
@@ -160,6 +177,7 @@ def describe(name):
     described = {
         "input": [3, height, width],
         "classes": CLASSES,
+        "narrow": narrow,
         "gain": gain,
         "params": sum(parameter.numel() for parameter in published_size.parameters()),
         "macs": published(name),
