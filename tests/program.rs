@@ -262,6 +262,12 @@ fn bad_input_is_one_message_and_leaves_nothing() {
         ("--data idx:count", &["train-images-idx3-ubyte"]),
         ("--data idx:data --model missing.toml", &["missing.toml"]),
         ("--data idx:data --model no.toml", &["no.toml"]),
+        ("--data idx:data --model lenet6", &["`lenet6`", "did you mean `lenet5`"]),
+        (
+            "--data idx:data --model lenet5",
+            &["lenet5", "1x12x12", "layer `", "smallest input that works is 1x"],
+        ),
+        ("--data idx:data --model dilated_context", &["dilated_context", "puts out 3x12x12"]),
         ("--data idx:data --model broken.toml", &["broken.toml", "out_feature", "fc"]),
         ("--data idx:data --model shape.toml", &["shape.toml", "1x28x28", "input = [1, 12, 12]"]),
         ("--data idx:data --model classes.toml", &["classes.toml", "puts out 7", "out_features = 3"]),
@@ -293,7 +299,7 @@ fn help_tells_flags_and_defaults() {
     let help = String::from_utf8(output.stdout).unwrap();
     for (flag, default) in [
         ("--data <bundled|idx:DIR>", "[default: bundled]"),
-        ("--model <default|FILE.toml>", "[default: default]"),
+        ("--model <NAME|FILE.toml>", "[default: default]"),
         ("--epochs", "[default: 10]"),
         ("--batch-size", "[default: 64]"),
         ("--lr", "[default: 1e-3]"),
@@ -380,6 +386,16 @@ fn a_run_describes_itself_and_its_checkpoint_can_be_used() {
     }
     assert_eq!((right / data.len() as f64) as f32, validation.last("accuracy"));
     Checkpoint::load(&store, &checkpoints.join(Checkpoint::BEST)).unwrap();
+}
+
+#[test]
+fn networks_of_the_zoo_adapt_to_the_data() {
+    let place = Workplace::new();
+    let printed = place.train("--model ResNet-18 --epochs 1 --batch-size 16 --histogram-freq 0 --run zoo");
+    assert!(printed.contains("model         resnet18"), "{printed}");
+    let itself = Contents::of(&place.path("logs/zoo"));
+    assert!(itself.texts["model"].contains("| conv1 | conv2d | 64x6x6 |"), "{}", itself.texts["model"]);
+    assert!(itself.texts["model"].contains("| fc | linear | 3 |"), "{}", itself.texts["model"]);
 }
 
 /// Ten epochs on the bundled images with every diagnostic on: about 40 seconds of one core.

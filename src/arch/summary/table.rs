@@ -29,13 +29,13 @@ const ALIGNED: Column = ("aligned", |layer, _| {
     layer.receptive_field.as_ref().map_or("", |field| if field.aligned() { "yes" } else { "no" }).to_owned()
 });
 const AUXILIARY: Column = ("auxiliary", |layer, _| if layer.auxiliary { "yes" } else { "" }.to_owned());
-const INPUTS: Column =
-    (
-        "inputs",
-        |layer, above| {
-            if reads_the_one_above(layer, above) { String::new() } else { layer.inputs.join(", ") }
-        },
-    );
+const INPUTS: Column = ("inputs", |layer, above| {
+    if reads_the_one_above(layer, above) {
+        return String::new();
+    }
+    let names: Vec<String> = layer.inputs.iter().map(|input| without_box(input, &layer.name)).collect();
+    names.join(", ")
+});
 
 impl ModelSummary {
     /// The layers as a table, with the totals in its last row. A size, stride or padding that is the same in both
@@ -43,7 +43,8 @@ impl ModelSummary {
     /// a field that is not known, and where all units of a layer see the same pixels there is no stride.
     ///
     /// Four columns are there only where they say something: `density` below 1, `aligned` where paths do not share
-    /// their centre, `auxiliary`, and `inputs` of layers that do not read the one above.
+    /// their centre, `auxiliary`, and `inputs` of layers that do not read the one above, where `…` stands for the parts
+    /// of a name that the layer's own has, too.
     ///
     /// ```
     /// use convscope::arch::ModelSpec;
@@ -148,6 +149,15 @@ impl ModelSummary {
 
 fn reads_the_one_above(layer: &LayerSummary, above: Option<&LayerSummary>) -> bool {
     layer.inputs == [above.map_or(ModelSpec::IMAGE, |above| above.name.as_str())]
+}
+
+/// The name of an input with `…` for the parts that it has in common with `layer`: `…bn2` for `layer1.0.bn2` at
+/// `layer1.0.add`.
+fn without_box(input: &str, layer: &str) -> String {
+    let common = input.split_inclusive('.').zip(layer.split_inclusive('.'));
+    let common: usize =
+        common.take_while(|(a, b)| a == b && a.ends_with('.')).map(|(part, _)| part.len()).sum();
+    if common == 0 { input.to_owned() } else { format!("…{}", &input[common..]) }
 }
 
 /// Something of the receptive field; nothing where the field has none.

@@ -1,6 +1,7 @@
 //! The `convscope` program. `convscope --help` lists its commands.
 
 mod logs;
+mod model;
 mod page;
 mod terminal;
 #[cfg(feature = "tch")]
@@ -24,6 +25,7 @@ struct Cli {
 enum Command {
     #[cfg(feature = "tch")]
     Train(train::Args),
+    Model(model::Args),
     Logs(logs::Args),
 }
 
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         #[cfg(feature = "tch")]
         Command::Train(args) => train::run(args),
+        Command::Model(args) => model::run(args),
         Command::Logs(args) => logs::run(args),
     };
     result.unwrap_or_else(|error| {

@@ -2,6 +2,7 @@
 
 mod describe;
 mod interrupt;
+mod model;
 mod run_folder;
 mod shell;
 mod values;
@@ -17,7 +18,7 @@ use clap::builder::RangedU64ValueParser;
 use convscope::{
     CallbackList, Checkpoint, EarlyStopping, Network, Outcome, Progress, Schedule, StopReason, SummaryWriter,
     TensorBoard, Trainer,
-    arch::{ModelSpec, ReceptiveFields},
+    arch::{ModelSpec, ModelSummary, ReceptiveFields},
     callback::ProbeImages,
     data::{Normalization, Split},
     diagnostics::EffectiveReceptiveField,
@@ -27,9 +28,12 @@ use tch::{Device, nn};
 
 use self::{
     shell::quoted,
-    values::{DataSource, DeviceName, ModelSource, OnWriteError, OptimizerName, UpdateFreq, shape},
+    values::{DataSource, DeviceName, OnWriteError, OptimizerName, UpdateFreq, shape},
 };
-use crate::terminal::{self, complain, say};
+use crate::{
+    model::ModelSource,
+    terminal::{self, complain, say},
+};
 
 /// How many validation images are drawn with their feature maps.
 const PROBE_IMAGES: usize = 4;
@@ -45,8 +49,11 @@ pub struct Args {
     #[arg(long, value_name = "bundled|idx:DIR", default_value = "bundled")]
     data: DataSource,
 
-    /// Architecture: `default`, or a TOML file
-    #[arg(long, value_name = "default|FILE.toml", default_value = "default")]
+    /// Architecture: a model of the zoo, adapted to the data, or a TOML file
+    ///
+    /// `default` is a small CNN; `convscope model --list` shows the others, such as lenet5, vgg11_bn, resnet18 and
+    /// mobilenet_v2. Auxiliary outputs are left out.
+    #[arg(long, value_name = "NAME|FILE.toml", default_value = "default")]
     model: ModelSource,
 
     /// Passes over the training images
@@ -113,7 +120,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     run_folder::check_free(&args.logdir, args.run.as_deref())?;
     let device = args.device.find()?;
     let data = args.data.load()?;
-    let spec = args.model.load(&data)?;
+    let model::TrainedModel { spec, left_out } = model::load(&args.model, &data)?;
     let normalization = Normalization::of(&data.train)?;
 
     tch::manual_seed(args.seed.cast_signed());
@@ -125,12 +132,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let interrupter = interrupt::interrupter(console)?;
     let writer = open_run(args)?;
     let checkpoints = run_folder::checkpoints(&writer);
-    let layers = describe::layers(&spec)?;
-    writer.add_text("model", &layers.to_markdown(), 0)?;
+    let summary = spec.summary()?;
+    writer.add_text("model", &summary.to_table().to_markdown(), 0)?;
     writer.add_text("configuration", &configuration(args, &data, &spec, &normalization)?.to_markdown(), 0)?;
     describe::write_beside_checkpoints(&checkpoints, &spec, &data.train, &normalization)?;
     if !args.quiet {
-        introduce(args, &data, &spec, &layers, &writer);
+        introduce(args, &data, &summary, left_out, &writer);
     }
 
     callbacks.push(Checkpoint::new(&checkpoints));
@@ -241,10 +248,14 @@ fn configuration(
     Ok(table)
 }
 
-fn introduce(args: &Args, data: &Split, spec: &ModelSpec, layers: &Table, writer: &SummaryWriter) {
+fn introduce(args: &Args, data: &Split, model: &ModelSummary, left_out: usize, writer: &SummaryWriter) {
     say(&format!("data          {}", args.data));
     say(&format!("              {}", describe_images(data)));
-    say(&format!("model         {}\n\n{}", spec.name, layers.to_text()));
+    say(&format!("model         {}", model.name));
+    if left_out > 0 {
+        say(&format!("              without the {left_out} layers of its auxiliary outputs"));
+    }
+    say(&format!("\n{}", model.to_table().to_text()));
     say(&format!(
         "training      {} epochs, batches of {}, {}, learning rate {}",
         args.epochs, args.batch_size, args.optimizer, args.lr

@@ -2,11 +2,10 @@
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use clap::ValueEnum;
 use convscope::{
     Schedule,
-    arch::{Layer, ModelSpec},
     data::{self, Split},
     writer::OnError,
 };
@@ -50,72 +49,6 @@ impl DataSource {
             DataSource::Idx(folder) => data::idx(folder)?,
         })
     }
-}
-
-/// `--model`.
-#[derive(Debug, Clone, PartialEq)]
-pub enum ModelSource {
-    Default,
-    File(PathBuf),
-}
-
-impl From<&str> for ModelSource {
-    fn from(text: &str) -> ModelSource {
-        if text == "default" { ModelSource::Default } else { ModelSource::File(text.into()) }
-    }
-}
-
-impl fmt::Display for ModelSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ModelSource::Default => f.write_str("default"),
-            ModelSource::File(path) => path.display().fmt(f),
-        }
-    }
-}
-
-impl ModelSource {
-    /// The model, which takes the images of `data` and tells its classes apart. The default one adapts itself.
-    pub fn load(&self, data: &Split) -> anyhow::Result<ModelSpec> {
-        let image = data.train.image_shape();
-        let classes = data.train.classes().len() as i64;
-        match self {
-            ModelSource::Default => {
-                let spec = ModelSpec { input: image, ..ModelSpec::default_model(classes)? };
-                spec.validate().with_context(|| {
-                    format!("the default model cannot take images of {}; write one as a file", shape(&image))
-                })?;
-                Ok(spec)
-            }
-            ModelSource::File(path) => {
-                let spec = ModelSpec::load(path)?;
-                fits(&spec, image, classes).with_context(|| path.display().to_string())?;
-                Ok(spec)
-            }
-        }
-    }
-}
-
-fn fits(spec: &ModelSpec, image: [i64; 3], classes: i64) -> anyhow::Result<()> {
-    ensure!(
-        spec.input == image,
-        "the model takes images of {} (channels, height, width) and those of the data are {}: set `input = {image:?}`",
-        shape(&spec.input),
-        shape(&image),
-    );
-    let output = spec.resolve()?.output_shape().dims();
-    ensure!(
-        output == [classes],
-        "the model puts out {} for an image and the data has {classes} classes: end with a `linear` layer of \
-         `out_features = {classes}`",
-        shape(&output),
-    );
-    if let Some(last) = spec.layers.last()
-        && matches!(last.layer, Layer::Softmax)
-    {
-        bail!("layer `{}`: the loss applies softmax itself: end with the layer before it", last.name);
-    }
-    Ok(())
 }
 
 /// `1x28x28`.

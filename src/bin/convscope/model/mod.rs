@@ -1,0 +1,110 @@
+//! `convscope model`.
+
+mod classes;
+mod source;
+mod zoo;
+
+use std::{io, process::ExitCode};
+
+use anyhow::Context as _;
+use clap::ValueEnum;
+use convscope::arch::{Advice, AdviceOptions, ModelSummary};
+
+pub use self::source::ModelSource;
+use crate::{page::Page, terminal};
+
+/// What the columns of the table mean.
+const LEGEND: &str = "Receptive field, stride and padding are in pixels of the image: what a unit can see, how far \
+    the fields of neighbouring units are apart, and how far that of the first unit reaches beyond the image's start. \
+    Without a stride, all units of the layer see the same pixels.";
+
+/// Show a model's layers: outputs, parameters, multiply-adds, memory and receptive fields
+///
+/// Exit codes: 0 success, 1 failure, also where strides do not agree and some receptive fields are not known, 2 wrong
+/// usage.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Model of the zoo, as --list shows them, or a TOML file
+    #[arg(value_name = "NAME|FILE.toml", required_unless_present = "list")]
+    model: Option<ModelSource>,
+
+    /// Channels, height and width of an image [default: the model's own]
+    #[arg(long, value_name = "C,H,W", value_parser = source::input)]
+    input: Option<[i64; 3]>,
+
+    /// Number of outputs [default: the model's own]
+    ///
+    /// In a file it is that of the last `linear` or `conv2d` layer.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=i64::from(i32::MAX)))]
+    classes: Option<i64>,
+
+    /// Height and width of the objects in an image, which the advice compares with the last receptive field
+    #[arg(long, value_name = "H,W", value_parser = source::object_size)]
+    object_size: Option<[i64; 2]>,
+
+    /// What to print
+    #[arg(long, value_enum, value_name = "FORM", default_value = "table")]
+    format: Format,
+
+    /// Show what is in the zoo
+    #[arg(long, conflicts_with_all = ["model", "input", "classes", "object_size"])]
+    list: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// One JSON object
+    Json,
+    /// Comma-separated values with a head, a line for each layer
+    Csv,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    terminal::show_warnings(io::stderr);
+    let mut page = Page::new();
+    let Some(source) = &args.model else {
+        zoo::list(&mut page, args.format)?;
+        page.flush()?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let spec = source.load(args.input, args.classes)?;
+    let summary = spec.summary().with_context(|| source.to_string())?;
+    match args.format {
+        Format::Table => {
+            let options = args
+                .object_size
+                .map_or_else(AdviceOptions::default, |size| AdviceOptions::default().object_size(size));
+            // A conflict is an error of its own, told at the end.
+            let advice = if summary.conflict.is_none() { spec.advice(&options)? } else { Vec::new() };
+            show(&mut page, &summary, &advice)?;
+        }
+        Format::Json => page.text(&format!("{}\n", summary.to_json()))?,
+        Format::Csv => page.text(&summary.to_csv())?,
+    }
+    page.flush()?;
+    Ok(match &summary.conflict {
+        None => ExitCode::SUCCESS,
+        Some(conflict) => {
+            terminal::complain(&format!("error: {conflict}"));
+            ExitCode::FAILURE
+        }
+    })
+}
+
+fn show(page: &mut Page, summary: &ModelSummary, advice: &[Advice]) -> io::Result<()> {
+    let [channels, height, width] = summary.input;
+    page.line(&format!("{}, for images of {channels}x{height}x{width}", summary.name))?;
+    page.line("")?;
+    page.table(&summary.to_table())?;
+    page.line("")?;
+    page.table(&summary.to_totals())?;
+    page.line("")?;
+    page.paragraph("  ", 2, LEGEND)?;
+    for advice in advice {
+        page.line("")?;
+        page.paragraph("  ", 2, &advice.to_string())?;
+    }
+    Ok(())
+}
