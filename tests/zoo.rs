@@ -457,3 +457,47 @@ fn the_context_module_keeps_the_size_of_its_maps() {
     let shapes = spec.output_shapes().unwrap();
     assert!(shapes.iter().all(|(_, shape)| *shape == Shape::map(21, 40, 70)), "{shapes:?}");
 }
+
+/// Place and probability of every dropout.
+#[test]
+fn dropout_is_as_published() {
+    for (name, expected) in [
+        ("alexnet", "classifier.0 0.5, classifier.3 0.5"),
+        ("alexnet_v2", "dropout6 0.5, dropout7 0.5"),
+        ("vgg16", "classifier.2 0.5, classifier.5 0.5"),
+        ("vgg11_bn", "classifier.2 0.5, classifier.5 0.5"),
+        ("squeezenet1_1", "classifier.0 0.5"),
+        ("inception_v3", "dropout 0.5"),
+        ("mobilenet_v1", "dropout 0.001"),
+        ("mobilenet_v2", "classifier.0 0.2"),
+        ("resnet50", ""),
+        ("densenet121", ""),
+    ] {
+        let found: Vec<String> = published_model(name)
+            .layers
+            .iter()
+            .filter_map(|spec| match spec.layer {
+                Layer::Dropout(dropout) => Some(format!("{} {}", spec.name, dropout.p)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(found.join(", "), expected, "{name}");
+    }
+}
+
+/// ε and momentum of batch normalisation: PyTorch's defaults, but for those that began in TensorFlow.
+#[test]
+fn norms_are_as_published() {
+    for &name in zoo::NAMES {
+        let expected = match name {
+            "inception_v3" => (1e-3, 0.1),
+            "mobilenet_v1" => (1e-3, 0.01),
+            _ => (1e-5, 0.1),
+        };
+        for spec in published_model(name).layers {
+            if let Layer::BatchNorm2d(norm) = spec.layer {
+                assert_eq!((norm.eps, norm.momentum), expected, "{name}: {}", spec.name);
+            }
+        }
+    }
+}

@@ -37,15 +37,17 @@ pub(crate) fn distance(found: &str, name: &str) -> Option<usize> {
     if found.len() > LONGEST {
         return None;
     }
-    let plain = |text: &str| -> Vec<char> {
-        text.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect()
-    };
     let (found, name) = (plain(found), plain(name));
     if !found.is_empty() && (name.starts_with(&found) || found.starts_with(&name)) {
         return Some(usize::from(name != found));
     }
     let edits = edits(&found, &name);
     (edits <= name.len().div_ceil(3).min(name.len() / 2)).then_some(edits + 1)
+}
+
+/// A name without what does not count in it.
+pub(super) fn plain(name: &str) -> Vec<char> {
+    name.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect()
 }
 
 /// Levenshtein's distance.

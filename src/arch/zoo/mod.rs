@@ -1,7 +1,24 @@
 //! Networks of the literature, ready to build: the zoo.
 //!
 //! [`model`] finds a network by name, and there is a function for each. The size of the images and the number of
-//! classes are free; where torchvision has the network, its topology, arguments and parameter names are torchvision's.
+//! classes are free. Where torchvision has the network, its topology, arguments and parameter names are torchvision's,
+//! so that its weights load; layers without parameters have names of that style.
+//!
+//! | names | network | published for |
+//! |---|---|---|
+//! | `lenet5` | LeCun et al. 1998, as it is usually written today | 1x32x32, 10 classes |
+//! | `alexnet` | Krizhevsky 2014 | 3x224x224, 1000 classes |
+//! | `alexnet_v2` | the same as in TF-Slim, with convolutions in place of linear layers | 3x224x224, 1000 classes |
+//! | `vgg11`, `vgg13`, `vgg16`, `vgg19`, each also with `_bn` | Simonyan and Zisserman 2015 | 3x224x224, 1000 classes |
+//! | `resnet18`, `resnet34`, `resnet50`, `resnet101`, `resnet152` | He et al. 2016, the stride on the 3x3 convolutions | 3x224x224, 1000 classes |
+//! | `resnet50_v1`, `resnet101_v1`, `resnet152_v1` | the same, the stride on the first 1x1 convolutions as in the paper | 3x224x224, 1000 classes |
+//! | `inception_v3` | Szegedy et al. 2016, with its head in the middle | 3x299x299, 1000 classes |
+//! | `squeezenet1_1` | Iandola et al. 2016 | 3x224x224, 1000 classes |
+//! | `densenet121` | Huang et al. 2017 | 3x224x224, 1000 classes |
+//! | `mobilenet_v1` | Howard et al. 2017, as in Keras and TF-Slim | 3x224x224, 1000 classes |
+//! | `mobilenet_v2` | Sandler et al. 2018 | 3x224x224, 1000 classes |
+//! | `dilated_context` | Yu and Koltun 2016, the basic context module | maps of 21x64x64, 21 classes |
+//! | `default` | the model of `convscope train` | 1x28x28, 10 classes |
 //!
 //! ```
 //! use convscope::arch::zoo;
@@ -26,7 +43,11 @@ mod resnet;
 mod squeezenet;
 mod vgg;
 
-use super::{error::ModelError, nearby::did_you_mean, spec::ModelSpec};
+use super::{
+    error::ModelError,
+    nearby::{did_you_mean, plain},
+    spec::ModelSpec,
+};
 use crate::error::Result;
 
 pub use self::{
@@ -112,11 +133,6 @@ pub fn model(name: &str, input: Option<[i64; 3]>, classes: Option<i64>) -> Resul
         return Err(ModelError::new(format!("there is no network `{name}` in the zoo{near}")).into());
     };
     (network.make)(input.unwrap_or(network.input), classes.unwrap_or(network.classes))
-}
-
-/// A name without what does not count in it.
-fn plain(name: &str) -> String {
-    name.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect()
 }
 
 /// The model of `convscope train`, a small CNN for grey images: 98,810 parameters for images of 1x28x28 and 10 classes.

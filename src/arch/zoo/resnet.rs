@@ -80,15 +80,15 @@ fn residual(net: &mut Net, block: Block, channels: i64, stride: i64, projection:
     let start = net.tip();
     let (outputs, last_relu) = match block {
         Block::Basic => {
-            convolution(net, "1", channels, 3, stride).layer("relu", Layer::Relu);
-            convolution(net, "2", channels, 3, 1);
+            convolution(net, 1, channels, 3, stride).layer("relu", Layer::Relu);
+            convolution(net, 2, channels, 3, 1);
             (channels, "relu2")
         }
         Block::Bottleneck | Block::StrideFirst => {
             let (first, second) = if block == Block::StrideFirst { (stride, 1) } else { (1, stride) };
-            convolution(net, "1", channels, 1, first).layer("relu", Layer::Relu);
-            convolution(net, "2", channels, 3, second).layer("relu2", Layer::Relu);
-            convolution(net, "3", 4 * channels, 1, 1);
+            convolution(net, 1, channels, 1, first).layer("relu", Layer::Relu);
+            convolution(net, 2, channels, 3, second).layer("relu2", Layer::Relu);
+            convolution(net, 3, 4 * channels, 1, 1);
             (4 * channels, "relu3")
         }
     };
@@ -104,7 +104,7 @@ fn residual(net: &mut Net, block: Block, channels: i64, stride: i64, projection:
     net.join("add", [end, shortcut], Layer::Add).layer(last_relu, Layer::Relu);
 }
 
-fn convolution<'n>(net: &'n mut Net, number: &str, channels: i64, kernel: i64, stride: i64) -> &'n mut Net {
+fn convolution(net: &mut Net, number: i64, channels: i64, kernel: i64, stride: i64) -> &mut Net {
     let conv = Conv2d::new(channels, kernel).stride(stride).padding(kernel / 2).bias(false);
     net.layer(&format!("conv{number}"), conv).layer(&format!("bn{number}"), BatchNorm2d::new())
 }
