@@ -4,10 +4,11 @@
 #![cfg(feature = "tch")]
 
 use convscope::{
-    Network,
+    MemorySink, Network, Schedule, Session, Step,
     arch::{BatchNorm2d, Conv2d, Layer, Linear, ModelSpec},
+    callback::ProbeImages,
     capture::{Role, Tap},
-    diagnostics::{EffectiveField, ForwardGraph, Unit, effective_receptive_field},
+    diagnostics::{EffectiveField, EffectiveReceptiveField, ForwardGraph, Unit, effective_receptive_field},
 };
 use tch::{Device, Kind, Tensor, nn};
 
@@ -371,4 +372,115 @@ fn wrong_arguments_are_named() {
     let other = |images: &Tensor| network.f_forward_t(images, false);
     let error = effective_receptive_field(other, &Tap::new(), &images, "conv1", Unit::center()).unwrap_err();
     assert!(error.to_string().contains("give the tap"), "{error}");
+}
+
+/// Runs two epochs of two steps without any training, and gives what the callback wrote.
+fn run(callback: EffectiveReceptiveField, network: &Network, store: &nn::VarStore, told: bool) -> MemorySink {
+    let mut sink = MemorySink::default();
+    let mut session = Session::new(store, callback, &mut sink)
+        .tap(network.tap())
+        .f_model(|images| network.f_forward_t(images, false));
+    if told {
+        session = session.batches_per_epoch(2);
+    }
+    let loss = Tensor::from(1.0);
+    for _ in 0..2 {
+        for _ in 0..2 {
+            assert!(session.begin_step().unwrap().end(&loss).unwrap().is_continue());
+        }
+        assert!(session.end_epoch().unwrap().is_continue());
+    }
+    session.finish().unwrap();
+    sink
+}
+
+fn probe(shape: &[i64]) -> ProbeImages {
+    let images = numbers(2, shape).to_kind(Kind::Float);
+    ProbeImages::new(images.shallow_clone(), images + 0.5, Vec::new()).unwrap()
+}
+
+/// Steps at which a tag was written.
+fn steps(sink: &MemorySink, tag: &str) -> Vec<i64> {
+    let of_tag = |entry: &&convscope::Entry| entry.run == "train" && entry.tag.as_str() == tag;
+    sink.entries.iter().filter(of_tag).map(|entry| entry.step.get()).collect()
+}
+
+#[test]
+fn the_callback_writes_what_is_due_and_nothing_else() {
+    let spec = ModelSpec::default_model(10).unwrap();
+    let store = nn::VarStore::new(Device::Cpu);
+    let network = Network::new(&store.root(), &spec).unwrap();
+    let callback = || EffectiveReceptiveField::new(&probe(&[3, 1, 28, 28]));
+    for (schedule, expected) in [
+        (Schedule::epoch(), vec![0, 2, 4]),
+        (Schedule::batch(), vec![0, 1, 2, 3, 4]),
+        (Schedule::every(3), vec![0, 3]),
+        (Schedule::epochs(2), vec![0, 4]),
+        (Schedule::epoch().from(Step::new(3)), vec![4]),
+        (Schedule::never(), vec![]),
+    ] {
+        // An epoch of unknown length is written when it has ended, one of known length with its last batch.
+        for told in if schedule == Schedule::epochs(2) { vec![false, true] } else { vec![true] } {
+            let fields = spec.receptive_fields().unwrap();
+            let sink = run(callback().schedule(schedule).theoretical(fields), &network, &store, told);
+            for tag in ["effective/conv1", "ratio/conv2", "effective_map/conv3", "growth"] {
+                let tag = format!("receptive_field/{tag}");
+                assert_eq!(steps(&sink, &tag), expected, "{tag} at {schedule:?}");
+            }
+            assert_eq!(sink.entries.len(), expected.len() * 10, "three tags of three layers, and the growth");
+        }
+    }
+    let sink = run(callback().layers(["fc1", "relu2"]), &network, &store, true);
+    let mut tags: Vec<&str> = sink.entries.iter().map(|entry| entry.tag.as_str()).collect();
+    tags.sort_unstable();
+    tags.dedup();
+    let layers = ["effective/fc1", "effective/relu2", "effective_map/fc1", "effective_map/relu2", "growth"];
+    assert_eq!(
+        tags,
+        layers.map(|tag| format!("receptive_field/{tag}")),
+        "no ratio without a theoretical field"
+    );
+}
+
+#[test]
+fn the_scalars_are_those_of_the_field() {
+    let spec = ModelSpec::builder("stack", [1, 9, 12])
+        .layer("block.conv1", conv(1, 3).padding(1))
+        .layer("block.conv2", Conv2d::new(1, [3, 5]).bias(false).padding([1, 2]))
+        .build()
+        .unwrap();
+    let store = nn::VarStore::new(Device::Cpu);
+    let network = Network::new(&store.root(), &spec).unwrap();
+    tch::no_grad(|| store.variables().values_mut().for_each(|weight| drop(weight.fill_(1.0))));
+    let fields = spec.receptive_fields().unwrap();
+    let callback = EffectiveReceptiveField::new(&probe(&[1, 1, 9, 12])).theoretical(fields);
+    let sink = run(callback, &network, &store, true);
+    let scalar = |tag: &str| {
+        let entry = sink.entries.iter().find(|entry| entry.tag.as_str() == tag).unwrap();
+        entry.summary.as_scalar().unwrap()
+    };
+    // Rows 1 2 3 2 1, all of them for 95 %; columns 1 2 3 3 3 2 1, of which 15 are 100 % and 14 are 93 %.
+    assert_eq!(scalar("receptive_field/effective/block/conv2"), 6.0);
+    assert_eq!(scalar("receptive_field/ratio/block/conv2"), 1.0);
+    assert_eq!(scalar("receptive_field/effective/block/conv1"), 3.0);
+}
+
+#[test]
+fn the_callback_refuses_unknown_layers_and_does_without_a_model() {
+    let spec = ModelSpec::default_model(10).unwrap();
+    let store = nn::VarStore::new(Device::Cpu);
+    let network = Network::new(&store.root(), &spec).unwrap();
+    let callback = || EffectiveReceptiveField::new(&probe(&[2, 1, 28, 28]));
+
+    let mut session = Session::new(&store, callback().layers(["conv9"]), MemorySink::default())
+        .tap(network.tap())
+        .f_model(|images| network.f_forward_t(images, false));
+    let error = session.begin_step().err().unwrap().to_string();
+    assert!(error.contains("`conv9`") && error.contains("`conv1`"), "{error}");
+
+    let mut sink = MemorySink::default();
+    let mut session = Session::new(&store, callback(), &mut sink).tap(network.tap());
+    drop(session.begin_step().unwrap());
+    drop(session);
+    assert!(sink.entries.is_empty());
 }

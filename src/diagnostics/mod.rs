@@ -4,9 +4,14 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `effective_receptive_field` | how much each pixel really moves a unit: [`effective_receptive_field`] |
+//! | `containment` | whether a spec says of a hand-written model what is true: [`check_receptive_field`] |
 
+mod containment;
 mod effective_receptive_field;
 
-pub use self::effective_receptive_field::{
-    EffectiveField, EffectiveReceptiveField, ForwardGraph, Unit, effective_receptive_field,
+pub use self::{
+    containment::{Containment, FieldCheck, LayerCheck, check_receptive_field},
+    effective_receptive_field::{
+        EffectiveField, EffectiveReceptiveField, ForwardGraph, Unit, effective_receptive_field,
+    },
 };

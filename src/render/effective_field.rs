@@ -7,7 +7,7 @@ use super::{
     colormap::{ColorMap, NON_FINITE},
     legend::{Legend, Mark},
     normalize::Range,
-    page::{MARGIN, Page},
+    page::{MARGIN, PAPER, Page},
     shape,
     text::Font,
     tile::{self, Plane, Zoom},
@@ -17,18 +17,18 @@ use crate::{error::Result, summary::Image};
 /// Pixels that do not move the unit: in no colour map, and paler than all of viridis but its end.
 const UNMOVED: Rgb = [224, 224, 224];
 /// Height and width of the largest map that is drawn as it is.
-const LARGEST: (usize, usize) = (1000, 380);
+const LARGEST: (usize, usize) = (1000, 350);
 /// Width of the picture.
 const WIDTH: usize = 400;
 /// Pixels that a frame's line takes.
-const LINE: f64 = 4.0;
+const LINE: usize = 4;
 
 /// A picture of an effective receptive field: the map on a linear scale from 0 to its peak, with frames around its
 /// parts. Pixels that are exactly 0 are pale grey, so that the shape of the field and its holes are seen.
 ///
 /// `map` holds the magnitudes for `size` (height, width) pixels, row by row; `note` says of what. `frames` are drawn in
-/// their colours, the first at the back, and their labels explain them in the legend; where an edge lies on one of an
-/// earlier frame, it moves inwards by the width of the line. 400 pixels wide; maps of more than 380 columns or 1000 rows
+/// their colours around their pixels, the first at the back, and their labels explain them in the legend; where an edge
+/// lies on one of a later frame, it moves outwards by the width of the line. 400 pixels wide; maps of more than 320 columns or 1000 rows
 /// are averaged over blocks.
 ///
 /// # Errors
@@ -59,7 +59,7 @@ pub fn effective_field(
         [1, 1, height, width],
         map.len(),
     )?;
-    let zoom = Zoom { up: 1, down: height.div_ceil(LARGEST.0).max(width.div_ceil(LARGEST.1)) };
+    let zoom = Zoom { up: 1, down: height.div_ceil(LARGEST.0).max(width.div_ceil(LARGEST.1 - 30)) };
     let range = Range { lo: 0.0, hi: peak(map) };
     let body = framed(&heat(map, size, zoom, range)?, frames, zoom)?;
     let legend = legend(map, zoom, range, frames);
@@ -95,33 +95,37 @@ fn heat(map: &[f32], [height, width]: [usize; 2], zoom: Zoom, range: Range) -> R
     canvas.into_image()
 }
 
-/// The heat map enlarged, with frames. Each is drawn on the picture of the one before, so that equal edges lie side by
-/// side.
+/// The heat map enlarged, with frames around their pixels. Where edges lie on one another, the earlier frame moves
+/// outwards, so that both are seen.
 fn framed(heat: &Image, frames: &[BoundingBox], zoom: Zoom) -> Result<Image> {
-    let mut drawn = draw_boxes(heat, &[])?;
-    let scale = f64::from(drawn.width()) / f64::from(heat.width()) / zoom.down as f64;
-    let mut taken: Vec<BoundingBox> = Vec::new();
-    for frame in frames {
-        let mut frame = BoundingBox { label: None, ..frame.clone() };
-        for edge in [&mut frame.x_min, &mut frame.y_min, &mut frame.x_max, &mut frame.y_max] {
-            *edge *= scale;
-        }
-        let inset = |edge: fn(&BoundingBox) -> f64| {
-            LINE * taken.iter().filter(|other| (edge(other) - edge(&frame)).abs() < LINE).count() as f64
-        };
-        let [left, top] = [inset(|frame| frame.x_min), inset(|frame| frame.y_min)];
-        let [right, bottom] = [inset(|frame| frame.x_max), inset(|frame| frame.y_max)];
-        let shown = BoundingBox {
-            x_min: (frame.x_min + left).min(frame.x_max),
-            y_min: (frame.y_min + top).min(frame.y_max),
-            x_max: (frame.x_max - right).max(frame.x_min + left),
-            y_max: (frame.y_max - bottom).max(frame.y_min + top),
-            ..frame.clone()
-        };
-        drawn = draw_boxes(&drawn, &[shown])?;
-        taken.push(frame);
-    }
-    Ok(drawn)
+    let margin = LINE * frames.len();
+    let room = LARGEST.1.saturating_sub(2 * margin).max(1) / heat.width() as usize;
+    let up = room.min(LARGEST.0 / heat.height() as usize).max(1);
+    let heat = Canvas::from_image(heat, up)?;
+    let (width, height) = heat.sides();
+    let mut canvas = Canvas::new(width + 2 * margin, height + 2 * margin, PAPER)?;
+    canvas.paste(&heat, (margin, margin), 1);
+    let scale = up as f64 / zoom.down as f64;
+    let drawn: Vec<BoundingBox> = (0..frames.len())
+        .map(|number| {
+            let outset = |edge: fn(&BoundingBox) -> f64| {
+                let on_it =
+                    |later: &&BoundingBox| (edge(later) - edge(&frames[number])).abs() * scale < LINE as f64;
+                (LINE * (1 + frames[number + 1..].iter().filter(on_it).count())) as f64
+            };
+            let place = |edge: f64| edge * scale + margin as f64;
+            let BoundingBox { x_min, y_min, x_max, y_max, .. } = frames[number];
+            BoundingBox {
+                x_min: place(x_min) - outset(|frame| frame.x_min),
+                y_min: place(y_min) - outset(|frame| frame.y_min),
+                x_max: place(x_max) + outset(|frame| frame.x_max),
+                y_max: place(y_max) + outset(|frame| frame.y_max),
+                label: None,
+                ..frames[number].clone()
+            }
+        })
+        .collect();
+    draw_boxes(&canvas.into_image()?, &drawn)
 }
 
 fn legend(map: &[f32], zoom: Zoom, range: Range, frames: &[BoundingBox]) -> Legend {

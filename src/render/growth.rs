@@ -33,8 +33,8 @@ const LEFT: usize = 36;
 const RIGHT: usize = 128;
 /// Room for the numbers of the horizontal axis and its name.
 const FOOT: usize = 34;
-/// Room for the highest number's upper half.
-const HEAD: usize = 8;
+/// Room for the unit above the vertical axis.
+const HEAD: usize = 18;
 const GRID: Rgb = [225, 226, 228];
 
 /// A picture of up to seven curves of sizes in pixels over the steps of a training, each with its name, its last size and
@@ -176,7 +176,7 @@ impl Plot {
         let name = "step";
         let middle = x + (width - FONT.measure(name)) / 2;
         text::draw(canvas, (middle, foot + 5 + FONT.line()), name, FONT, false, FAINT);
-        text::draw(canvas, (x + 5, y.saturating_sub(HEAD)), "pixels", FONT, false, FAINT);
+        text::draw(canvas, (x.saturating_sub(LEFT), y.saturating_sub(HEAD)), "pixels", FONT, false, FAINT);
     }
 
     fn draw_limit(&self, canvas: &mut Canvas, curve: &GrowthCurve<'_>, color: Rgb) {
@@ -214,7 +214,7 @@ impl Plot {
         labels.sort_by_key(|(row, ..)| *row);
         let foot = self.area.y + self.area.height;
         let room = labels.len() * FONT.line();
-        let mut top = self.area.y.saturating_sub(HEAD);
+        let mut top = self.area.y.saturating_sub(HEAD / 2);
         for (number, (row, label, color)) in labels.iter().enumerate() {
             let lowest = foot.saturating_sub(room - number * FONT.line());
             let at = row.saturating_sub(FONT.height() / 2).min(lowest).max(top);

@@ -106,7 +106,8 @@ impl EffectiveReceptiveField {
     }
 
     /// What the layers can see: [`ModelSpec::receptive_fields`](crate::ModelSpec::receptive_fields) of the network, or of
-    /// a spec written for a model with probes of the same names. Without it there is no ratio.
+    /// a spec written for a model with probes of the same names, which
+    /// [`check_receptive_field`](crate::diagnostics::check_receptive_field) tests. Without it there is no ratio.
     #[must_use]
     pub fn theoretical(mut self, fields: ReceptiveFields) -> EffectiveReceptiveField {
         self.theoretical = Some(fields);
