@@ -52,7 +52,8 @@ fn published_model(name: &str) -> ModelSpec {
 /// Output shapes by layer.
 fn shape(spec: &ModelSpec, layer: &str) -> Shape {
     let shapes = spec.output_shapes().unwrap();
-    shapes.into_iter().find(|(name, _)| name == layer).unwrap_or_else(|| panic!("no layer {layer}")).1
+    let found = shapes.into_iter().find(|(name, _)| name == layer);
+    found.ok_or(format!("no layer {layer}")).unwrap().1
 }
 
 /// The names that a state dict has, in its order.

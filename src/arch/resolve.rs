@@ -273,6 +273,9 @@ fn auxiliary(
     places: &HashMap<&str, usize>,
     layers: &[ResolvedLayer],
 ) -> Result<Vec<usize>, Defect> {
+    if model.auxiliary.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut readers: HashMap<usize, &str> = HashMap::new();
     for layer in layers {
         for source in &layer.inputs {
