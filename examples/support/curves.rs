@@ -67,7 +67,7 @@ impl Chart {
         let mark = BLACK.mix(0.5).stroke_width(1);
         chart.draw_series(LineSeries::new([(image, low), (image, high)], mark))?;
         let beside = (image + 0.5, low + 0.08 * (high - low));
-        chart.draw_series([Text::new(format!("image: {image}"), beside, font.clone())])?;
+        chart.draw_series([Text::new(format!("image: {image} px"), beside, font.clone())])?;
 
         let mut ends = Vec::new();
         for (curve, color) in self.curves.iter().zip(COLORS) {
