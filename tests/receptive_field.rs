@@ -307,7 +307,7 @@ fn unit_boxes_of_layers_and_units_that_are_not_there() {
     assert_eq!(fields.unit_box("0", 5, 0).unwrap(), PixelBox { top: 5, left: 0, bottom: 8, right: 3 });
     assert_eq!(
         refused("0", 6, 0),
-        "receptive field of layer `0`: found unit (6, 0), expected a unit of its 6x6 (rows 0 to 5, columns 0 to 5)"
+        "receptive field of layer `0`: found unit (6, 0), expected one of its 6x6: rows 0 to 5, columns 0 to 5"
     );
     assert!(refused("0", 0, -1).contains("found unit (0, -1)"));
     assert!(refused("1", 0, 1).contains("its 1x1"));

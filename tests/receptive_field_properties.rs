@@ -1,5 +1,4 @@
-//! Receptive fields of random graphs against sets of pixels that are carried from layer to layer by plain loops, and of
-//! random chains against the textbooks' formulas.
+//! Receptive fields of random graphs against sets of pixels that are carried from layer to layer by plain loops.
 
 #![allow(clippy::unwrap_used)]
 
@@ -40,7 +39,7 @@ fn layer(choice: Choice, input: Shape) -> Layer {
     let (dilation, padding) = (pair(choice[3], [1, 1, 2, 3]), padding(&choice[4..6]));
     match choice[0] % 12 {
         0..=4 => Conv2d::new(1, kernel).stride(stride).dilation(dilation).padding(padding).into(),
-        5 => MaxPool2d::new(kernel).stride(stride).dilation(dilation).ceil_mode(choice[6] % 2 == 0).into(),
+        5 => MaxPool2d::new(kernel).stride(stride).dilation(dilation).ceil_mode(choice[6] > 127).into(),
         6 => AvgPool2d::new(kernel).stride(stride).padding(Padding::Same).into(),
         7 => ZeroPad2d::new(pair(choice[3], [0, 1, 2, 1])).into(),
         8 => match input {
@@ -71,9 +70,9 @@ fn model(size: [i64; 2], choices: &[Choice]) -> ModelSpec {
         // Another of the same size beside it, if there is one.
         let like: Vec<usize> =
             (0..nodes).filter(|&node| node != first && shapes[node] == shapes[first]).collect();
-        if choice[9] % 2 == 0 && !like.is_empty() {
+        if choice[9] > 127 && !like.is_empty() {
             inputs.push(like[usize::from(choice[7]) % like.len()]);
-            layer = if choice[1] % 2 == 0 { Layer::Add } else { Layer::Concat };
+            layer = if choice[1] > 127 { Layer::Add } else { Layer::Concat };
         }
         let mut longer = spec.clone();
         longer.layers.push(LayerSpec {
@@ -103,7 +102,7 @@ impl Unfinished for ModelSpec {
         let mut spec = self.clone();
         if ends.len() > 1 {
             let mut push = |name: String, inputs: Vec<String>, layer| {
-                spec.layers.push(LayerSpec { name, inputs, layer })
+                spec.layers.push(LayerSpec { name, inputs, layer });
             };
             for end in &ends {
                 push(format!("flat{end}"), vec![end.clone()], Layer::Flatten);
@@ -410,49 +409,4 @@ fn sees_padding_alone(plain: &mut Plain<'_>, source: Source) -> bool {
         }
     }
     layer.inputs.iter().any(|&input| sees_padding_alone(plain, input))
-}
-
-// ---- the textbooks' formulas ----
-
-fn link() -> impl Strategy<Value = [i64; 4]> {
-    (1_i64..8, 1_i64..4, 1_i64..4, 0_i64..4).prop_map(|(k, s, d, p)| [k, s, d, p])
-}
-
-/// A long image, so that chains of any layers fit.
-fn chain(links: &[[i64; 4]]) -> ModelSpec {
-    let model = ModelSpec::builder("chain", [1, 1 << 20, 1]);
-    let add = |model: convscope::arch::ModelBuilder, (index, &[k, s, d, p]): (usize, &[i64; 4])| {
-        let conv = Conv2d::new(1, [k, 1]).stride([s, 1]).dilation([d, 1]).padding([p, 0]);
-        model.layer(index.to_string(), conv)
-    };
-    links.iter().enumerate().fold(model, add).build().unwrap()
-}
-
-/// r_(l-1) = s_l · r_l + (k_l - s_l), from the last layer, where r is 1, back to the image.
-fn recursive(links: &[[i64; 2]]) -> i64 {
-    links.iter().rev().fold(1, |r, [k, s]| s * r + (k - s))
-}
-
-/// 1 + Σ (k_l - 1) · s_1 · … · s_(l-1).
-fn closed(links: &[[i64; 2]]) -> i64 {
-    let term = |l: usize| (links[l][0] - 1) * links[..l].iter().map(|[_, s]| s).product::<i64>();
-    1 + (0..links.len()).map(term).sum::<i64>()
-}
-
-proptest! {
-    #[test]
-    fn the_textbooks_formulas_are_the_case_of_a_chain(links in vec(link(), 1..9)) {
-        let fields = chain(&links).receptive_fields().unwrap();
-        for (index, (_, field)) in fields.iter().enumerate() {
-            // A dilated kernel counts as a larger one.
-            let above: Vec<[i64; 2]> = links[..=index].iter().map(|[k, s, d, _]| [d * (k - 1) + 1, *s]).collect();
-            prop_assert_eq!(field.rows.size, recursive(&above));
-            prop_assert_eq!(field.rows.size, closed(&above));
-            prop_assert_eq!(field.rows.stride, Some(above.iter().map(|[_, s]| s).product()));
-            // P_(l-1) = s_l · P_l + p_l.
-            let padding = links[..=index].iter().rev().fold(0, |padding, [_, s, _, p]| s * padding + p);
-            prop_assert_eq!(field.rows.padding, Some(padding));
-            prop_assert!(field.aligned());
-        }
-    }
 }

@@ -11,22 +11,22 @@ use crate::{
 /// The theoretical receptive field of every layer: which pixels of the image can change the value of a unit.
 ///
 /// Rows and columns do not depend on each other. Along one of them, unit u of a layer sees the pixels from
-/// u · S - P on, r of them: `size` r, `stride` S and `padding` P as in Araujo, Norris, Sim: Computing Receptive Fields of
-/// Convolutional Neural Networks (Distill, 2019). The image has r = S = 1 and P = 0. A convolution or pooling with
+/// u · S - P on, r of them: `size` r, `stride` S and `padding` P as in Araujo, Norris, Sim: Computing Receptive Fields
+/// of Convolutional Neural Networks (Distill, 2019). The image has r = S = 1 and P = 0. A convolution or pooling with
 /// kernel k, stride s, dilation d (1: no holes, as in PyTorch) and padding p before the first unit makes of them
 ///
 /// ```text
 /// r + (k - 1) · d · S        S · s        P + p · S
 /// ```
 ///
-/// At an add or concat a unit sees what the units at its place in the branches see: the field reaches from the first to
-/// the last of their pixels. The branches' strides must be equal; their centres should be, see
+/// At an add or concat a unit sees what the units at its place in the branches see: the field reaches from the first
+/// to the last of their pixels. The branches' strides must be equal; their centres should be, see
 /// [`AxisField::aligned`](super::AxisField::aligned). Beside the reach there is the exact set of pixels, with the holes
-/// that dilation and large strides leave: [`AxisField::support`](super::AxisField::support), and its share of the reach,
-/// [`AxisField::density`](super::AxisField::density).
+/// that dilation and large strides leave: [`AxisField::support`](super::AxisField::support), and its share of the
+/// reach, [`AxisField::density`](super::AxisField::density).
 ///
-/// **The recursive formula** of textbooks is the special case of a chain of layers without dilation. With layers 1 to L,
-/// the last one's field is
+/// **The recursive formula** of textbooks is the special case of a chain of layers without dilation. With layers 1 to
+/// L, the last one's field is
 ///
 /// ```text
 /// r = 1 + Σ (k_l - 1) · s_1 · … · s_(l-1)        over l from 1 to L
@@ -37,16 +37,18 @@ use crate::{
 ///
 /// | layers | a unit sees |
 /// |---|---|
-/// | `conv2d`, `max_pool2d`, `avg_pool2d`, `zero_pad2d` | by the formula; asymmetric padding moves it, `"same"` is worked out for the size |
-/// | `adaptive_avg_pool2d` | its region, where the output's size divides the input's; else everything, which is more than it does |
-/// | `global_avg_pool`, `linear`, `flatten`, and `adaptive_avg_pool2d` to size 1 | everything: what all units of the input see together, within the image |
+/// | `conv2d`, `max_pool2d`, `avg_pool2d`, `zero_pad2d` | its window, by the formula |
+/// | `adaptive_avg_pool2d` | its region, where the output's size divides the input's |
+/// | `global_avg_pool`, `linear`, `flatten`, `adaptive_avg_pool2d` to size 1 | everything |
+/// | `adaptive_avg_pool2d` to other sizes | everything, which is more than it does |
 /// | layers behind one that sees everything | the same |
 /// | `add`, `concat` | the union; with a branch that sees everything: everything |
 /// | all others | what their input's unit sees |
 ///
-/// An axis along which the input has a single unit passes through `flatten` and through an `adaptive_avg_pool2d` of
-/// equal size as it is. "Everything" need not be the whole image: a convolution without padding may leave its last
-/// rows to nobody.
+/// Asymmetric padding moves the window; padding `"same"` is worked out for the size of the map. "Everything" is what
+/// all units of the input see together, within the image. That need not be the whole image: a convolution without
+/// padding may leave the last rows to nobody. An axis along which the input has a single unit passes through `flatten`
+/// as it is, and so does any through an `adaptive_avg_pool2d` of equal size.
 ///
 /// All this is a bound from the geometry. Units near the border see less, where paths lead through the padding of an
 /// inner layer, and what a trained network makes of a pixel is another question. Batch normalisation couples the
@@ -147,33 +149,37 @@ impl ReceptiveFields {
     /// # Errors
     /// There is no such layer (with names like it), the layer has no such unit, or its field is not known.
     pub fn unit_box(&self, layer: &str, y: i64, x: i64) -> Result<PixelBox> {
-        let refuse = |why: String| Err(Error::invalid(format!("receptive field of layer `{layer}`"), why));
+        self.find_unit_box(layer, y, x)
+            .map_err(|why| Error::invalid(format!("receptive field of layer `{layer}`"), why))
+    }
+
+    fn find_unit_box(&self, layer: &str, y: i64, x: i64) -> Result<PixelBox, String> {
         let Some(&place) = self.places.get(layer) else {
             let known = self.entries.iter().map(|entry| entry.name.as_str());
-            return refuse(format!("there is no such layer{}", did_you_mean(layer, known)));
+            return Err(format!("there is no such layer{}", did_you_mean(layer, known)));
         };
-        let entry = &self.entries[place];
-        let outside = entry.units.is_some_and(|[height, width]| y >= height || x >= width);
-        if outside || y < 0 || x < 0 {
-            let size = entry.units.map_or_else(String::new, |[height, width]| {
-                format!(
-                    ", expected a unit of its {height}x{width} (rows 0 to {}, columns 0 to {})",
-                    height - 1,
-                    width - 1
-                )
-            });
-            return refuse(format!("found unit ({y}, {x}){size}"));
+        let Entry { units, field, .. } = &self.entries[place];
+        if let Some([height, width]) = units
+            && !((0..*height).contains(&y) && (0..*width).contains(&x))
+        {
+            return Err(format!(
+                "found unit ({y}, {x}), expected one of its {height}x{width}: rows 0 to {}, columns 0 to {}",
+                height - 1,
+                width - 1
+            ));
         }
-        let Some(field) = &entry.field else {
-            return refuse("it is not known: it reads a layer that could not be solved, or the whole of an image of unknown size".to_owned());
-        };
-        match field.unit_box(y, x) {
-            Some(seen) => Ok(seen),
-            None if field.padding().is_none() => refuse(
-                "its place depends on the image's size, because of padding \"same\": solve the model at a size".to_owned(),
-            ),
-            None => refuse(format!("unit ({y}, {x}) lies further than can be counted")),
+        if y < 0 || x < 0 {
+            return Err(format!("found unit ({y}, {x}), expected rows and columns from 0 on"));
         }
+        let field = field.as_ref().ok_or(
+            "it is not known: the layer or one above it could not be solved, or sees all of an image of unknown size",
+        )?;
+        field.unit_box(y, x).ok_or_else(|| match field.padding() {
+            None => {
+                "its place depends on the image's size (padding \"same\"): solve the model at a size".into()
+            }
+            Some(_) => format!("unit ({y}, {x}) lies further than can be counted"),
+        })
     }
 }
 

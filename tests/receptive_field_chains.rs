@@ -1,8 +1,11 @@
-//! Receptive fields of the zoo's networks: the textbooks' formulas on those that are chains, and published sizes.
+//! The textbooks' formulas on random chains and on every chain of the zoo, and published fields of its networks.
 
 #![allow(clippy::unwrap_used)]
 
-use convscope::arch::{Layer, ReceptiveFields, ResolvedLayer, ResolvedModel, Source, zoo};
+use convscope::arch::{
+    Conv2d, Layer, ModelBuilder, ModelSpec, ReceptiveFields, ResolvedLayer, ResolvedModel, Source, zoo,
+};
+use proptest::{collection::vec, prelude::*};
 
 /// Whether every layer reads the one above it.
 fn is_chain(model: &ResolvedModel) -> bool {
@@ -32,6 +35,42 @@ fn closed(links: &[[i64; 2]]) -> i64 {
     let term = |l: usize| (links[l][0] - 1) * links[..l].iter().map(|[_, s]| s).product::<i64>();
     1 + (0..links.len()).map(term).sum::<i64>()
 }
+
+// ---- random chains ----
+
+fn random_link() -> impl Strategy<Value = [i64; 4]> {
+    (1_i64..8, 1_i64..4, 1_i64..4, 0_i64..4).prop_map(|(k, s, d, p)| [k, s, d, p])
+}
+
+/// A long image, so that chains of any layers fit.
+fn chain(links: &[[i64; 4]]) -> ModelSpec {
+    let model = ModelSpec::builder("chain", [1, 1 << 20, 1]);
+    let add = |model: ModelBuilder, (index, &[k, s, d, p]): (usize, &[i64; 4])| {
+        let conv = Conv2d::new(1, [k, 1]).stride([s, 1]).dilation([d, 1]).padding([p, 0]);
+        model.layer(index.to_string(), conv)
+    };
+    links.iter().enumerate().fold(model, add).build().unwrap()
+}
+
+proptest! {
+    #[test]
+    fn the_textbooks_formulas_are_the_case_of_a_chain(links in vec(random_link(), 1..9)) {
+        let fields = chain(&links).receptive_fields().unwrap();
+        for (index, (_, field)) in fields.iter().enumerate() {
+            // A dilated kernel counts as a larger one.
+            let above: Vec<[i64; 2]> = links[..=index].iter().map(|[k, s, d, _]| [d * (k - 1) + 1, *s]).collect();
+            prop_assert_eq!(field.rows.size, recursive(&above));
+            prop_assert_eq!(field.rows.size, closed(&above));
+            prop_assert_eq!(field.rows.stride, Some(above.iter().map(|[_, s]| s).product()));
+            // P_(l-1) = s_l · P_l + p_l.
+            let padding = links[..=index].iter().rev().fold(0, |padding, [_, s, _, p]| s * padding + p);
+            prop_assert_eq!(field.rows.padding, Some(padding));
+            prop_assert!(field.aligned());
+        }
+    }
+}
+
+// ---- the zoo ----
 
 #[test]
 fn the_textbooks_formulas_hold_on_every_chain_of_the_zoo() {
