@@ -6,6 +6,7 @@ mod table;
 use super::{
     error::ModelError,
     layer::Layer,
+    params::ParamSpec,
     receptive_field::{ReceptiveField, ReceptiveFields},
     resolve::{ResolvedLayer, ResolvedModel, Source},
     shape::Shape,
@@ -151,7 +152,7 @@ pub(super) fn macs(layer: &ResolvedLayer) -> Option<i64> {
         _ => return Some(0),
     };
     let weights = layer.params.iter().filter(|param| param.name == "weight");
-    weights.map(|weight| weight.len()).try_fold(0_i64, |sum, n| sum.checked_add(n.checked_mul(places)?))
+    weights.map(ParamSpec::len).try_fold(0_i64, |sum, n| sum.checked_add(n.checked_mul(places)?))
 }
 
 fn activation_bytes(layer: &ResolvedLayer) -> Option<i64> {

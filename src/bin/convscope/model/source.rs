@@ -50,7 +50,9 @@ impl ModelSource {
                 if is_in_zoo(name) {
                     return Ok(spec?);
                 }
-                spec.context("no model of the zoo (`convscope model --list`), nor a file that is there")
+                spec.with_context(|| {
+                    format!("`{name}` is neither a file that is there nor in `convscope model --list`")
+                })
             }
             ModelSource::File(path) => {
                 let mut spec = ModelSpec::load(path)?;
