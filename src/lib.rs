@@ -28,7 +28,7 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `tch` | yes | everything that needs libtorch: [`capture`], [`callback`], [`Network`], [`Trainer`], [`data`] |
-//! | `cli` | yes | the program `convscope`: its log tools, and with `tch` the training and a bar for [`Progress`] |
+//! | `cli` | yes | the program `convscope`: models and log tools, and with `tch` the training and a bar for [`Progress`] |
 //! | `parquet` | no | `convscope logs export scalars --format parquet` |
 //! | `tensorboard-rs` | no | `SummarySink` for the writer of that crate |
 //!

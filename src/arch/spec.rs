@@ -144,7 +144,8 @@ impl ModelSpec {
     ///
     /// # Errors
     /// The first thing wrong: an unknown or later input, a name that is taken, shapes that cannot be joined, a kernel
-    /// larger than its input, an argument out of range, a layer that nothing reads, an auxiliary output that is none.
+    /// larger than its input (with the smallest image that works, where one does), an argument out of range, a layer that
+    /// nothing reads, an auxiliary output that is none.
     pub fn validate(&self) -> Result<()> {
         self.resolve().map(drop)
     }

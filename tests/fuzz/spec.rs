@@ -1,6 +1,6 @@
 //! Models as TOML.
 
-use convscope::arch::{ModelSpec, Source};
+use convscope::arch::{AdviceOptions, ModelSpec, Source};
 
 use super::within;
 
@@ -11,6 +11,7 @@ const LEAST: usize = 256 << 10;
 
 /// - A text is refused with a message, or is a model that holds together.
 /// - The model as text is the same model.
+/// - Its graphs, advice and summary can be made.
 /// - The memory taken is in proportion to the text, whatever sizes the model states.
 pub fn spec(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
@@ -23,8 +24,25 @@ pub fn spec(data: &[u8]) {
         }
         Ok(spec) => {
             holds_together(&spec);
+            can_be_described(&spec);
             assert_eq!(ModelSpec::from_toml(&spec.to_toml()).as_ref().ok(), Some(&spec), "as text");
         }
+    }
+}
+
+/// Every sound model has its graphs and advice, and a summary unless its numbers are beyond counting.
+fn can_be_described(spec: &ModelSpec) {
+    assert_eq!(spec.graph().unwrap().nodes().len(), spec.layers.len() + 1);
+    assert_eq!(spec.conceptual_graph().unwrap().layers().len(), spec.layers.len() + 1);
+    assert!(!spec.advice(&AdviceOptions::default()).unwrap().is_empty());
+    match spec.summary() {
+        Ok(summary) => {
+            let json: serde_json::Value = serde_json::from_str(&summary.to_json()).unwrap();
+            assert_eq!(json["layers"].as_array().map(Vec::len), Some(spec.layers.len()));
+            assert_eq!(summary.to_csv().lines().count(), spec.layers.len() + 1);
+            assert_eq!(summary.to_table().to_text().lines().count(), spec.layers.len() + 2);
+        }
+        Err(error) => assert!(error.to_string().contains("than can be counted"), "{error}"),
     }
 }
 
