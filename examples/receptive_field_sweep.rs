@@ -75,7 +75,9 @@ fn main() -> Result<()> {
     for seed in 0..options.seeds {
         for member in &mut family {
             let run = SummaryWriter::open(writer.path().join(format!("{}_seed{seed}", member.name())))?;
-            member.accuracies.push(member.train(seed, &data, &options, &run)?);
+            let trained = member.train(seed, &data, &options, &run);
+            let accuracy = trained.map_err(|error| format!("{}, seed {seed}: {error}", member.name()))?;
+            member.accuracies.push(accuracy);
             println!("{member}");
         }
     }
@@ -226,7 +228,7 @@ impl Member {
         let status = if trained.is_ok() { SessionStatus::Success } else { SessionStatus::Failure };
         run.finish_hparams(status)?;
         run.clone().close()?;
-        trained.map_err(|error| format!("{}, seed {seed}: {error}", self.name()).into())
+        trained
     }
 }
 
