@@ -3,13 +3,16 @@
 //!
 //! | file | what it holds |
 //! |---|---|
+//! | `architecture` | [`Architecture`]: what is known of a model before it is trained |
 //! | `effective_receptive_field` | how much each pixel really moves a unit: [`effective_receptive_field`] |
 //! | `containment` | whether a spec says of a hand-written model what is true: [`check_receptive_field`] |
 
+mod architecture;
 mod containment;
 mod effective_receptive_field;
 
 pub use self::{
+    architecture::Architecture,
     containment::{Containment, FieldCheck, LayerCheck, check_receptive_field},
     effective_receptive_field::{
         EffectiveField, EffectiveReceptiveField, ForwardGraph, Unit, effective_receptive_field,

@@ -1,7 +1,7 @@
 """Opens a log folder in stock TensorBoard with headless Chromium and looks at what its pages show.
 
     python pages.py LOGDIR [--pages PAGE,...] [--expect FILE]
-    python pages.py LOGDIR [--pages PAGE,...] --screenshots FOLDER
+    python pages.py LOGDIR [--pages PAGE,...] --screenshots FOLDER [--filter REGEX] [--name NAME]
 
 Starts TensorBoard on a free port with its default options, opens the pages, which are all those of page_kinds.py unless
 named, expands every group of tags and scrolls to every card. Each expected tag must have its card, each card must have
@@ -14,7 +14,7 @@ Without it they are those that the server lists. Prints what was seen as JSON; e
 which goes to stderr.
 
 With --screenshots it writes a picture of each page instead, PAGE.png, 1600 by 1000 pixels. It shows the tags that
-page_kinds.py names.
+page_kinds.py names, or with --filter those that match; --name gives a single page's picture another name.
 """
 
 import argparse
@@ -58,6 +58,8 @@ def main():
     parser.add_argument("--pages", default=",".join(PAGES), help="names, with commas between them")
     parser.add_argument("--expect", metavar="FILE", help="expected tags and runs, JSON")
     parser.add_argument("--screenshots", metavar="FOLDER", help="write a picture of each page there")
+    parser.add_argument("--filter", metavar="REGEX", help="tags in the pictures")
+    parser.add_argument("--name", help="of the picture, in place of the page's")
     parser.add_argument("--chromium", default="/usr/bin/chromium", metavar="PROGRAM")
     parser.add_argument("--chromedriver", default="/usr/bin/chromedriver", metavar="PROGRAM")
     arguments = parser.parse_args()
@@ -76,7 +78,8 @@ def main():
             os.makedirs(arguments.screenshots, exist_ok=True)
             wait_until_loaded(server, pages)
             for page in pages:
-                take_picture(driver, server, page, os.path.join(arguments.screenshots, f"{page}.png"))
+                path = os.path.join(arguments.screenshots, f"{arguments.name or page}.png")
+                take_picture(driver, server, page, arguments.filter or PAGES[page].picture, path)
         else:
             check_pages(driver, server, pages, arguments.expect)
 
@@ -283,13 +286,13 @@ def wait(condition, complaint):
 # The pictures
 
 
-def take_picture(driver, server, page, path):
+def take_picture(driver, server, page, tag_filter, path):
     # Short curves are shown whole, and the cards get the room of the settings.
     settings = {"ignoreOutliers": False, "timeSeriesSettingsPaneOpened": False}
-    open_page(driver, server, page, PAGES[page].picture, settings)
+    open_page(driver, server, page, tag_filter, settings)
     wait(
         lambda: run_script(driver, "count", page),
-        lambda: f"page {page}: nothing matches {PAGES[page].picture!r}",
+        lambda: f"page {page}: nothing matches {tag_filter!r}",
     )
     wait_until_drawn(driver, page)
     if page == "projector":

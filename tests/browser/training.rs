@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{seen, small_run};
 
-const PAGES: &[&str] = &["timeseries", "scalars", "images", "histograms", "distributions", "text"];
+const PAGES: &[&str] = &["timeseries", "scalars", "images", "histograms", "distributions", "text", "graphs"];
 
 #[test]
 fn every_page_shows_our_tags() {
@@ -18,19 +18,34 @@ fn every_page_shows_our_tags() {
     // Scalars of all runs share a card.
     let expected = [
         ("distributions", 14),
+        ("graphs", 7),
         ("histograms", 14),
-        ("images", 4),
-        ("scalars", 18),
-        ("text", 2),
-        ("timeseries", 36),
+        ("images", 9),
+        ("scalars", 20),
+        ("text", 3),
+        ("timeseries", 43),
     ];
     assert_eq!(cards, BTreeMap::from(expected));
 }
 
-/// The runs of each tag, by plugin. Of sets, which have the order of the names and not that of the table.
+/// Top-level boxes of the run's graph, and that of its conceptual graph.
+const BOXES: [(&str, &str); 7] = [
+    ("input", "small"),
+    ("conv", "small"),
+    ("relu", "small"),
+    ("pool", "small"),
+    ("flatten", "small"),
+    ("out", "small"),
+    ("small", "small, keras"),
+];
+
+/// The runs of each tag, by plugin; the views of each box for the page Graphs. Of sets, which have the order of the names and not that of the table.
 fn expected_tags() -> Json {
     let mut plugins: BTreeMap<&str, BTreeMap<&str, BTreeSet<&str>>> = BTreeMap::new();
-    for group in &small_run::TAGS {
+    for (name, view) in BOXES {
+        plugins.entry("graphs").or_default().entry(name).or_default().insert(view);
+    }
+    for group in small_run::TAGS.iter().filter(|group| !group.plugin.starts_with("graph")) {
         for tag in group.tags {
             plugins.entry(group.plugin).or_default().entry(tag).or_default().insert(group.run);
         }

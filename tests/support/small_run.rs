@@ -33,8 +33,21 @@ pub struct Tags {
 }
 
 /// Everything that the run holds.
-pub const TAGS: [Tags; 7] = [
-    Tags { run: "small", plugin: "text", tags: &["configuration", "model"], steps: &[0] },
+pub const TAGS: [Tags; 12] = [
+    Tags {
+        run: "small",
+        plugin: "text",
+        tags: &["configuration", "model", "receptive_field/advice"],
+        steps: &[0],
+    },
+    Tags {
+        run: "small",
+        plugin: "images",
+        tags: &["receptive_field/conv", "receptive_field/overview", "receptive_field/pool"],
+        steps: &[0],
+    },
+    Tags { run: "small", plugin: "graphs", tags: &["__run_graph__"], steps: &[0] },
+    Tags { run: "small", plugin: "graph_keras_model", tags: &["keras"], steps: &[0] },
     Tags {
         run: "small/validation",
         plugin: "scalars",
@@ -97,4 +110,16 @@ pub const TAGS: [Tags; 7] = [
         steps: &[EPOCH, 2 * EPOCH],
     },
     Tags { run: "small/train", plugin: "images", tags: &["probe_images"], steps: &[0] },
+    Tags {
+        run: "small/train",
+        plugin: "scalars",
+        tags: &["receptive_field/effective/conv", "receptive_field/ratio/conv"],
+        steps: &[0, EPOCH, 2 * EPOCH],
+    },
+    Tags {
+        run: "small/train",
+        plugin: "images",
+        tags: &["receptive_field/effective_map/conv", "receptive_field/growth"],
+        steps: &[0, EPOCH, 2 * EPOCH],
+    },
 ];

@@ -39,6 +39,12 @@ Usage: cargo xtask <COMMAND>
 /// Pages of TensorBoard that show a training.
 const TRAINING_PAGES: [&str; 6] = ["timeseries", "scalars", "images", "histograms", "distributions", "text"];
 
+/// Pictures of what the example `architecture` writes of a residual network: page, tags, name.
+const ARCHITECTURE_PICTURES: [(&str, &str, &str); 2] = [
+    ("graphs", "", "architecture_graph"),
+    ("images", "^receptive_field/(overview|layer1/1/conv2)$", "receptive_field"),
+];
+
 /// The other pages, and the example that writes something for each.
 const EXAMPLE_PAGES: [(&str, &str); 7] = [
     ("audio", "audio"),
@@ -121,22 +127,35 @@ fn screenshots(root: &Path) -> Result {
         fs::remove_dir_all(&folder)
             .map_err(|error| format!("cannot remove {}: {error}", folder.display()))?;
     }
-    let photograph = |logs: &Path, pages: &[&str]| {
+    let photograph_as = |logs: &Path, pages: &[&str], more: &[&str]| {
         let mut command = Command::new(&python);
-        command.arg(root.join("tests/browser/pages.py")).arg(logs).args(["--pages", &pages.join(",")]);
+        command
+            .arg(root.join("tests/browser/pages.py"))
+            .arg(logs)
+            .args(["--pages", &pages.join(",")])
+            .args(more);
         cargo::run(command.arg("--screenshots").arg(root.join("docs/images")))
     };
+    let photograph = |logs: &Path, pages: &[&str]| photograph_as(logs, pages, &[]);
     let logs = folder.join("training/logs"); // the pages show the last name
     let args = ["--run", "fashion", "--quiet", "--logdir"].map(OsString::from);
     let args = [&args[..], &[logs.clone().into_os_string()]].concat();
     cargo::run(cargo::command(root, "run", &libtorch).args(cargo::train_args(&args)))?;
     photograph(&logs, &TRAINING_PAGES)?;
-    for (page, example) in EXAMPLE_PAGES {
+    let example = |example: &str, arguments: &[&str]| {
         let logs = folder.join(example).join("logs");
         let mut run = cargo::command(root, "run", &libtorch);
-        cargo::run(run.args(["--package", "convscope", "--example", example, "--"]).arg(&logs))?;
-        name_run(&logs, example)?;
-        photograph(&logs, &[page])?;
+        let run = run.args(["--package", "convscope", "--example", example, "--"]).arg(&logs);
+        cargo::run(run.args(arguments))?;
+        name_run(&logs, arguments.first().unwrap_or(&example))?;
+        Ok::<_, String>(logs)
+    };
+    for (page, name) in EXAMPLE_PAGES {
+        photograph(&example(name, &[])?, &[page])?;
+    }
+    let logs = example("architecture", &["resnet18", "32"])?;
+    for (page, filter, name) in ARCHITECTURE_PICTURES {
+        photograph_as(&logs, &[page], &["--filter", filter, "--name", name])?;
     }
     Ok(())
 }

@@ -21,7 +21,7 @@ use convscope::{
     arch::{ModelSpec, ModelSummary, ReceptiveFields},
     callback::ProbeImages,
     data::{Normalization, Split},
-    diagnostics::EffectiveReceptiveField,
+    diagnostics::{Architecture, EffectiveReceptiveField},
     summary::{Table, thousands},
 };
 use tch::{Device, nn};
@@ -133,7 +133,6 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let writer = open_run(args)?;
     let checkpoints = run_folder::checkpoints(&writer);
     let summary = spec.summary()?;
-    writer.add_text("model", &summary.to_table().to_markdown(), 0)?;
     writer.add_text("configuration", &configuration(args, &data, &spec, &normalization)?.to_markdown(), 0)?;
     describe::write_beside_checkpoints(&checkpoints, &spec, &data.train, &normalization)?;
     if !args.quiet {
@@ -181,7 +180,8 @@ fn open_run(args: &Args) -> anyhow::Result<SummaryWriter> {
     Ok(builder.create(&args.logdir)?)
 }
 
-/// The TensorBoard callback, with a few validation images whose feature maps it draws, and what of them moves the layers.
+/// What is known of the model, the TensorBoard callback, with a few validation images whose feature maps it draws, and what
+/// of them moves the layers.
 fn diagnostics<'a>(
     args: &Args,
     data: &Split,
@@ -198,7 +198,8 @@ fn diagnostics<'a>(
         .update_freq(args.update_freq.schedule)
         .histogram_freq(args.histogram_freq)
         .probe_images(images);
-    Ok(CallbackList::new().with(tensorboard).with(fields))
+    let architecture = Architecture::new(spec).probe(&data.validation.probe(1)?.pixels()?)?;
+    Ok(CallbackList::new().with(architecture).with(tensorboard).with(fields))
 }
 
 fn describe_data(args: &Args, data: &Split) -> String {
