@@ -151,11 +151,14 @@ fn with_random_weights_units_are_moved_from_inside_their_fields_only() {
     }
 }
 
+/// What a layer does.
+type Run = Box<dyn Fn(&Tensor) -> Tensor>;
+
 /// A model as a user writes it, in tch's own layers, and the spec that fits.
 struct Written {
     _store: nn::VarStore,
     tap: Tap,
-    layers: Vec<(&'static str, Box<dyn Fn(&Tensor) -> Tensor>)>,
+    layers: Vec<(&'static str, Run)>,
 }
 
 impl Written {
@@ -170,11 +173,9 @@ impl Written {
         let fc = nn::linear(&root / "fc", 2 * 6 * 7, 4, Default::default());
         store.double();
         tch::no_grad(|| {
-            for (_, mut variable) in store.variables() {
-                let _ = variable.abs_();
-            }
+            store.variables().into_values().for_each(|mut variable| drop(variable.abs_()));
         });
-        let layers: Vec<(&str, Box<dyn Fn(&Tensor) -> Tensor>)> = vec![
+        let layers: Vec<(&str, Run)> = vec![
             ("conv1", Box::new(move |x| conv1.forward(x))),
             ("conv2", Box::new(move |x| conv2.forward(x))),
             ("conv3", Box::new(move |x| conv3.forward(x))),
@@ -229,21 +230,23 @@ fn wrong_specs_are_found_out() {
     let model = Written::new();
     let cases: [(&str, &str, &str, Change); 8] = [
         ("kernel smaller, same shape", "conv1", "sees too little", |l| {
-            l[0].1 = Conv2d::new(2, 3).padding(1).into()
+            l[0].1 = Conv2d::new(2, 3).padding(1).into();
         }),
         ("kernel smaller", "conv1", "They differ by a few pixels", |l| {
-            l[0].1 = Conv2d::new(2, 3).padding(2).into()
+            l[0].1 = Conv2d::new(2, 3).padding(2).into();
         }),
         ("padding", "conv1", "They differ by a few pixels", |l| l[0].1 = Conv2d::new(2, 5).padding(1).into()),
         ("padding on one side", "conv1", "is shifted", |l| {
-            l[0].1 = Conv2d::new(2, 5).padding([3, 1, 2, 2]).into()
+            l[0].1 = Conv2d::new(2, 5).padding([3, 1, 2, 2]).into();
         }),
         ("stride", "conv2", "about twice", |l| l[1].1 = Conv2d::new(3, 3).padding(1).into()),
         ("dilation, same shape", "conv3", "sees too little", |l| {
-            l[2].1 = Conv2d::new(2, 3).padding(1).into()
+            l[2].1 = Conv2d::new(2, 3).padding(1).into();
         }),
         ("channels", "conv2", "out_channels", |l| l[1].1 = Conv2d::new(4, 3).stride(2).padding(1).into()),
-        ("a layer left out", "conv3", "sees too little", |l| drop(l.remove(0))),
+        ("a layer left out", "conv3", "sees too little", |l| {
+            l.remove(0);
+        }),
     ];
     for (what, layer, words, change) in cases {
         let check = model.check(&spec(change));

@@ -29,7 +29,7 @@ const STACKS: [Stack; 8] = [
         layers: 3,
         kernel: 3,
         profile: &[1., 3., 6., 7., 6., 3., 1.],
-        std: 1.414_213_562_373_095_1,
+        std: std::f64::consts::SQRT_2,
         width: 6,
     },
     Stack {
@@ -176,7 +176,8 @@ fn a_random_network_equals_moving_every_pixel() {
         name => random(name, tensor),
     });
     let images = numbers(3, &[3, 2, 9, 8]);
-    let cases: [(&str, Unit, &dyn Fn(&Tensor) -> Tensor); 5] = [
+    type Output<'a> = &'a dyn Fn(&Tensor) -> Tensor;
+    let cases: [(&str, Unit, Output<'_>); 5] = [
         ("tanh1", Unit::center(), &|y| y.select(3, 4).select(2, 4)),
         ("tanh2", Unit::center(), &|y| y.select(3, 1).select(2, 2)),
         ("conv2", Unit::at(0, 2).channel(3), &|y| y.select(3, 2).select(2, 0).select(1, 3)),

@@ -30,7 +30,7 @@ const BODY: (usize, usize) = (420, 260);
 /// Room for the numbers of the vertical axis.
 const LEFT: usize = 36;
 /// Room for the curves' labels.
-const RIGHT: usize = 128;
+const RIGHT: usize = 165;
 /// Room for the numbers of the horizontal axis and its name.
 const FOOT: usize = 34;
 /// Room for the unit above the vertical axis.
@@ -108,7 +108,7 @@ fn check(steps: &[Step], curves: &[GrowthCurve<'_>]) -> Result<()> {
 }
 
 fn colors() -> impl Iterator<Item = Rgb> {
-    colorous::TABLEAU10.iter().map(|color| color.as_array())
+    colorous::TABLEAU10.iter().map(colorous::Color::as_array)
 }
 
 /// From a value to a pixel.

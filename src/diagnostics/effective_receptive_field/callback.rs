@@ -300,7 +300,7 @@ impl Growth {
             .zip(&sizes)
             .enumerate()
             .map(|(number, (layer, sizes))| {
-                let limit = of_layer(number).last().and_then(|measure| measure.limit);
+                let limit = of_layer(number).next_back().and_then(|measure| measure.limit);
                 GrowthCurve { layer, sizes, limit }
             })
             .collect();
