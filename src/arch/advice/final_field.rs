@@ -5,12 +5,13 @@ use super::{
     survey::Survey,
     words,
 };
+use crate::arch::receptive_field::ReceptiveField;
 
 /// That the last maps see less than an object; or, where its size is not given, less than the image, which is a note.
 pub(super) fn advice(survey: &Survey<'_>, options: &AdviceOptions) -> Option<Advice> {
     let wanted = options.object_size.unwrap_or(survey.image);
     let is_small = |size: [i64; 2]| size[0] < wanted[0] || size[1] < wanted[1];
-    let found = survey.last_maps.iter().map(|&place| (place, survey.field(place).map(|field| field.size())));
+    let found = survey.last_maps.iter().map(|&place| (place, survey.field(place).map(ReceptiveField::size)));
     let small: Vec<(usize, [i64; 2])> = found
         .filter_map(|(place, size)| size.filter(|&size| is_small(size)).map(|size| (place, size)))
         .collect();

@@ -31,7 +31,7 @@ pub(super) fn spread<T: Clone>(items: &[T], most: usize) -> Vec<T> {
     }
     let last = items.len() - 1;
     let steps = most.saturating_sub(1);
-    let place = |n: usize| if steps == 0 { last } else { (n * last + steps / 2) / steps };
+    let place = |n: usize| (n * last + steps / 2).checked_div(steps).unwrap_or(last);
     (0..most).map(|n| items[place(n)].clone()).collect()
 }
 
