@@ -272,6 +272,8 @@ fn bad_input_is_one_message_and_leaves_nothing() {
         ("--data idx:data --model shape.toml", &["shape.toml", "1x28x28", "input = [1, 12, 12]"]),
         ("--data idx:data --model classes.toml", &["classes.toml", "puts out 7", "out_features = 3"]),
         ("--data idx:data --model softmax.toml", &["softmax.toml", "`probability`"]),
+        ("--data idx:data --weights missing.safetensors", &["missing.safetensors"]),
+        ("--data idx:data --weights no.toml", &["no.toml", "no safetensors file"]),
         ("--data idx:data --device cuda:99", &["cuda:99", "--device cpu"]),
         ("--data idx:data --logdir there --run run", &["there/run", "--run"]),
         ("--data idx:data --logdir file", &["file"]),
@@ -309,6 +311,7 @@ fn help_tells_flags_and_defaults() {
         ("--logdir", "[default: logs]"),
         ("--run <NAME>", "[default: date, time and host]"),
         ("--seed", "[default: 0]"),
+        ("--weights <FILE.safetensors>", ""),
         ("--early-stopping <PATIENCE>", ""),
         ("--device <cpu|cuda[:N]>", "[default: cpu]"),
         ("--on-write-error", "[default: stop]"),
@@ -441,6 +444,40 @@ fn early_stopping_ends_the_run_and_says_why() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("\n3 epochs, 3 steps"), "{output:?}");
     assert_eq!(run.steps("early_stopping/validation/loss/wait"), [1, 2, 3]);
     assert_eq!(Contents::of(&place.path("logs/r/validation")).steps("loss"), [1, 2, 3]);
+}
+
+#[test]
+fn training_begins_with_the_weights_of_a_file() {
+    let place = Workplace::new();
+    place.write("linear.toml", LINEAR);
+    let train = "train --data idx:data --optimizer sgd --epochs 1 --quiet";
+    let first = place.run(&format!("{train} --model linear.toml --run first"));
+    assert!(first.status.success(), "{}", stderr(&first));
+    let last = |run: &str| place.path("logs").join(run).join("checkpoints").join(Checkpoint::LAST);
+    // The file has a head that is left out here.
+    let mut weights = Tensor::read_safetensors(last("first")).unwrap();
+    weights.push(("head.bias".to_owned(), Tensor::ones([3], (Kind::Float, Device::Cpu))));
+    Tensor::write_safetensors(&weights, place.path("with_head.safetensors")).unwrap();
+    let head = "[[layer]]\nname = \"head\"\ntype = \"linear\"\nout_features = 3\n[[layer]]\ninputs = [\"flatten\"]\n";
+    let with_head = format!(
+        "auxiliary = [\"head\"]\n{}",
+        LINEAR.replace("[[layer]]\nname = \"fc\"", &format!("{head}name = \"fc\""))
+    );
+    place.write("with_head.toml", &with_head);
+    // Steps too small to change a weight, and another seed than the first run's.
+    let again = "--model with_head.toml --weights with_head.safetensors --lr 1e-30 --seed 5 --run again";
+    let again = place.run(&format!("{train} {again}"));
+    assert!(again.status.success(), "{}", stderr(&again));
+    let variables = |run: &str| {
+        let store = linear();
+        Checkpoint::load(&store, &last(run)).unwrap();
+        store.variables()
+    };
+    let (first, again) = (variables("first"), variables("again"));
+    assert_eq!(first.len(), 2);
+    assert!(first.iter().all(|(name, variable)| variable.equal(&again[name])));
+    let configuration = &Contents::of(&place.path("logs/again")).texts["configuration"];
+    assert!(configuration.contains("with_head.safetensors |"), "{configuration}");
 }
 
 #[test]

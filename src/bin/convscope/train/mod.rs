@@ -22,6 +22,7 @@ use convscope::{
     callback::ProbeImages,
     data::{Normalization, Split},
     diagnostics::{Architecture, EffectiveReceptiveField},
+    params::Filter,
     summary::{Table, thousands},
 };
 use tch::{Device, nn};
@@ -94,6 +95,10 @@ pub struct Args {
     #[arg(long, default_value = "0")]
     seed: u64,
 
+    /// Begin with the weights of a file, as exported from PyTorch, and not with random ones
+    #[arg(long, value_name = "FILE.safetensors")]
+    weights: Option<PathBuf>,
+
     /// Stop after so many epochs without a better validation loss
     #[arg(long, value_name = "PATIENCE", value_parser = RangedU64ValueParser::<u64>::new().range(1..=MOST))]
     early_stopping: Option<u64>,
@@ -126,6 +131,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     tch::manual_seed(args.seed.cast_signed());
     let store = nn::VarStore::new(device);
     let network = Network::new(&store.root(), &spec)?;
+    if let Some(path) = &args.weights {
+        let left_out = Filter::prefixes(left_out.clone()); // the file may have what trains a head that was left out
+        network.load_safetensors_matching(path, &Filter::by(move |name| !left_out.matches(name)))?;
+    }
     let mut optimizer = args.optimizer.build(&store, args.lr)?;
     let mut callbacks = diagnostics(args, &data, &spec, &normalization, device)?;
 
@@ -136,7 +145,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     writer.add_text("configuration", &configuration(args, &data, &spec, &normalization)?.to_markdown(), 0)?;
     describe::write_beside_checkpoints(&checkpoints, &spec, &data.train, &normalization)?;
     if !args.quiet {
-        introduce(args, &data, &summary, left_out, &writer);
+        introduce(args, &data, &summary, left_out.len(), &writer);
     }
 
     callbacks.push(Checkpoint::new(&checkpoints));
@@ -226,6 +235,7 @@ fn configuration(
     let early_stopping = args
         .early_stopping
         .map_or("off".to_owned(), |patience| format!("validation/loss, patience {patience}"));
+    let weights = args.weights.as_ref().map_or("random".to_owned(), |path| path.display().to_string());
     let mut table = Table::new(["setting", "value"]);
     for (name, value) in [
         ("convscope", env!("CARGO_PKG_VERSION").to_owned()),
@@ -238,6 +248,7 @@ fn configuration(
         ("optimizer", args.optimizer.to_string()),
         ("learning rate", args.lr.to_string()),
         ("seed", args.seed.to_string()),
+        ("weights", weights),
         ("device", args.device.to_string()),
         ("threads", tch::get_num_threads().to_string()),
         ("update_freq", args.update_freq.to_string()),
@@ -262,6 +273,9 @@ fn introduce(args: &Args, data: &Split, model: &ModelSummary, left_out: usize, w
         args.epochs, args.batch_size, args.optimizer, args.lr
     ));
     say(&format!("seed          {}", args.seed));
+    if let Some(path) = &args.weights {
+        say(&format!("weights       {}", path.display()));
+    }
     say(&format!("device        {}", args.device));
     say(&format!("run           {}", writer.path().display()));
     say_commands(args);

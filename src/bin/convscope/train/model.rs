@@ -12,8 +12,8 @@ use crate::model::ModelSource;
 /// A model for the images and classes of a data set.
 pub struct TrainedModel {
     pub spec: ModelSpec,
-    /// Layers that were left out because they feed auxiliary outputs alone.
-    pub left_out: usize,
+    /// Names of the layers that were left out because they feed auxiliary outputs alone.
+    pub left_out: Vec<String>,
 }
 
 /// The model that `source` names. One of the zoo adapts itself to the data; a file must fit.
@@ -28,7 +28,9 @@ pub fn load(source: &ModelSource, data: &Split) -> anyhow::Result<TrainedModel> 
     };
     let spec = stated.without_auxiliary();
     fits(&spec, image, classes).with_context(|| source.to_string())?;
-    Ok(TrainedModel { left_out: stated.layers.len() - spec.layers.len(), spec })
+    let stays = |name: &String| spec.layers.iter().any(|layer| layer.name == *name);
+    let left_out = stated.layers.into_iter().map(|layer| layer.name).filter(|name| !stays(name)).collect();
+    Ok(TrainedModel { spec, left_out })
 }
 
 fn fits(spec: &ModelSpec, image: [i64; 3], classes: i64) -> anyhow::Result<()> {
