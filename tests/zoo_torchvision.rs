@@ -1,4 +1,4 @@
-//! The networks of the zoo against torchvision's: names, shapes and order of all tensors, and what they compute.
+//! The networks of the zoo against torchvision's: names and shapes of all tensors, and what they compute and cost.
 //!
 //! `tests/golden/zoo_torchvision.py` wrote the numbers and says what they are. Weights and image are a formula that both
 //! sides repeat, in float64, so only the order of additions differs: relative errors of some 1e-16 each, which grow to
@@ -166,7 +166,7 @@ fn assert_output(what: &str, found: &Tensor, expected: &Value) {
     }
 }
 
-/// Names, shapes and order of all tensors, and the number of parameters.
+/// Names and shapes of all tensors, the number of parameters, and the multiply-adds at the published size of images.
 fn compare_state(spec: &ModelSpec, golden: &Value) {
     let name = &spec.name;
     let model = spec.resolve().unwrap();
@@ -192,6 +192,9 @@ fn compare_state(spec: &ModelSpec, golden: &Value) {
     }
     assert_eq!(found, expected, "{name}");
     assert_eq!(Some(spec.param_count().unwrap()), golden["params"].as_i64(), "{name}");
+    assert_eq!(spec.input, [3, golden["size"].as_i64().unwrap(), golden["size"].as_i64().unwrap()], "{name}");
+    let macs = spec.without_auxiliary().summary().unwrap().macs;
+    assert_eq!(Some(macs), golden["macs"].as_i64(), "{name}: multiply-adds");
 }
 
 macro_rules! networks {

@@ -13,7 +13,8 @@ Every network of the JSON has these fields:
     narrow           number of outputs of large fully connected layers in the run, so that it takes a second
     gain             weights are uniform with the variance gain / fan_in
     params           number of parameters with 1000 classes
-    macs             published multiply-adds / 1e9 at the published image size, null where torchvision publishes none
+    size, macs       multiply-adds of convolutions and linear layers at the published size of images, without Inception's
+                     second head; rounded to millions they are what torchvision publishes
     state            state dict with 1000 classes, in its order: "name 64x3x7x7", with "i64" behind integers
     layers           projection of the output of every convolution, linear layer and normalisation onto the pattern
     output           of the one image, and `auxiliary` of Inception's second head
@@ -135,17 +136,30 @@ def short(number):
     return float(f"{number:.9g}")
 
 
-def published(name):
+def multiply_adds(name, model, size):
+    """Counted at every convolution and linear layer; the published number, where there is one, is the same."""
+    counts = []
+
+    def count(module, _inputs, output):
+        counts.append(output.numel() * module.weight[0].numel())
+
+    for module in model.modules():
+        if isinstance(module, (torch.nn.Conv2d, torch.nn.Linear)):
+            module.register_forward_hook(count)
+    model.eval()(torch.zeros((1, 3, size, size), device="meta"))
     try:
-        return models.get_model_weights(name).DEFAULT.meta["_ops"]
-    except ValueError:  # the placement of the paper has no published weights
-        return None
+        published = models.get_model_weights(name).DEFAULT.meta["_ops"]
+        assert abs(sum(counts) / 1e9 - published) <= 0.0005, f"{name}: {sum(counts)}, published {published}"
+    except ValueError:
+        pass  # the placement of the stride as in the paper has no published weights
+    return sum(counts)
 
 
 @torch.no_grad()
 def describe(name):
     construct, (height, width), gain, *rest = NETWORKS[name]
     narrow = rest[0] if rest else {}
+    size = 299 if name == "inception_v3" else 224
     with torch.device("meta"):
         published_size = construct(num_classes=1000)
     state = [
@@ -180,7 +194,8 @@ def describe(name):
         "narrow": narrow,
         "gain": gain,
         "params": sum(parameter.numel() for parameter in published_size.parameters()),
-        "macs": published(name),
+        "size": size,
+        "macs": multiply_adds(name, published_size, size),
         "state": state,
         "layers": layers,
     }
