@@ -13,6 +13,9 @@ use convscope::{
 
 use crate::series::{AllSeries, Number, Picture, Point, Series, Value};
 
+/// The tag under which TensorBoard's loaders keep the graph of a run, which has none in the file.
+pub const RUN_GRAPH: &str = "__run_graph__";
+
 /// Every series below a log folder.
 pub fn read(logdir: &Path) -> AllSeries {
     let mut all = AllSeries::new();
@@ -39,7 +42,18 @@ fn event_files(folder: &Path) -> Vec<PathBuf> {
 fn read_file(path: &Path, run: &str, all: &mut AllSeries) {
     for event in EventFileReader::open(path).unwrap() {
         let event = event.unwrap();
-        let Some(What::Summary(summary)) = event.what else { continue };
+        let summary = match event.what {
+            Some(What::Summary(summary)) => summary,
+            Some(What::GraphDef(bytes)) => {
+                let graph =
+                    Point { step: event.step, wall_time: event.wall_time, value: Value::Files(vec![bytes]) };
+                let key = (run.to_owned(), RUN_GRAPH.to_owned());
+                let empty = || Series::new("graphs", "blob sequence");
+                all.entry(key).or_insert_with(empty).points.push(graph);
+                continue;
+            }
+            _ => continue,
+        };
         for value in summary.value {
             let key = (run.to_owned(), value.tag);
             let series = all.entry(key).or_insert_with(|| labels(value.metadata.as_ref().unwrap()));
@@ -87,6 +101,7 @@ fn from_tensor(plugin: &str, tensor: TensorProto) -> Value {
                 .map(|png| Picture::from(&Image::from_png(png).unwrap()));
             Value::Images(pictures.collect())
         }
+        "graph_keras_model" => Value::Files(tensor.string_val),
         "text" => Value::Text(String::from_utf8(tensor.string_val.concat()).unwrap()),
         other => panic!("a tensor of the plugin {other}"),
     }

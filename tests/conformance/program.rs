@@ -15,7 +15,12 @@ fn a_training_run_holds_what_is_documented_and_is_read_as_we_read_it() {
     let ours = own_reader::read(logdir.path());
     assert_eq!(plugins_and_steps(&ours), documented());
     for loader in LOADERS {
-        assert_same(loader, &load(loader, logdir.path()), &ours);
+        let mut expected = ours.clone();
+        if loader == "accumulator" {
+            // It keeps the graph beside the tags.
+            expected.retain(|(_, tag), _| tag != own_reader::RUN_GRAPH);
+        }
+        assert_same(loader, &load(loader, logdir.path()), &expected);
     }
 }
 
