@@ -66,7 +66,7 @@ impl Architecture {
         let report = ModelReport::new(&self.spec);
         let report = self.object_size.into_iter().fold(report, ModelReport::object_size);
         let report = self.probe.iter().cloned().fold(report, ModelReport::probe);
-        self.layers.iter().fold(report, |report, layers| report.layers(layers))
+        self.layers.iter().fold(report, ModelReport::layers)
     }
 }
 
