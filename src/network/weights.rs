@@ -18,7 +18,8 @@ impl Network {
     ///
     /// Names are those of the layers (`layer1.0.conv1.weight`), wherever in its store the network lies. Values of 16, 32
     /// or 64 bits become the parameters' kind, on the parameters' device; what trains goes on training.
-    /// `num_batches_tracked` of BatchNorm is passed over. At its peak this takes memory for the file's tensors once more.
+    /// `num_batches_tracked` of BatchNorm is passed over. At its peak this takes memory for all tensors once more, and for
+    /// the largest twice.
     ///
     /// A whole network is loaded, heads that serve training alone included; see
     /// [`load_safetensors_matching`](Network::load_safetensors_matching) for a part. torchvision's `inception_v3` with
