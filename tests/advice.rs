@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used)] // in helpers of tests
 
 use convscope::arch::{
-    Advice, AdviceKind, AdviceOptions, AvgPool2d, Conv2d, Layer, Linear, MaxPool2d, ModelBuilder, ModelSpec,
-    Padding, zoo,
+    AdaptiveAvgPool2d, Advice, AdviceKind, AdviceOptions, AvgPool2d, Conv2d, Layer, Linear, MaxPool2d,
+    ModelBuilder, ModelSpec, Padding, zoo,
 };
 
 fn model(input: [i64; 3]) -> ModelBuilder {
@@ -311,4 +311,21 @@ fn every_network_of_the_zoo_gets_advice() {
             assert!(!advice.message.ends_with('.') && advice.message.len() < 1000, "{name}: {advice}");
         }
     }
+}
+
+#[test]
+fn behind_an_uneven_adaptive_pooling_nothing_is_said_of_context() {
+    let chain = |pooled: i64| {
+        advice(
+            model([1, 16, 16])
+                .layer("conv1", conv(15))
+                .layer("pool", AdaptiveAvgPool2d::new(pooled))
+                .layer("conv2", conv(3))
+                .layer("gap", Layer::GlobalAvgPool),
+        )
+    };
+    // 16 rows in 7 regions: each sees a part of the image, which no single size tells.
+    assert!(!kinds(&chain(7)).contains(&AdviceKind::UnproductiveTail));
+    // In 8 regions of 2: 16 pixels.
+    assert_eq!(only(&chain(8), AdviceKind::UnproductiveTail).layers, ["conv2"]);
 }

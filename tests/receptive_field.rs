@@ -141,6 +141,11 @@ fn adaptive_pooling_is_a_window_where_its_regions_are_equal() {
     assert_eq!((pooled(12, 1).size(), pooled(12, 1).stride()), ([12, 12], None));
     assert_eq!((pooled(12, 5).size(), pooled(12, 5).stride()), ([12, 12], None));
     assert_eq!((pooled(1, 7).size(), pooled(1, 7).stride()), ([1, 1], None));
+    // Of regions that differ the field is an upper bound, there and behind.
+    assert!([4, 12, 1].iter().all(|&output| pooled(12, output).exact()) && pooled(1, 7).exact());
+    assert!(!pooled(12, 5).exact());
+    let behind = last(&chain(12, &[AdaptiveAvgPool2d::new([5, 6]).into(), conv(3).padding(1).into()]));
+    assert_eq!((behind.rows.exact, behind.columns.exact), (false, true));
     // Along one axis only.
     let field = last(&chain(12, &[AdaptiveAvgPool2d::new([1, 6]).into()]));
     assert_eq!((field.rows.stride, field.columns.stride), (None, Some(2)));

@@ -55,6 +55,16 @@ impl<'a> Survey<'a> {
         }
     }
 
+    /// Whether the size of the field of what a layer reads first is no mere bound, along each axis.
+    pub fn input_is_exact(&self, layer: &ResolvedLayer) -> [bool; 2] {
+        match layer.inputs.first() {
+            Some(&Source::Layer(place)) => {
+                self.field(place).map_or([false; 2], |field| [field.rows.exact, field.columns.exact])
+            }
+            _ => [true; 2],
+        }
+    }
+
     /// The layers that the one at `place` depends on, itself included, in the model's order.
     pub fn ancestors(&self, place: usize) -> Vec<usize> {
         let mut found = vec![false; place + 1];

@@ -53,9 +53,12 @@ pub(super) fn advice(survey: &Survey<'_>) -> Option<Advice> {
 }
 
 /// The size of the input's field, where it is as large as the image along all axes in which the window has several taps.
+/// An upper bound, as behind an adaptive pooling with regions of different sizes, does not tell.
 fn covering_input(survey: &Survey<'_>, layer: &ResolvedLayer) -> Option<[i64; 2]> {
     let taps = has_taps(layer);
     let input = survey.input_size(layer)?;
-    let covers = (0..2).filter(|&axis| taps[axis]).all(|axis| input[axis] >= survey.image[axis]);
+    let exact = survey.input_is_exact(layer);
+    let covers =
+        (0..2).filter(|&axis| taps[axis]).all(|axis| exact[axis] && input[axis] >= survey.image[axis]);
     (taps.contains(&true) && covers).then_some(input)
 }

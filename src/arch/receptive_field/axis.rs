@@ -40,6 +40,10 @@ pub struct AxisField {
     /// holes. `None` where it is not known: paths of unknown padding were joined, or the set has too many holes to
     /// hold (more than 2,000 separate pieces).
     pub density: Option<f64>,
+    /// Whether a unit away from the borders sees all that the other fields say. False behind an adaptive pooling with
+    /// regions of different sizes (8 units to 7): all units are then taken to see everything, and `size` is an upper
+    /// bound.
+    pub exact: bool,
     /// Twice the smallest and the largest centre of a path to unit 0. `None` where places are not known, or all units
     /// see the same.
     centers: Option<[i64; 2]>,
@@ -56,6 +60,7 @@ impl AxisField {
             padding: Some(0),
             aligned: true,
             density: Some(1.0),
+            exact: true,
             centers: Some([0, 0]),
             support: Some(Support::run(0, 1)),
         }
@@ -117,10 +122,7 @@ impl AxisField {
             return Some(AxisField { stride, padding, centers, ..self.clone() });
         }
         let support = self.support.as_ref().and_then(|support| support.spread(kernel, spacing));
-        Some(
-            AxisField { size, stride, padding, centers, aligned: self.aligned, density: None, support }
-                .counted(),
-        )
+        Some(AxisField { size, stride, padding, centers, density: None, support, ..*self }.counted())
     }
 
     /// Behind a layer whose units all see everything that the `units` units before it see, within an image of
@@ -143,18 +145,26 @@ impl AxisField {
             padding: Some(if start < end { -start } else { 0 }),
             aligned: self.aligned,
             density: None,
+            exact: self.exact,
             centers: None,
             support: seen.filter(|_| start < end).and_then(|seen| seen.shift(-start)),
         };
         Some(everything.counted())
     }
 
+    /// Behind a layer whose units see no more than [`everything`](AxisField::everything), and most of them less.
+    pub(super) fn at_most_everything(&self, units: i64, length: i64) -> Option<AxisField> {
+        let exact = self.exact && self.stride.is_none();
+        Some(AxisField { exact, ..self.everything(units, length)? })
+    }
+
     /// Where this field and `other`, of equal stride, meet at an add or concat: what either sees. `None` on overflow.
     pub(in crate::arch) fn union(&self, other: &AxisField) -> Option<AxisField> {
         let aligned = self.aligned && other.aligned;
+        let exact = self.exact && other.exact;
         match [self, other] {
-            [_, nothing] if nothing.size == 0 => return Some(AxisField { aligned, ..self.clone() }),
-            [nothing, _] if nothing.size == 0 => return Some(AxisField { aligned, ..other.clone() }),
+            [_, nothing] if nothing.size == 0 => return Some(AxisField { aligned, exact, ..self.clone() }),
+            [nothing, _] if nothing.size == 0 => return Some(AxisField { aligned, exact, ..other.clone() }),
             _ => {}
         }
         let (Some(a), Some(b)) = (self.start(0), other.start(0)) else {
@@ -165,6 +175,7 @@ impl AxisField {
                 padding: None,
                 aligned,
                 density: None,
+                exact,
                 centers: None,
                 support: None,
             });
@@ -185,6 +196,7 @@ impl AxisField {
                 padding: Some(start.checked_neg()?),
                 aligned,
                 density: None,
+                exact,
                 centers,
                 support,
             }

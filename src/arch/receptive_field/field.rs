@@ -53,8 +53,14 @@ impl ReceptiveField {
         Some(self.rows.density?.min(self.columns.density?))
     }
 
+    /// Whether the field is all that an axis says it is, along both axes: see [`AxisField::exact`].
+    pub fn exact(&self) -> bool {
+        self.rows.exact && self.columns.exact
+    }
+
     /// Whether every unit sees what all units of a layer before it see together: behind global pooling, linear and
-    /// flatten.
+    /// flatten. Behind an adaptive pooling with regions of different sizes it is taken to, and
+    /// [`exact`](ReceptiveField::exact) is false.
     pub fn sees_everything(&self) -> bool {
         self.rows.stride.is_none() && self.columns.stride.is_none()
     }

@@ -40,8 +40,8 @@ use crate::{
 /// | `conv2d`, `max_pool2d`, `avg_pool2d`, `zero_pad2d` | its window, by the formula |
 /// | `adaptive_avg_pool2d` | its region, where the output's size divides the input's |
 /// | `global_avg_pool`, `linear`, `flatten`, `adaptive_avg_pool2d` to size 1 | everything |
-/// | `adaptive_avg_pool2d` to other sizes | everything, which is more than it does |
-/// | layers behind one that sees everything | the same |
+/// | `adaptive_avg_pool2d` to other sizes | everything, which is more than it does: [`AxisField::exact`](super::AxisField::exact) is false |
+/// | layers behind one that sees everything | the same, with the same `exact` |
 /// | `add`, `concat` | the union; with a branch that sees everything: everything |
 /// | all others | what their input's unit sees |
 ///

@@ -85,6 +85,7 @@ impl Place<'_> {
                 first.slide(kernel, stride, dilation, before)?
             }
             Step::Everything => first.everything(input_units, length)?,
+            Step::AtMostEverything => first.at_most_everything(input_units, length)?,
             Step::Join if inputs.iter().any(|field| field.stride.is_none()) => {
                 let first = first.everything(input_units, length)?;
                 others

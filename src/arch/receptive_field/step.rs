@@ -25,6 +25,9 @@ pub(super) enum Step {
     },
     /// Each unit sees what all units of the input see.
     Everything,
+    /// Each unit sees one of several regions of different sizes. No stride describes them: it is taken to see what all
+    /// units of the input see, which is more.
+    AtMostEverything,
     /// Each unit sees what the units at its place in all inputs see.
     Join,
 }
@@ -108,13 +111,12 @@ fn same(kernel: i64, stride: i64, dilation: i64) -> Option<i64> {
     (stride == 1).then(|| dilation * (kernel - 1) / 2)
 }
 
-/// Means over `output` regions of `input` units. Where the regions have different sizes, every unit is taken to see
-/// everything, which is more than it does.
+/// Means over `output` regions of `input` units.
 fn regions(input: i64, output: i64) -> Step {
     match input / output {
         1 if input == output => Step::Keep,
-        _ if output == 1 => Step::Everything, // as `global_avg_pool`
+        _ if output == 1 || input == 1 => Step::Everything, // as `global_avg_pool`
         size if input % output == 0 => window(size, size, 1, Some(0)),
-        _ => Step::Everything,
+        _ => Step::AtMostEverything,
     }
 }
