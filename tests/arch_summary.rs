@@ -227,6 +227,21 @@ fn inputs_leave_out_what_the_layer_is_called_too() {
 }
 
 #[test]
+fn of_many_inputs_there_are_few_and_their_number() {
+    let joined = |count: usize| {
+        let names: Vec<String> = (0..count).map(|number| format!("branch.{number}")).collect();
+        let heads = names.iter().fold(ModelSpec::builder("wide", [1, 2, 2]), |model, name| {
+            model.layer_from(name, ["input"], Layer::Relu)
+        });
+        let spec = heads.layer_from("branch.add", &names, Layer::Add).build().unwrap();
+        let text = spec.summary().unwrap().to_table().to_text();
+        text.lines().find(|line| line.contains("branch.add")).unwrap().to_owned()
+    };
+    assert!(joined(8).ends_with("  …0, …1, …2, …3, …4, …5, …6, …7"), "{}", joined(8));
+    assert!(joined(3200).ends_with("  …0, …1, … …3199 (3,200)"), "{}", joined(3200));
+}
+
+#[test]
 fn a_conflict_of_strides_is_told_and_the_rest_shown() {
     let spec = ModelSpec::builder("conflict", [1, 8, 8])
         .layer("half", MaxPool2d::new(2))

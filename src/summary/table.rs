@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+/// A column of text is no wider: one long cell would else widen every line.
+const WIDEST: usize = 60;
+
 /// A head and rows of cells. Cells are plain text: what Markdown or HTML would take for a mark is shown as it is
 /// written. Columns that hold numbers alone are aligned on the right. Shorter rows end in empty cells.
 ///
@@ -51,7 +54,8 @@ impl Table {
         text
     }
 
-    /// The table in columns of one width, each line indented by two spaces. Control characters become spaces.
+    /// The table in columns of one width, each line indented by two spaces. Control characters become spaces. Cells of
+    /// more than 60 characters are whole, but no column gets wider for them: they move the rest of their own line.
     pub fn to_text(&self) -> String {
         let columns: Vec<(usize, bool)> =
             (0..self.columns()).map(|column| (self.width(column), self.is_numeric(column))).collect();
@@ -60,11 +64,10 @@ impl Table {
             let mut line = String::new();
             for (cell, &(width, is_numeric)) in row.iter().zip(&columns) {
                 let cell: String = cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-                if is_numeric {
-                    write!(line, "  {cell:>width$}").ok();
-                } else {
-                    write!(line, "  {cell:<width$}").ok();
-                }
+                // By hand: a width in a format string ends at 65,535, and beyond it panics.
+                let blank = " ".repeat(width.saturating_sub(cell.chars().count()));
+                let (before, behind) = if is_numeric { (blank.as_str(), "") } else { ("", blank.as_str()) };
+                write!(line, "  {before}{cell}{behind}").ok();
             }
             writeln!(text, "{}", line.trim_end()).ok();
         }
@@ -76,7 +79,8 @@ impl Table {
     }
 
     fn width(&self, column: usize) -> usize {
-        self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+        let cells = self.rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).filter(|width| *width <= WIDEST).max().unwrap_or(0)
     }
 
     /// Whether there are cells below the head and all of them hold a number or nothing.
@@ -156,6 +160,18 @@ mod tests {
             table.to_markdown(),
             "| layer | parameters |\n|---|--:|\n| a\\|b | 1,234 |\n| total |  |\n"
         );
+    }
+
+    #[test]
+    fn a_long_cell_stays_whole_and_widens_no_other_line() {
+        let long = "n".repeat(70_000); // more than a width in a format string can be
+        let mut table = Table::new(["layer", "count"]);
+        table.row([&long, "1"]).row(["conv1", "20"]).row([&"9".repeat(61), "3"]);
+        let text = table.to_text();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!((lines[0], lines[2]), ("  layer  count", "  conv1     20"));
+        assert_eq!(lines[1], format!("  {long}      1"));
+        assert_eq!(lines[3].len(), 2 + 61 + 2 + 5);
     }
 
     #[test]

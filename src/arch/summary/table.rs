@@ -9,6 +9,9 @@ use crate::{
 /// Where a receptive field is not known.
 const UNKNOWN: &str = "?";
 
+/// So many inputs are listed, of more the first two and the last.
+const MOST_INPUTS: usize = 8;
+
 /// A column: its head, and what stands in it for a layer with the one above it.
 type Column = (&'static str, fn(&LayerSummary, Option<&LayerSummary>) -> String);
 
@@ -33,8 +36,14 @@ const INPUTS: Column = ("inputs", |layer, above| {
     if reads_the_one_above(layer, above) {
         return String::new();
     }
-    let names: Vec<String> = layer.inputs.iter().map(|input| without_box(input, &layer.name)).collect();
-    names.join(", ")
+    let short = |input: &String| without_box(input, &layer.name);
+    match &layer.inputs[..] {
+        [first, second, .., last] if layer.inputs.len() > MOST_INPUTS => {
+            let count = thousands(&layer.inputs.len());
+            format!("{}, {}, … {} ({count})", short(first), short(second), short(last))
+        }
+        inputs => inputs.iter().map(short).collect::<Vec<_>>().join(", "),
+    }
 });
 
 impl ModelSummary {
@@ -44,7 +53,8 @@ impl ModelSummary {
     ///
     /// Four columns are there only where they say something: `density` below 1, `aligned` where paths do not share
     /// their centre, `auxiliary`, and `inputs` of layers that do not read the one above, where `…` stands for the parts
-    /// of a name that the layer's own has, too.
+    /// of a name that the layer's own has, too. Of more than eight inputs there are the first two, the last and their
+    /// number.
     ///
     /// ```
     /// use convscope::arch::ModelSpec;
