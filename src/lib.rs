@@ -1,11 +1,14 @@
 //! convscope makes a CNN that trains on libtorch explain itself in stock TensorBoard.
 //!
-//! Four ways to use it:
+//! Five ways to use it:
 //!
 //! * **Watch an own training loop**: attach the [`TensorBoard`] callback with a [`Session`], three lines in a `tch`
 //!   loop. Optimiser, loss and parameters stay as they are, bit for bit. [`capture`] shows how layers become visible.
 //! * **Train a classifier**: the program `convscope train`, or a [`Trainer`] with a [`Network`] built from an
 //!   architecture that is data ([`arch::ModelSpec`]).
+//! * **Ask what a network can see** before it is trained: [`arch`] has the networks of the literature
+//!   ([`arch::zoo`]) or an own one as data, their costs and the receptive field of every unit, without libtorch;
+//!   [`diagnostics`] measures what a unit really looks at.
 //! * **Write event files, nothing else**: [`SummaryWriter`], with `default-features = false` and without libtorch, from
 //!   any program.
 //! * **Read event files back**, whoever wrote them: [`LogDir`], without libtorch too.
@@ -27,7 +30,7 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `tch` | yes | everything that needs libtorch: [`capture`], [`callback`], [`Network`], [`Trainer`], [`data`] |
+//! | `tch` | yes | everything that needs libtorch: [`capture`], [`callback`], [`diagnostics`], [`Network`], [`Trainer`], [`data`] |
 //! | `cli` | yes | the program `convscope`: models and log tools, and with `tch` the training and a bar for [`Progress`] |
 //! | `parquet` | no | `convscope logs export scalars --format parquet` |
 //! | `tensorboard-rs` | no | `SummarySink` for the writer of that crate |
