@@ -8,14 +8,29 @@ use convscope::arch::{
 };
 use proptest::prelude::*;
 
-const ENDS: &str = "enlarge the image: the smallest input that works is ";
+const SMALLEST: &str = ": the smallest input that works is ";
+const NEXT: &str = ", the next one above ";
 
-/// The size that the error names, if the model fails for want of a larger image.
-fn named(spec: &ModelSpec) -> Option<[i64; 3]> {
+/// The sizes that the error names, if the model fails for want of another one: the smallest, and the smallest that is
+/// not below the model's own, if there is one.
+fn named(spec: &ModelSpec) -> Option<([i64; 3], Option<[i64; 3]>)> {
     let error = spec.validate().err()?.to_string();
-    let (_, size) = error.split_once(ENDS)?;
-    let dims: Vec<i64> = size.split('x').map(|dim| dim.parse().unwrap()).collect();
-    Some(dims.try_into().unwrap())
+    let (_, sizes) = error.split_once(SMALLEST)?;
+    let size = |text: &str| -> [i64; 3] {
+        let dims: Vec<i64> = text.split('x').map(|dim| dim.parse().unwrap()).collect();
+        dims.try_into().unwrap()
+    };
+    match sizes.split_once(NEXT) {
+        None => {
+            let smallest = size(sizes);
+            Some((smallest, (0..3).all(|axis| smallest[axis] >= spec.input[axis]).then_some(smallest)))
+        }
+        Some((smallest, above)) => {
+            let (own, next) = above.split_once(" is ").unwrap();
+            assert_eq!(size(own), spec.input);
+            Some((size(smallest), Some(size(next))))
+        }
+    }
 }
 
 fn works(spec: &ModelSpec, input: [i64; 3]) -> bool {
@@ -38,7 +53,8 @@ fn the_error_ends_with_the_smallest_input() {
     assert_eq!(
         broken(chain([3, 8, 224])),
         "model: layer `conv2`: field `kernel_size`: found 3x3, larger than the input 1x55. Shrink the maps less above, \
-         add padding, or enlarge the image: the smallest input that works is 3x15x15"
+         add padding, or enlarge the image: the smallest input that works is 3x15x15, the next one above 3x8x224 is \
+         3x15x224"
     );
     chain([3, 15, 15]).build().unwrap();
     // A 3-wide window over 2 columns, and then 3 rows over 1.
@@ -84,9 +100,56 @@ fn joins_can_ask_for_more_than_windows() {
             .build()
             .unwrap()
     };
-    assert_eq!(named(&spec), Some([1, 6, 6]));
-    let spec = ModelSpec { input: [1, 5, 10], ..spec };
-    assert!(spec.validate().unwrap_err().to_string().contains("add needs equal shapes"));
+    assert_eq!(named(&spec), Some(([1, 6, 6], Some([1, 6, 6]))));
+    let spec = ModelSpec { input: [1, 9, 10], ..spec };
+    assert_eq!(named(&spec), Some(([1, 6, 6], Some([1, 10, 10]))));
+}
+
+#[test]
+fn joined_maps_of_different_sizes_lead_to_sizes_that_work() {
+    let net = |input, join| {
+        ModelSpec::builder("u", input)
+            .layer("down", MaxPool2d::new(2))
+            .layer_from("same", ["input"], Conv2d::new(1, 3).stride(2).padding(Padding::Same))
+            .layer_from("join", ["down", "same"], join)
+    };
+    let sizes = "Choose windows, strides and paddings with which their sizes agree, or another image size: the \
+                 smallest input that works is 1x2x2, the next one above 1x9x9 is 1x10x10";
+    assert_eq!(
+        broken(net([1, 9, 9], Layer::Add)),
+        format!(
+            "model: layer `join`: field `inputs`: add needs equal shapes, found 1x4x4 from `down` and 1x5x5 from \
+             `same`. {sizes}"
+        )
+    );
+    assert_eq!(
+        broken(net([1, 9, 9], Layer::Concat)),
+        format!(
+            "model: layer `join`: field `inputs`: concat needs maps of equal height and width, found 1x4x4 from \
+             `down` and 1x5x5 from `same`. {sizes}"
+        )
+    );
+    assert!(broken(net([1, 8, 9], Layer::Add)).ends_with("the next one above 1x8x9 is 1x8x10"));
+    net([1, 8, 8], Layer::Add).build().unwrap();
+    net([1, 2, 2], Layer::Concat).build().unwrap();
+}
+
+#[test]
+fn joins_that_no_size_helps_name_none() {
+    let join = |channels| {
+        ModelSpec::builder("m", [1, 9, 9])
+            .layer("wide", Conv2d::new(1, 3))
+            .layer_from("narrow", ["input"], Conv2d::new(channels, 5))
+            .layer_from("join", ["wide", "narrow"], Layer::Add)
+    };
+    assert!(broken(join(1)).ends_with(
+        "found 1x7x7 from `wide` and 1x5x5 from `narrow`. Choose windows, strides and paddings with which \
+             their sizes agree"
+    ));
+    assert!(
+        broken(join(2)).ends_with("found 1x7x7 from `wide` and 2x5x5 from `narrow`"),
+        "channels differ, too"
+    );
 }
 
 #[test]
@@ -160,18 +223,23 @@ proptest! {
     fn no_smaller_size_works(spec in any_model(), height in 1..6_i64, width in 1..6_i64) {
         let spec = ModelSpec { input: [2, height, width], ..spec };
         let Some(error) = spec.validate().err().map(|error| error.to_string()) else { return Ok(()) };
-        if !error.contains("larger than the input") {
-            return Ok(());
-        }
         let sizes = SIDES.flat_map(|height| SIDES.map(move |width| [2, height, width]));
         let working: Vec<[i64; 3]> = sizes.filter(|input| works(&spec, *input)).collect();
         match named(&spec) {
-            Some(input) => {
-                prop_assert!(works(&spec, input));
-                prop_assert_eq!(working.iter().map(|input| input[1]).min(), Some(input[1]), "{:?}", spec);
-                prop_assert_eq!(working.iter().map(|input| input[2]).min(), Some(input[2]), "{:?}", spec);
+            Some((smallest, next)) => {
+                let not_below: Vec<[i64; 3]> = working
+                    .iter()
+                    .copied()
+                    .filter(|input| input[1] >= height && input[2] >= width)
+                    .collect();
+                let least = |inputs: &[[i64; 3]], axis: usize| inputs.iter().map(|input| input[axis]).min();
+                prop_assert!(works(&spec, smallest));
+                for axis in [1, 2] {
+                    prop_assert_eq!(least(&working, axis), Some(smallest[axis]), "{:?}", &spec);
+                    prop_assert_eq!(least(&not_below, axis), next.map(|next| next[axis]), "{:?}", &spec);
+                }
             }
-            None => prop_assert!(working.is_empty(), "{:?} works at {:?}", spec, working[0]),
+            None => prop_assert!(working.is_empty(), "{}: {:?} works at {:?}", error, spec, working[0]),
         }
     }
 }

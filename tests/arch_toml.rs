@@ -282,13 +282,13 @@ fn every_slip_is_named_with_line_layer_field_found_and_expected() {
         ),
         (
             two("type = \"flatten\"\n[[layer]]\nname = \"z\"\ntype = \"add\"\ninputs = [\"x\", \"y\"]"),
-            "line 14: layer `z`: field `inputs`: add needs equal shapes, found 4x8x8 and 256",
+            "line 14: layer `z`: field `inputs`: add needs equal shapes, found 4x8x8 from `x` and 256 from `y`",
         ),
         (
             two(
                 "type = \"max_pool2d\"\nkernel_size = 2\n[[layer]]\nname = \"z\"\ntype = \"concat\"\ninputs = [\"x\", \"y\"]",
             ),
-            "concat needs maps of equal height and width, found 4x8x8 and 4x4x4",
+            "concat needs maps of equal height and width, found 4x8x8 from `x` and 4x4x4 from `y`. Choose windows, strides and paddings with which their sizes agree",
         ),
         // The graph.
         (
@@ -431,7 +431,7 @@ fn hostile_texts_end_soon_with_a_short_message() {
         (head.to_owned() + &layers + &layer("x", "type = \"relu\"\ninputs = [\"y\"]"), "and 9972 more"),
         (
             flat + &layer("x", &format!("type = \"add\"\ninputs = [\"input\", {inputs}]")),
-            "found 100001 inputs, the first 1x8x8 and input 2 64",
+            "found 1x8x8 from `input` and 64 from `flat`",
         ),
         (
             head.to_owned()

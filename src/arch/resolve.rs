@@ -8,8 +8,8 @@ use super::{
     nearby::did_you_mean,
     params::{self, ParamSpec},
     shape::Shape,
-    shapes::{self, Fault},
-    smallest_input::smallest_input,
+    shapes::{self, Fault, Misfit},
+    smallest_input,
     spec::{LayerSpec, ModelSpec},
     window::Window,
 };
@@ -100,15 +100,15 @@ impl ResolvedModel {
 pub(super) struct Defect {
     pub(super) index: Option<usize>,
     pub(super) field: Option<&'static str>,
-    /// Whether a larger image may help.
-    needs_larger_input: bool,
+    /// What images of other sizes may not have.
+    misfit: Option<Misfit>,
     pub(super) error: Box<ModelError>,
 }
 
 impl Defect {
     fn new(index: Option<usize>, field: Option<&'static str>, error: ModelError) -> Defect {
         let error = Box::new(field.into_iter().fold(error, ModelError::field));
-        Defect { index, field, needs_larger_input: false, error }
+        Defect { index, field, misfit: None, error }
     }
 
     fn model(field: Option<&'static str>, why: impl Into<String>) -> Defect {
@@ -120,20 +120,37 @@ impl Defect {
     }
 }
 
-/// Resolves `model`, or says what is wrong with it; where the image is too small also which size is large enough.
+/// Resolves `model`, or says what is wrong with it; where that comes of the image's size also which sizes work.
 pub(super) fn resolve(model: &ModelSpec) -> Result<ResolvedModel, Defect> {
     resolve_as_stated(model).map_err(|mut defect| {
-        if defect.needs_larger_input {
-            defect.error.why.push_str(&match smallest_input(model) {
-                Some(input) => format!(
-                    ". Shrink the maps less above, add padding, or enlarge the image: the smallest input that works is {}",
-                    Shape::map(input[0], input[1], input[2])
-                ),
-                None => ". Shrink the maps less above, or add padding".to_owned(),
-            });
+        if let Some(misfit) = defect.misfit {
+            defect.error.why.push_str(&remedy(misfit, model));
         }
         defect
     })
+}
+
+fn remedy(misfit: Misfit, model: &ModelSpec) -> String {
+    let Some(sizes) = smallest_input::sizes_that_work(model) else {
+        return match misfit {
+            Misfit::Window => ". Shrink the maps less above, or add padding".to_owned(),
+            Misfit::Join => ". Choose windows, strides and paddings with which their sizes agree".to_owned(),
+        };
+    };
+    let change = match misfit {
+        Misfit::Window => "Shrink the maps less above, add padding, or enlarge the image",
+        Misfit::Join => {
+            "Choose windows, strides and paddings with which their sizes agree, or another image size"
+        }
+    };
+    let input = |[channels, height, width]: [i64; 3]| Shape::map(channels, height, width);
+    let above = match sizes.next {
+        Some(next) if next != sizes.smallest => {
+            format!(", the next one above {} is {}", input(model.input), input(next))
+        }
+        _ => String::new(),
+    };
+    format!(". {change}: the smallest input that works is {}{above}", input(sizes.smallest))
 }
 
 /// [`resolve`] without a look at other sizes of the image.
@@ -151,11 +168,9 @@ pub(super) fn resolve_as_stated(model: &ModelSpec) -> Result<ResolvedModel, Defe
             Source::Image => image,
             Source::Layer(place) => layers[place].output_shape,
         };
-        let layer =
-            resolve_layer(spec, inputs.iter().map(shape_of).collect(), inputs).map_err(|fault| Defect {
-                needs_larger_input: fault.needs_larger_input,
-                ..Defect::layer(index, spec, fault.field, fault.why)
-            })?;
+        let layer = resolve_layer(spec, inputs.iter().map(shape_of).collect(), inputs).map_err(|fault| {
+            Defect { misfit: fault.misfit, ..Defect::layer(index, spec, fault.field, fault.why) }
+        })?;
         params = layer
             .checked_param_count()
             .and_then(|own| params.checked_add(own))
@@ -172,7 +187,15 @@ fn resolve_layer(
     input_shapes: Vec<Shape>,
     inputs: Vec<Source>,
 ) -> Result<ResolvedLayer, Fault> {
-    let output_shape = shapes::output(&spec.layer, &input_shapes)?;
+    let output_shape = shapes::output(&spec.layer, &input_shapes).map_err(|fault| match fault.unlike {
+        Some(unlike) => {
+            // Who joins states the names.
+            let [one, other] =
+                [0, unlike].map(|input| format!("{} from `{}`", input_shapes[input], spec.inputs[input]));
+            Fault { why: format!("{}, found {one} and {other}", fault.why), ..fault }
+        }
+        None => fault,
+    })?;
     let first = input_shapes[0]; // `sources` gave every layer an input
     let params = params::params(&spec.layer, first);
     let too_large = |what: &str| Fault::new(format!("{what} has more values than can be counted"));

@@ -58,6 +58,21 @@ impl Shape {
         self.dims().into_iter().try_fold(1_i64, i64::checked_mul)
     }
 
+    /// Height and width of maps; a vector has none.
+    ///
+    /// ```
+    /// use convscope::arch::Shape;
+    ///
+    /// assert_eq!(Shape::map(16, 14, 7).size(), Some([14, 7]));
+    /// assert_eq!(Shape::flat(16).size(), None);
+    /// ```
+    pub fn size(self) -> Option<[i64; 2]> {
+        match self {
+            Shape::Map { height, width, .. } => Some([height, width]),
+            Shape::Flat { .. } => None,
+        }
+    }
+
     /// Channels of maps, features of a vector: the size of dimension 1 of a batch.
     pub fn channels(self) -> i64 {
         match self {

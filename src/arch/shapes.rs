@@ -12,13 +12,24 @@ use super::{
 pub(super) struct Fault {
     pub(super) field: Option<&'static str>,
     pub(super) why: String,
-    /// Whether a window is larger than its input, so that a larger image may help.
-    pub(super) needs_larger_input: bool,
+    /// What images of other sizes may not have.
+    pub(super) misfit: Option<Misfit>,
+    /// For a join, the place of the first input that does not go with the first one.
+    pub(super) unlike: Option<usize>,
+}
+
+/// A fault that comes of the sizes of maps alone, so that another size of the image may help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Misfit {
+    /// A window is larger than its input.
+    Window,
+    /// Maps of different sizes are joined.
+    Join,
 }
 
 impl Fault {
     pub(super) fn new(why: impl Into<String>) -> Fault {
-        Fault { field: None, why: why.into(), needs_larger_input: false }
+        Fault { field: None, why: why.into(), misfit: None, unlike: None }
     }
 
     fn field(field: &'static str, why: impl Into<String>) -> Fault {
@@ -29,7 +40,7 @@ impl Fault {
 type Check = Result<(), Fault>;
 
 /// No dimension or argument is larger, so that the arithmetic below cannot overflow.
-const MOST: i64 = i32::MAX as i64;
+pub(super) const MOST: i64 = i32::MAX as i64;
 
 const TOO_MANY: &str = "has more values than can be counted";
 
@@ -181,7 +192,7 @@ fn slide(layer: &Layer, input: Shape) -> Result<Pair, Fault> {
             if reach == window.kernel { String::new() } else { format!(" ({reach} with its dilation)") };
         let padding = if padded == size { String::new() } else { format!(" ({padded} with its padding)") };
         let why = format!("found {}{dilation}, larger than the input {size}{padding}", window.kernel);
-        Fault { needs_larger_input: true, ..Fault::field("kernel_size", why) }
+        Fault { misfit: Some(Misfit::Window), ..Fault::field("kernel_size", why) }
     })
 }
 
@@ -191,44 +202,30 @@ fn padded(layer: &Layer, sides: Sides, input: Shape) -> Result<Shape, Fault> {
 }
 
 fn sum(inputs: &[Shape]) -> Result<Shape, Fault> {
-    match inputs.iter().find(|&&shape| shape != inputs[0]) {
+    match inputs.iter().position(|&shape| shape != inputs[0]) {
         None => Ok(inputs[0]),
-        Some(_) => Err(Fault::field("inputs", format!("add needs equal shapes, found {}", list(inputs)))),
+        Some(unlike) => {
+            let same_channels = inputs.iter().all(|shape| shape.channels() == inputs[0].channels());
+            Err(cannot_join("add needs equal shapes", inputs, unlike, same_channels))
+        }
     }
 }
 
 fn concatenation(inputs: &[Shape]) -> Result<Shape, Fault> {
-    let mut channels = 0_i64;
-    for &shape in inputs {
-        let same = match (shape, inputs[0]) {
-            (Shape::Map { height: h, width: w, .. }, Shape::Map { height, width, .. }) => {
-                (h, w) == (height, width)
-            }
-            (Shape::Flat { .. }, Shape::Flat { .. }) => true,
-            _ => false,
-        };
-        if !same {
-            return Err(Fault::field(
-                "inputs",
-                format!("concat needs maps of equal height and width, found {}", list(inputs)),
-            ));
-        }
-        channels = channels.checked_add(shape.channels()).ok_or_else(|| Fault::new(TOO_MANY))?;
+    let size = inputs[0].size();
+    if let Some(unlike) = inputs.iter().position(|shape| shape.size() != size) {
+        return Err(cannot_join("concat needs maps of equal height and width", inputs, unlike, true));
     }
-    Ok(match inputs[0] {
-        Shape::Map { height, width, .. } => Shape::map(channels, height, width),
-        Shape::Flat { .. } => Shape::flat(channels),
-    })
+    let channels = inputs.iter().try_fold(0_i64, |sum, shape| sum.checked_add(shape.channels()));
+    let channels = channels.ok_or_else(|| Fault::new(TOO_MANY))?;
+    Ok(size.map_or(Shape::flat(channels), |[height, width]| Shape::map(channels, height, width)))
 }
 
-/// The first few shapes, and the first one that is unlike them.
-fn list(shapes: &[Shape]) -> String {
-    const MOST: usize = 4;
-    if shapes.len() <= MOST {
-        return shapes.iter().map(Shape::to_string).collect::<Vec<_>>().join(" and ");
-    }
-    let unlike = shapes.iter().position(|shape| *shape != shapes[0]).unwrap_or_default();
-    format!("{} inputs, the first {} and input {} {}", shapes.len(), shapes[0], unlike + 1, shapes[unlike])
+/// `by_size`: whether the inputs, if they are all maps, differ in their sizes alone.
+fn cannot_join(why: &str, inputs: &[Shape], unlike: usize, by_size: bool) -> Fault {
+    let all_maps = inputs.iter().all(|shape| shape.size().is_some());
+    let misfit = (all_maps && by_size).then_some(Misfit::Join);
+    Fault { misfit, unlike: Some(unlike), ..Fault::field("inputs", why) }
 }
 
 /// The channels of maps.

@@ -143,7 +143,7 @@ impl ModelSpec {
     /// Checks that the layers fit together.
     ///
     /// # Errors
-    /// The first thing wrong: an unknown or later input, a name that is taken, shapes that cannot be joined, a kernel
+    /// The first thing wrong: an unknown or later input, a name that is taken, shapes that cannot be joined or a kernel
     /// larger than its input (with the smallest image that works, where one does), an argument out of range, a layer that
     /// nothing reads, an auxiliary output that is none.
     pub fn validate(&self) -> Result<()> {
