@@ -291,7 +291,7 @@ fn resnet18_on_small_images_is_mostly_unproductive() {
 
 #[test]
 fn networks_of_the_zoo_at_their_own_size() {
-    for healthy in ["default", "lenet5", "alexnet", "vgg11", "vgg16", "squeezenet1_1"] {
+    for healthy in ["default", "lenet5", "alexnet", "vgg11", "vgg16"] {
         let all = zoo::model(healthy, None, None).unwrap().advice(&AdviceOptions::default()).unwrap();
         assert_eq!(all[0].kind, AdviceKind::Healthy, "{healthy}: {all:?}");
     }
@@ -300,6 +300,25 @@ fn networks_of_the_zoo_at_their_own_size() {
     assert!(vgg16[1].message.contains("sees 212x212 pixels of the image's 224x224"), "{vgg16:?}");
     assert_eq!(tail("vgg19", None).last().map(String::as_str), Some("features.36"));
     assert_eq!(tail("dilated_context", None), ["conv7"]);
+}
+
+#[test]
+fn what_an_unpadded_window_leaves_out_no_later_padding_sees() {
+    let unseen = |name: &str| {
+        let all = zoo::model(name, None, None).unwrap().advice(&AdviceOptions::default()).unwrap();
+        only(&all, AdviceKind::UnseenPixels)
+    };
+    // 54 windows of 11 by 4 end at 223; pool1 reads 53 of the 54 rows, which see 52 * 4 + 11 pixels.
+    let alexnet = unseen("alexnet_v2");
+    assert!(
+        alexnet.message.contains("the last 5 rows and the last 5 columns of the image of 224x224"),
+        "{alexnet}"
+    );
+    assert_eq!(alexnet.layers, ["conv1", "pool1"]);
+    // 111 windows of 3 by 2 end at 223.
+    let squeezenet = unseen("squeezenet1_1");
+    assert!(squeezenet.message.contains("the last 1 row and the last 1 column"), "{squeezenet}");
+    assert_eq!(squeezenet.layers, ["features.0"]);
 }
 
 #[test]

@@ -6,8 +6,8 @@ use super::{
     words,
 };
 
-/// Why nothing is wrong, with the numbers.
-pub(super) fn advice(survey: &Survey<'_>) -> Advice {
+/// Why nothing is wrong, with the numbers; `sees_all_pixels` unless that is not known.
+pub(super) fn advice(survey: &Survey<'_>, sees_all_pixels: bool) -> Advice {
     let has_windows = survey.layers().any(|(_, layer)| has_taps(layer).contains(&true));
     let mut reasons = Vec::new();
     if has_windows {
@@ -19,7 +19,10 @@ pub(super) fn advice(survey: &Survey<'_>) -> Advice {
         1 => reasons.push("the branches that are joined lie on each other".to_owned()),
         merges => reasons.push(format!("at all {merges} merges the branches lie on each other")),
     }
-    reasons.push("every pixel of the image is seen".to_owned());
+    reasons.push(match sees_all_pixels {
+        true => "every pixel of the image is seen".to_owned(),
+        false => "whether every pixel of the image is seen is not known, there are too many gaps".to_owned(),
+    });
     let fields = survey.last_maps.last().and_then(|&place| Some((place, survey.field(place)?)));
     let message = match fields {
         None => {

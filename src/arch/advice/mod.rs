@@ -74,13 +74,14 @@ pub(in crate::arch) fn advice(
     }
     let survey = Survey::new(model, fields);
     let mut all: Vec<Advice> = Vec::new();
-    all.extend(unseen::advice(&survey));
+    let unseen = unseen::find(&survey);
+    all.extend(unseen.as_ref().and_then(|unseen| unseen::advice(&survey, unseen)));
     all.extend(gridding::advice(&survey));
     all.extend(merges::advice(&survey));
     all.extend(tail::advice(&survey));
     all.extend(final_field::advice(&survey, options));
     if !all.iter().any(|advice| advice.kind.is_defect()) {
-        all.insert(0, healthy::advice(&survey));
+        all.insert(0, healthy::advice(&survey, unseen.is_some()));
     }
     Ok(all)
 }

@@ -28,7 +28,8 @@ pub struct AxisField {
     /// of the image, but padding alone.
     pub size: i64,
     /// Pixels between the fields of neighbouring units. `None` behind layers whose units all see the same pixels
-    /// (global pooling, linear): the field is then that of all units of the layer's input together, within the image.
+    /// (global pooling, linear): the field is then the union of those of all units of the layer's input, as if maps had
+    /// no borders, within the image: an upper bound.
     pub stride: Option<i64>,
     /// How far the field of unit 0 reaches beyond the image's start; negative if it begins inside. `None` where that
     /// depends on the image's size and the size is not known.
@@ -128,7 +129,7 @@ impl AxisField {
     /// Behind a layer whose units all see everything that the `units` units before it see, within an image of
     /// `length` pixels: from the first to the last of these pixels, or of their hull if there are too many holes.
     /// `None` on overflow; the padding must be known.
-    pub(in crate::arch) fn everything(&self, units: i64, length: i64) -> Option<AxisField> {
+    pub(super) fn everything(&self, units: i64, length: i64) -> Option<AxisField> {
         let Some(stride) = self.stride else { return Some(self.clone()) };
         let (first, last) = (self.start(0)?, self.unit_range(units - 1)?);
         let seen = self
@@ -159,7 +160,7 @@ impl AxisField {
     }
 
     /// Where this field and `other`, of equal stride, meet at an add or concat: what either sees. `None` on overflow.
-    pub(in crate::arch) fn union(&self, other: &AxisField) -> Option<AxisField> {
+    pub(super) fn union(&self, other: &AxisField) -> Option<AxisField> {
         let aligned = self.aligned && other.aligned;
         let exact = self.exact && other.exact;
         match [self, other] {

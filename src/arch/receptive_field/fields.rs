@@ -45,9 +45,11 @@ use crate::{
 /// | `add`, `concat` | the union; with a branch that sees everything: everything |
 /// | all others | what their input's unit sees |
 ///
-/// Asymmetric padding moves the window; padding `"same"` is worked out for the size of the map. "Everything" is what
-/// all units of the input see together, within the image. That need not be the whole image: a convolution without
-/// padding may leave the last rows to nobody. An axis along which the input has a single unit passes through `flatten`
+/// Asymmetric padding moves the window; padding `"same"` is worked out for the size of the map.
+/// "Everything" is the union of the fields of all units of the input, as if maps had no borders, cut to the image: an
+/// upper bound of what such a layer sees. A row that a window without padding leaves out is in it as soon as the
+/// padding of a later layer reaches so far; [`ModelSpec::advice`] looks at the borders of every map.
+/// An axis along which the input has a single unit passes through `flatten`
 /// as it is, and so does any through an `adaptive_avg_pool2d` of equal size.
 ///
 /// All this is a bound from the geometry. Units near the border see less, where paths lead through the padding of an
