@@ -64,13 +64,47 @@ impl ModelSpec {
     /// # Errors
     /// As [`from_toml`](ModelSpec::from_toml), with the file's name; and that the file cannot be read.
     pub fn load(path: impl AsRef<Path>) -> Result<ModelSpec> {
+        ModelSpec::load_with(path, |_| Ok(()))
+    }
+
+    /// Reads a file and validates what `change` has made of it, so that a model that is wrong as it is written can be
+    /// put right: one for larger images than the file states, say.
+    ///
+    /// ```
+    /// use convscope::arch::ModelSpec;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("net.toml");
+    /// let text = "name = 'net'\ninput = [1, 4, 4]\n[[layer]]\nname = 'pool'\ntype = 'max_pool2d'\nkernel_size = 8";
+    /// std::fs::write(&path, text)?;
+    /// assert!(ModelSpec::load(&path).is_err());
+    /// let spec = ModelSpec::load_with(&path, |spec| -> convscope::Result<()> {
+    ///     spec.input = [1, 32, 32];
+    ///     Ok(())
+    /// })?;
+    /// assert_eq!(spec.resolve()?.output_shape().dims(), [1, 4, 4]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`load`](ModelSpec::load), with the line of the file also for what is wrong after the change; and those of
+    /// `change`.
+    pub fn load_with<E: From<Error>>(
+        path: impl AsRef<Path>,
+        change: impl FnOnce(&mut ModelSpec) -> Result<(), E>,
+    ) -> Result<ModelSpec, E> {
         let path = path.as_ref();
         let mut text = String::new();
         fs::File::open(path)
             // A byte more than is read, so that a longer file is refused as such.
             .and_then(|file| file.take(toml::MOST_BYTES as u64 + 1).read_to_string(&mut text))
             .map_err(|error| Error::io("read the model", path, error))?;
-        toml::read(&text).map_err(|error| Error::from(ModelError { path: Some(path.to_owned()), ..error }))
+        let in_file = |error| Error::from(ModelError { path: Some(path.to_owned()), ..error });
+        let document = toml::Document::parse(&text).map_err(in_file)?;
+        let mut spec = document.spec().map_err(in_file)?;
+        change(&mut spec)?;
+        document.check(&spec).map_err(in_file)?;
+        Ok(spec)
     }
 
     /// The model as a file that [`from_toml`](ModelSpec::from_toml) reads back to an equal one. Fields that have their

@@ -5,6 +5,6 @@ mod read;
 mod write;
 
 pub(super) use self::{
-    read::{MOST_BYTES, read},
+    read::{Document, MOST_BYTES, read},
     write::write,
 };

@@ -1,6 +1,6 @@
 //! TOML text to a model.
 
-use toml::de::DeTable;
+use toml::{Spanned, de::DeTable};
 
 use super::fields::{Field, Fields, Text, line_of};
 use crate::arch::{
@@ -47,37 +47,65 @@ pub(in crate::arch) const MOST_BYTES: usize = 1 << 20;
 
 /// Reads and validates a model.
 pub(in crate::arch) fn read(source: &str) -> Result<ModelSpec> {
-    if source.len() > MOST_BYTES {
-        let why = format!("the text is too long: more than {MOST_BYTES} bytes");
-        return Err(ModelError::new(why));
-    }
-    let text = Text(source);
-    let document = DeTable::parse(source).map_err(|error| {
-        let line = error.span().map(|span| text.line(span.start));
-        ModelError { line, ..ModelError::new(format!("not TOML: {}", error.message())) }
-    })?;
-    let mut root = Fields::new(text, document.get_ref(), 0);
-    let name = root.required("name", "the model's name")?.string()?.to_owned();
-    let input = root.required("input", "[channels, height, width]")?.image()?;
-    let auxiliary = root.optional("auxiliary").map_or(Ok(Vec::new()), |field| field.strings())?;
-    let tables = match root.optional("layer") {
-        Some(field) => field.tables()?,
-        None => Vec::new(),
-    };
-    root.finish()?;
+    let document = Document::parse(source)?;
+    let spec = document.spec()?;
+    document.check(&spec)?;
+    Ok(spec)
+}
 
-    let layers =
-        tables.iter().map(|&(at, table)| read_layer(Fields::new(text, table, at))).collect::<Result<_>>()?;
-    let spec = ModelSpec { name, input, auxiliary, layers };
-    resolve::resolve(&spec).map_err(|defect| {
+/// A text that was found to be TOML.
+pub(in crate::arch) struct Document<'t> {
+    text: Text<'t>,
+    root: Spanned<DeTable<'t>>,
+}
+
+impl<'t> Document<'t> {
+    pub(in crate::arch) fn parse(source: &'t str) -> Result<Document<'t>> {
+        if source.len() > MOST_BYTES {
+            let why = format!("the text is too long: more than {MOST_BYTES} bytes");
+            return Err(ModelError::new(why));
+        }
+        let text = Text(source);
+        let root = DeTable::parse(source).map_err(|error| {
+            let line = error.span().map(|span| text.line(span.start));
+            ModelError { line, ..ModelError::new(format!("not TOML: {}", error.message())) }
+        })?;
+        Ok(Document { text, root })
+    }
+
+    /// The model as it is written: whether its layers fit together is for [`check`](Document::check) to tell.
+    pub(in crate::arch) fn spec(&self) -> Result<ModelSpec> {
+        let mut root = Fields::new(self.text, self.root.get_ref(), 0);
+        let name = root.required("name", "the model's name")?.string()?.to_owned();
+        let input = root.required("input", "[channels, height, width]")?.image()?;
+        let auxiliary = root.optional("auxiliary").map_or(Ok(Vec::new()), |field| field.strings())?;
+        let tables = layer_tables(&mut root)?;
+        root.finish()?;
+        let read = |(at, table)| read_layer(Fields::new(self.text, table, at));
+        let layers = tables.into_iter().map(read).collect::<Result<_>>()?;
+        Ok(ModelSpec { name, input, auxiliary, layers })
+    }
+
+    /// Validates a model that was read from this text, and perhaps changed since; what is wrong with it is told with
+    /// its line.
+    pub(in crate::arch) fn check(&self, spec: &ModelSpec) -> Result<()> {
+        let Err(defect) = resolve::resolve(spec) else { return Ok(()) };
+        let root = self.root.get_ref();
+        let tables = layer_tables(&mut Fields::new(self.text, root, 0))?;
         let line = match (defect.index, defect.field) {
-            (Some(index), field) => Some(line_of(text, tables[index].0, tables[index].1, field)),
-            (None, Some(field)) => Some(line_of(text, 0, document.get_ref(), Some(field))),
+            (Some(index), field) => {
+                tables.get(index).map(|&(at, table)| line_of(self.text, at, table, field))
+            }
+            (None, Some(field)) => Some(line_of(self.text, 0, root, Some(field))),
             (None, None) => None,
         };
-        ModelError { line, ..*defect.error }
-    })?;
-    Ok(spec)
+        Err(ModelError { line, ..*defect.error })
+    }
+}
+
+/// The `[[layer]]` tables, each with its offset in the text.
+fn layer_tables<'t>(root: &mut Fields<'t>) -> Result<Vec<(usize, &'t DeTable<'t>)>> {
+    root.optional("layer").map_or(Ok(Vec::new()), |field| field.tables())
 }
 
 fn read_layer(mut fields: Fields<'_>) -> Result<LayerSpec> {

@@ -1,24 +1,27 @@
 //! Another number of outputs for a model that was written for one.
 
-use anyhow::{Context as _, bail, ensure};
-use convscope::arch::{Layer, LayerSpec, ModelSpec, ResolvedModel, Shape, Source};
+use anyhow::{bail, ensure};
+use convscope::arch::{Layer, LayerSpec, ModelSpec, Shape};
 
-/// The model with `classes` outputs: the last linear or convolutional layer before each output gets as many. Layers
-/// behind it must keep their number.
-pub fn with_classes(mut spec: ModelSpec, classes: i64) -> anyhow::Result<ModelSpec> {
-    let model = spec.resolve()?;
-    let last = model.layers.len().checked_sub(1).context("the model has no layers")?;
-    let outputs: Vec<usize> = model.auxiliary.iter().copied().chain([last]).collect();
-    for &output in &outputs {
-        let place = classifier(&model, output)?;
+/// Gives the last linear or convolutional layer before each output `classes` outputs. The model need not be sound: where
+/// names lead nowhere nothing is changed.
+pub fn set(spec: &mut ModelSpec, classes: i64) -> anyhow::Result<()> {
+    for output in outputs(spec) {
+        let Some(place) = classifier(spec, output)? else { continue };
         match &mut spec.layers[place].layer {
             Layer::Linear(linear) => linear.out_features = classes,
             Layer::Conv2d(conv) => conv.out_channels = classes,
             _ => {}
         }
     }
-    let model = spec.resolve().with_context(|| format!("cannot put out {classes} classes"))?;
-    for output in outputs {
+    Ok(())
+}
+
+/// Whether all outputs of a sound model have so many classes: layers behind those that were [`set`] may change their
+/// number.
+pub fn check(spec: &ModelSpec, classes: i64) -> anyhow::Result<()> {
+    let model = spec.resolve()?;
+    for output in outputs(spec) {
         let LayerSpec { name, .. } = &spec.layers[output];
         let found = model.layers[output].output_shape;
         let is_right = match found {
@@ -30,32 +33,44 @@ pub fn with_classes(mut spec: ModelSpec, classes: i64) -> anyhow::Result<ModelSp
             "cannot put out {classes} classes: with so many, layer `{name}` puts out {found}. Change the file"
         );
     }
-    Ok(spec)
+    Ok(())
 }
 
-/// The place of the layer that decides how many classes the layer at `output` puts out.
-fn classifier(model: &ResolvedModel, output: usize) -> anyhow::Result<usize> {
+/// The places of the auxiliary outputs and of the model's own.
+fn outputs(spec: &ModelSpec) -> Vec<usize> {
+    let auxiliary = spec.auxiliary.iter().filter_map(|name| place_of(spec, name));
+    auxiliary.chain(spec.layers.len().checked_sub(1)).collect()
+}
+
+fn place_of(spec: &ModelSpec, name: &str) -> Option<usize> {
+    spec.layers.iter().position(|layer| layer.name == name)
+}
+
+/// The place of the layer that decides how many classes the layer at `output` puts out; `None` where names lead nowhere.
+fn classifier(spec: &ModelSpec, output: usize) -> anyhow::Result<Option<usize>> {
     let mut place = output;
     loop {
-        let layer = &model.layers[place];
-        if matches!(layer.layer, Layer::Linear(_) | Layer::Conv2d(_)) {
-            return Ok(place);
+        let LayerSpec { name, inputs, layer } = &spec.layers[place];
+        if matches!(layer, Layer::Linear(_) | Layer::Conv2d(_)) {
+            return Ok(Some(place));
         }
-        if layer.layer.joins() {
+        if layer.joins() {
             bail!(
-                "layer `{}`: {} joins several layers, so that none of them alone decides the number of classes. Change \
-                 the file",
-                layer.name,
-                layer.layer.type_name()
+                "layer `{name}`: {} joins several layers, so that none of them alone decides the number of classes. \
+                 Change the file",
+                layer.type_name()
             );
         }
-        match layer.inputs.first() {
-            Some(&Source::Layer(above)) => place = above,
-            _ => bail!(
-                "layer `{}`: no linear or conv2d layer comes before it, which would decide the number of classes. \
-                 Change the file",
-                layer.name
-            ),
+        let reads_image = inputs.first().map_or(place == 0, |input| input == ModelSpec::IMAGE);
+        ensure!(
+            !reads_image,
+            "layer `{name}`: no linear or conv2d layer comes before it, which would decide the number of classes. \
+             Change the file"
+        );
+        let above = inputs.first().map_or(place.checked_sub(1), |input| place_of(spec, input));
+        match above.filter(|above| *above < place) {
+            Some(above) => place = above,
+            None => return Ok(None),
         }
     }
 }
@@ -65,6 +80,12 @@ mod tests {
     use convscope::arch::{Conv2d, Linear};
 
     use super::*;
+
+    fn with_classes(mut spec: ModelSpec, classes: i64) -> anyhow::Result<ModelSpec> {
+        set(&mut spec, classes)?;
+        check(&spec, classes)?;
+        Ok(spec)
+    }
 
     fn head() -> convscope::arch::ModelBuilder {
         ModelSpec::builder("net", [1, 8, 8]).layer("conv", Conv2d::new(4, 3)).layer("relu", Layer::Relu)
@@ -92,5 +113,10 @@ mod tests {
         assert!(why(none).contains("layer `relu`: no linear or conv2d layer"));
         let groups = ModelSpec::builder("net", [2, 8, 8]).layer("conv", Conv2d::new(4, 3).groups(2));
         assert!(why(groups.build().unwrap()).contains("field `groups`"));
+        let later = ModelSpec {
+            layers: vec![LayerSpec { name: "a".into(), inputs: vec!["a".into()], layer: Layer::Relu }],
+            ..head().build().unwrap()
+        };
+        assert!(why(later).contains("feeds itself"));
     }
 }

@@ -7,10 +7,13 @@ use std::{
     str::FromStr,
 };
 
-use anyhow::Context as _;
-use convscope::arch::{ModelSpec, zoo};
+use anyhow::{Context as _, anyhow};
+use convscope::{
+    ErrorKind,
+    arch::{ModelSpec, zoo},
+};
 
-use super::classes::with_classes;
+use super::classes;
 
 /// A model of the zoo, or a file.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,23 +48,26 @@ impl ModelSource {
     /// The model, for other images or another number of classes where they are given.
     pub fn load(&self, input: Option<[i64; 3]>, classes: Option<i64>) -> anyhow::Result<ModelSpec> {
         match self {
-            ModelSource::Zoo(name) => {
-                let spec = zoo::model(name, input, classes);
-                if is_in_zoo(name) {
-                    return Ok(spec?);
-                }
-                spec.with_context(|| {
-                    format!("`{name}` is neither a file that is there nor in `convscope model --list`")
+            ModelSource::Zoo(name) if is_in_zoo(name) => {
+                zoo::model(name, input, classes).with_context(|| match input {
+                    Some([channels, height, width]) => {
+                        format!("{name} for images of {channels}x{height}x{width}")
+                    }
+                    None => name.clone(),
                 })
             }
+            ModelSource::Zoo(name) => zoo::model(name, input, classes).map_err(|error| match error.kind() {
+                ErrorKind::Model(error) => anyhow!("there is no such file, and {}", error.why),
+                _ => error.into(),
+            }),
             ModelSource::File(path) => {
-                let mut spec = ModelSpec::load(path)?;
-                spec.input = input.unwrap_or(spec.input);
-                let spec = match classes {
-                    Some(classes) => with_classes(spec, classes),
-                    None => spec.validate().map(|()| spec).map_err(anyhow::Error::from),
-                };
-                spec.with_context(|| path.display().to_string())
+                let in_file = || path.display().to_string();
+                let spec = ModelSpec::load_with(path, |spec| {
+                    spec.input = input.unwrap_or(spec.input);
+                    classes.map_or(Ok(()), |classes| classes::set(spec, classes)).with_context(in_file)
+                })?;
+                classes.map_or(Ok(()), |classes| classes::check(&spec, classes)).with_context(in_file)?;
+                Ok(spec)
             }
         }
     }
@@ -75,14 +81,21 @@ fn is_in_zoo(name: &str) -> bool {
 
 /// `--input`.
 pub fn input(text: &str) -> Result<[i64; 3], String> {
-    numbers(text).ok_or_else(|| "give channels, height and width, such as 3,224,224".to_owned())
+    sizes(text, "channels, height and width, such as 3,224,224")
 }
 
 /// `--object-size`.
 pub fn object_size(text: &str) -> Result<[i64; 2], String> {
-    let size: Option<[i64; 2]> = numbers(text);
-    size.filter(|size| size.iter().all(|side| *side > 0))
-        .ok_or_else(|| "give height and width in pixels, such as 40,60".to_owned())
+    sizes(text, "height and width in pixels, such as 40,60")
+}
+
+/// Numbers that are sizes: 1 or more.
+fn sizes<const N: usize>(text: &str, wanted: &str) -> Result<[i64; N], String> {
+    let sizes: [i64; N] = numbers(text).ok_or_else(|| format!("give {wanted}"))?;
+    match sizes.iter().find(|size| **size < 1) {
+        Some(size) => Err(format!("sizes are 1 or more, found {size}: give {wanted}")),
+        None => Ok(sizes),
+    }
 }
 
 /// Whole numbers with `,` or, as in the tables, `x` between them.
@@ -109,7 +122,18 @@ mod tests {
     fn inputs_are_three_numbers() {
         assert_eq!(input("3,224,299"), Ok([3, 224, 299]));
         assert_eq!(input("1x28x28"), Ok([1, 28, 28]));
-        for bad in ["", "3", "3,224", "3,224,224,1", "3,a,4", "3,,4", "3.5,1,1", "99999999999999999999,1,1"] {
+        for bad in [
+            "",
+            "3",
+            "3,224",
+            "3,224,224,1",
+            "3,a,4",
+            "3,,4",
+            "3.5,1,1",
+            "3,0,1",
+            "3,-1,1",
+            "99999999999999999999,1,1",
+        ] {
             assert!(input(bad).is_err(), "{bad}");
         }
     }
