@@ -74,10 +74,14 @@ fn the_table_shows_layers_and_totals() {
         line.unwrap_or_else(|| panic!("no {start} in {text}")).split_whitespace().collect()
     };
     assert!(text.starts_with("resnet18, for images of 3x224x224\n"), "{text}");
-    assert_eq!(words("conv1 "), ["conv1", "conv2d", "64x112x112", "9,408", "118,013,952", "7", "2", "3"]);
-    assert_eq!(words("total ")[1..], ["11,689,512", "1,814,073,344"]);
+    assert_eq!(
+        words("conv1 "),
+        ["conv1", "conv2d", "64x112x112", "9,408", "118,013,952", "3,211,264", "7", "2", "3"]
+    );
+    assert_eq!(words("total ")[1..3], ["11,689,512", "1,814,073,344"]);
     assert_eq!(words("parameters")[1..], ["11,689,512", "(46.8", "MB", "in", "float32)"]);
     assert_eq!(words("multiply-adds")[1..], ["1,814,073,344", "(1.814", "G)"]);
+    assert_eq!(words("activations")[3..5], ["(32.9", "MB"]);
     assert_eq!(words("receptive field ")[2..4], ["435x435", "pixels"]);
     assert!(text.contains("in pixels of the image"), "{text}");
 }
@@ -89,7 +93,7 @@ fn the_table_ends_with_advice() {
     assert!(text.contains("\n\n  unproductive layers: "), "{text}");
     let text = place.good("tiny.toml --object-size 8,8");
     assert!(text.contains("\n\n  small final field: "), "{text}");
-    assert!(text.lines().skip(2).all(|line| line.chars().count() <= 100), "{text}");
+    assert!(text.lines().skip(2).all(|line| line.chars().count() <= 110), "{text}");
 }
 
 #[test]
@@ -103,7 +107,7 @@ fn json_and_csv_are_for_programs() {
     assert_eq!((&conv1["output"], &conv1["params"]), (&json!([64, 112, 112]), &json!(9408)));
     assert_eq!(
         conv1["receptive_field"],
-        json!({ "size": [7, 7], "stride": [2, 2], "padding": [3, 3], "center": [0.0, 0.0], "aligned": true, "density": 1.0 })
+        json!({ "size": [7, 7], "stride": [2, 2], "padding": [3, 3], "center": [0.0, 0.0], "aligned": true, "density": 1.0, "exact": true })
     );
     let csv = place.good("resnet18 --format csv");
     assert!(csv.starts_with("name,type,inputs,channels,height,width,params,macs,"), "{csv}");
@@ -120,6 +124,39 @@ fn input_and_classes_are_arguments() {
     assert_eq!(json["params"], 11_689_512 - 2 * 64 * 49 - 513 * 993);
     let json = place.json("tiny.toml --input 3,9,14 --classes 2");
     assert_eq!(json["params"], 4 * (3 * 9 + 1) + 2 * (4 * 2 * 4 + 1));
+}
+
+#[test]
+fn a_file_that_fails_at_its_own_size_is_saved_by_arguments() {
+    let place = Place::new();
+    let path = place.0.path().join("small.toml");
+    fs::write(&path, TINY.replace("[1, 8, 8]", "[1, 2, 2]").replace("= 10", "= 0")).unwrap();
+    let (code, complaint) = place.bad("small.toml");
+    assert_eq!(
+        (code, complaint.starts_with("error: small.toml:8: layer `conv`: ")),
+        (Some(1), true),
+        "{complaint}"
+    );
+    let (code, complaint) = place.bad("small.toml --input 1,8,8");
+    assert_eq!(
+        (code, complaint.starts_with("error: small.toml:22: layer `fc`: ")),
+        (Some(1), true),
+        "{complaint}"
+    );
+    assert_eq!(place.json("small.toml --input 1,8,8 --classes 10"), place.json("tiny.toml"));
+}
+
+#[test]
+fn advice_is_in_json_and_knows_the_objects() {
+    let place = Place::new();
+    let kinds = |args: &str| -> Vec<String> {
+        let advice = place.json(args)["advice"].as_array().unwrap().clone();
+        assert!(advice.iter().all(|advice| advice["layers"].is_array() && advice["message"].is_string()));
+        advice.iter().map(|advice| advice["kind"].as_str().unwrap().to_owned()).collect()
+    };
+    assert!(kinds("resnet18 --input 3,32,32").contains(&"unproductive_tail".to_owned()));
+    assert!(!kinds("tiny.toml").contains(&"small_final_field".to_owned()));
+    assert!(kinds("tiny.toml --object-size 8,8").contains(&"small_final_field".to_owned()));
 }
 
 #[test]
@@ -163,7 +200,7 @@ fn strides_that_do_not_agree_are_told_beside_the_table() {
         assert!(text.contains(part), "{form}: {text}");
         assert_eq!(complaint.lines().count(), 1, "{complaint}");
         assert!(
-            complaint.starts_with("error: ")
+            complaint.starts_with("error: conflict.toml for images of 1x8x8: ")
                 && ["both", "half", "cut"].iter().all(|name| complaint.contains(name)),
             "{complaint}"
         );
@@ -184,20 +221,31 @@ fn bad_input_is_one_message() {
     .unwrap();
     fs::write(place.0.path().join("broken.toml"), TINY.replace("out_channels", "channels")).unwrap();
     for (args, says) in [
-        ("resnet19", &["`resnet19`", "did you mean", "`resnet18`", "file"][..]),
+        (
+            "resnet19",
+            &[
+                "error: there is no such file, and there is no network `resnet19`",
+                "did you mean",
+                "`resnet18`",
+            ][..],
+        ),
         ("missing.toml", &["missing.toml", "No such file"]),
         ("missing/resnet18", &["missing/resnet18", "No such file"]),
         (".", &["cannot read", "."]),
         ("broken.toml", &["broken.toml:", "layer `conv`", "`out_channels`"]),
         (
             "inception_v3 --input 3,32,32",
-            &["layer `", "larger than the input", "the smallest input that works is 3x"],
+            &[
+                "error: inception_v3 for images of 3x32x32: ",
+                "layer `",
+                "larger than the input",
+                "the smallest input that works is 3x",
+            ],
         ),
         (
             "tiny.toml --input 1,4,99",
             &["tiny.toml", "layer `pool`", "the smallest input that works is 1x5x5"],
         ),
-        ("tiny.toml --input 0,8,8", &["tiny.toml", "field `input`"]),
         ("sum.toml --classes 3", &["sum.toml", "layer `fc`", "add joins"]),
     ] {
         let (code, complaint) = place.bad(args);
@@ -213,7 +261,10 @@ fn bad_input_is_one_message() {
         "--input 3,8,8",
         "resnet18 --input 3,224",
         "resnet18 --input a,b,c",
+        "tiny.toml --input 0,8,8",
+        "resnet18 --input 3,-1,8",
         "resnet18 --classes 0",
+        "resnet18 --format csv --object-size 3,3",
         "resnet18 --object-size 0,3",
         "resnet18 --object-size 3",
         "resnet18 --classes x",
@@ -224,6 +275,11 @@ fn bad_input_is_one_message() {
         let (code, complaint) = place.bad(args);
         assert_eq!(code, Some(2), "{args}");
         assert!(complaint.contains("Usage:") || complaint.contains("--help"), "{args}: {complaint}");
+    }
+    assert!(place.bad("").1.contains("convscope model --list"));
+    for args in ["resnet18 --input 3,0,1", "resnet18 --object-size 0,1"] {
+        let complaint = place.bad(args).1;
+        assert!(complaint.contains("sizes are 1 or more, found 0"), "{complaint}");
     }
 }
 

@@ -32,7 +32,7 @@ const TAKEN: [&str; 5] = ["advice", "dilation", "effective", "overview", "ratio"
 /// |---|---|---|
 /// | – | Graphs | the graph of layers ([`ModelSpec::graph`]) |
 /// | `keras` | Graphs | the conceptual graph ([`ModelSpec::conceptual_graph`]) |
-/// | `model` | Text | the table of layers ([`ModelSpec::summary`]) |
+/// | `model` | Text | the tables of layers and totals ([`ModelSpec::summary`]) |
 /// | `receptive_field/advice` | Text | what the receptive fields say ([`ModelSpec::advice`]) |
 /// | `receptive_field/overview` | Images | how the field grows, layer by layer ([`render::receptive_fields`]) |
 /// | `receptive_field/<layer>` | Images | what units of a layer see ([`render::receptive_field`](render::receptive_field())) |
@@ -97,12 +97,13 @@ impl<'a> ModelReport<'a> {
         let advice = advice::advice(&model, &fields, defect, &self.options)?;
         let chosen = self.chosen(&model, &fields)?;
         let image = probe::image(self.probe.as_ref(), self.spec.input)?;
-        let table = self.spec.summary()?.to_table();
+        let summary = self.spec.summary()?;
         let (graph, conceptual) = (self.spec.graph()?, self.spec.conceptual_graph()?);
 
         sink.add_graph(&graph)?;
         sink.add_conceptual_graph(CONCEPTUAL, &conceptual)?;
-        sink.add("model", Summary::table(&table).with_description(TABLE), Step::default())?;
+        let tables = format!("{}\n{}", summary.to_table().to_markdown(), summary.to_totals().to_markdown());
+        sink.add("model", Summary::text(tables).with_description(TABLE), Step::default())?;
         let text = self.advice_text(&advice);
         sink.add("receptive_field/advice", Summary::text(text).with_description(ADVICE), Step::default())?;
         match image {
@@ -157,8 +158,9 @@ impl<'a> ModelReport<'a> {
     }
 }
 
-const TABLE: &str = "Layers of the model: outputs for one image, trainable parameters, multiply-adds, and what a unit sees \
-                     of the image.";
+const TABLE: &str = "Layers of the model: outputs for one image, trainable parameters, multiply-adds, bytes of the output in \
+                     float32, and what a unit sees of the image. The outputs of all layers together are an \
+                     upper estimate of what training keeps of them.";
 const ADVICE: &str = "What the theoretical receptive fields say about the model, before it is trained.";
 const OVERVIEW: &str = "How the theoretical receptive field grows from layer to layer: the box of a unit in the middle, at \
                         true scale. With many layers, 24 of those with windows larger than 1x1.";

@@ -4,6 +4,7 @@ mod machine;
 mod table;
 
 use super::{
+    advice::{self, Advice, AdviceOptions},
     error::ModelError,
     layer::Layer,
     params::ParamSpec,
@@ -51,13 +52,16 @@ pub struct ModelSummary {
     pub params: i64,
     /// Multiply-adds of all layers for one image.
     pub macs: i64,
-    /// Bytes of all outputs for one image. See [`LayerSummary::activation_bytes`].
+    /// Bytes of the outputs of all layers together, for one image: more than training keeps of them. See
+    /// [`LayerSummary::activation_bytes`].
     pub activation_bytes: i64,
     /// The layers in the model's order.
     pub layers: Vec<LayerSummary>,
     /// Why the receptive fields of some layers are not known: where strides do not agree, both branches. `None`: all
     /// are known.
     pub conflict: Option<String>,
+    /// What the receptive fields say about the model: see [`ModelSpec::advice`].
+    pub advice: Vec<Advice>,
 }
 
 /// One layer of a [`ModelSummary`].
@@ -79,9 +83,9 @@ pub struct LayerSummary {
     /// and sums are not counted; that is how the tables of torchvision count, which call them FLOPs. Others count a
     /// multiplication and an addition as two.
     pub macs: i64,
-    /// Bytes of its output for one image in `float32`. Training keeps the outputs of all layers for the backward pass.
-    /// `flatten` and `identity` put out the memory of their input: 0. What else training keeps, such as the places of
-    /// maxima in pooling, is not counted.
+    /// Bytes of its output for one image in `float32`; 0 of `flatten` and `identity`, which put out the memory of their
+    /// input. All together are an upper estimate of the outputs that training keeps for the backward pass, which needs
+    /// some of them alone. What else training keeps, such as the places of maxima in pooling, is not counted.
     pub activation_bytes: i64,
     /// Whether it feeds [auxiliary](ModelSpec::auxiliary) outputs alone, which only training computes.
     pub auxiliary: bool,
@@ -98,6 +102,14 @@ impl ModelSpec {
     /// # Errors
     /// As [`validate`](ModelSpec::validate); more multiply-adds or bytes than an `i64` can count.
     pub fn summary(&self) -> Result<ModelSummary> {
+        self.summary_with(&AdviceOptions::default())
+    }
+
+    /// [`summary`](ModelSpec::summary) with advice that knows more than the model.
+    ///
+    /// # Errors
+    /// As [`summary`](ModelSpec::summary) and [`advice`](ModelSpec::advice).
+    pub fn summary_with(&self, options: &AdviceOptions) -> Result<ModelSummary> {
         let model = self.resolve()?;
         let (fields, conflict) = ReceptiveFields::partial(&model);
         let feeds_output = model.feeds_output();
@@ -126,7 +138,8 @@ impl ModelSpec {
             macs: sum("multiply-adds", |layer| layer.macs)?,
             activation_bytes: sum("bytes of activations", |layer| layer.activation_bytes)?,
             layers,
-            conflict: conflict.map(|error| error.to_string()),
+            conflict: conflict.as_ref().map(ToString::to_string),
+            advice: advice::advice(&model, &fields, conflict, options)?,
         })
     }
 }

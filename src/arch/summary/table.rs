@@ -2,7 +2,11 @@
 
 use super::{FLOAT32, LayerSummary, ModelSummary};
 use crate::{
-    arch::{receptive_field::ReceptiveField, shape::Shape, spec::ModelSpec},
+    arch::{
+        receptive_field::{AxisField, ReceptiveField},
+        shape::Shape,
+        spec::ModelSpec,
+    },
     summary::{Table, thousands},
 };
 
@@ -15,15 +19,20 @@ const MOST_INPUTS: usize = 8;
 /// A column: its head, and what stands in it for a layer with the one above it.
 type Column = (&'static str, fn(&LayerSummary, Option<&LayerSummary>) -> String);
 
-const COLUMNS: [Column; 8] = [
+const COLUMNS: [Column; 9] = [
     ("layer", |layer, _| layer.name.clone()),
     ("type", |layer, _| layer.type_name.to_owned()),
     ("output", |layer, _| layer.output.to_string()),
     ("parameters", |layer, _| thousands(&layer.params)),
     ("multiply-adds", |layer, _| thousands(&layer.macs)),
-    ("receptive field", |layer, _| field(layer, |field| Some(field.size()))),
-    ("stride", |layer, _| field(layer, ReceptiveField::stride)),
-    ("padding", |layer, _| field(layer, |field| field.stride().and(field.padding()))),
+    ("output bytes", |layer, _| thousands(&layer.activation_bytes)),
+    ("receptive field", |layer, _| {
+        let is_bound = layer.receptive_field.as_ref().is_some_and(|field| !field.exact());
+        let size = field(layer, |axis| Some(axis.size));
+        if is_bound { format!("≤{size}") } else { size }
+    }),
+    ("stride", |layer, _| field(layer, |axis| axis.stride)),
+    ("padding", |layer, _| field(layer, |axis| axis.stride.and(axis.padding))),
 ];
 const DENSITY: Column = ("density", |layer, _| {
     layer.receptive_field.as_ref().and_then(ReceptiveField::density).map_or_else(String::new, short)
@@ -49,7 +58,8 @@ const INPUTS: Column = ("inputs", |layer, above| {
 impl ModelSummary {
     /// The layers as a table, with the totals in its last row. A size, stride or padding that is the same in both
     /// directions is one number, others are height x width. Receptive fields are in pixels of the image; `?` stands for
-    /// a field that is not known, and where all units of a layer see the same pixels there is no stride.
+    /// a field that is not known, `≤` before a size that no unit's field exceeds. Where all units of a layer see the same
+    /// pixels there is no stride, and `-` where they do along one direction alone.
     ///
     /// Four columns are there only where they say something: `density` below 1, `aligned` where paths do not share
     /// their centre, `auxiliary`, and `inputs` of layers that do not read the one above, where `…` stands for the parts
@@ -61,8 +71,8 @@ impl ModelSummary {
     ///
     /// let table = ModelSpec::default_model(10)?.summary()?.to_table().to_text();
     /// let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
-    /// assert_eq!(lines[1], ["conv1", "conv2d", "16x28x28", "400", "313,600", "5", "1", "2"]);
-    /// assert_eq!(lines[4], ["pool1", "max_pool2d", "16x14x14", "0", "0", "6", "2", "2"]);
+    /// assert_eq!(lines[1], ["conv1", "conv2d", "16x28x28", "400", "313,600", "50,176", "5", "1", "2"]);
+    /// assert_eq!(lines[4], ["pool1", "max_pool2d", "16x14x14", "0", "0", "12,544", "6", "2", "2"]);
     /// # Ok::<(), convscope::Error>(())
     /// ```
     pub fn to_table(&self) -> Table {
@@ -86,7 +96,9 @@ impl ModelSummary {
         for (index, layer) in self.layers.iter().enumerate() {
             table.row(columns.iter().map(|(_, cell)| cell(layer, above(index))));
         }
-        table.row(["total", "", "", &thousands(&self.params), &thousands(&self.macs)]);
+        let [params, macs, bytes] =
+            [self.params, self.macs, self.activation_bytes].map(|sum| thousands(&sum));
+        table.row(["total", "", "", &params, &macs, &bytes]);
         table
     }
 
@@ -96,12 +108,12 @@ impl ModelSummary {
     /// use convscope::arch::ModelSpec;
     ///
     /// let totals = ModelSpec::default_model(10)?.summary()?.to_totals().to_text();
-    /// assert!(totals.contains("98,810 (0.4 MB in float32)"), "{totals}");
+    /// assert!(totals.contains("98,810 (395.2 kB in float32)"), "{totals}");
     /// assert!(totals.contains("24x24 pixels at `pool3`, the image has 28x28"), "{totals}");
     /// # Ok::<(), convscope::Error>(())
     /// ```
     pub fn to_totals(&self) -> Table {
-        let megabytes = |bytes: i64| format!("{:.1} MB in float32", bytes as f64 / 1e6);
+        let in_float32 = |bytes: i64| format!("{}B in float32", scaled(bytes, 1));
         let own = |value: fn(&LayerSummary) -> i64| {
             let layers = self.layers.iter().filter(|layer| !layer.auxiliary);
             let sum = layers.map(value).fold(0, i64::saturating_add);
@@ -117,27 +129,31 @@ impl ModelSummary {
             format!(
                 "{} ({}){}",
                 thousands(&self.params),
-                megabytes(self.params.saturating_mul(FLOAT32)),
+                in_float32(self.params.saturating_mul(FLOAT32)),
                 own(|layer| layer.params)
             ),
         ]);
         table.row([
             "multiply-adds".to_owned(),
-            format!("{} ({:.3} G){}", thousands(&self.macs), self.macs as f64 / 1e9, own(|layer| layer.macs)),
+            format!("{} ({}){}", thousands(&self.macs), scaled(self.macs, 3), own(|layer| layer.macs)),
         ]);
         table.row([
             "activations".to_owned(),
             format!(
-                "{} bytes ({}), as training keeps them",
+                "{} bytes ({}), outputs of all layers together",
                 thousands(&self.activation_bytes),
-                megabytes(self.activation_bytes)
+                in_float32(self.activation_bytes)
             ),
         ]);
-        if let Some((name, [height, width])) = self.last_maps() {
+        if let Some((name, field)) = self.last_maps() {
+            let [height, width] = field.size();
+            let bound = if field.exact() { "" } else { "at most " };
             let [_, image_height, image_width] = self.input;
             table.row([
                 "receptive field".to_owned(),
-                format!("{height}x{width} pixels at `{name}`, the image has {image_height}x{image_width}"),
+                format!(
+                    "{bound}{height}x{width} pixels at `{name}`, the image has {image_height}x{image_width}"
+                ),
             ]);
         }
         table
@@ -147,12 +163,12 @@ impl ModelSummary {
         self.layers.iter().any(|layer| layer.auxiliary)
     }
 
-    /// The last layer on the way to the output whose units see different pixels, with their field's size.
-    fn last_maps(&self) -> Option<(&str, [i64; 2])> {
+    /// The last layer on the way to the output whose units see different pixels, with their field.
+    fn last_maps(&self) -> Option<(&str, &ReceptiveField)> {
         self.layers.iter().rev().filter(|layer| !layer.auxiliary).find_map(|layer| {
             let field = layer.receptive_field.as_ref()?;
             let is_map = matches!(layer.output, Shape::Map { .. }) && !field.sees_everything();
-            is_map.then(|| (layer.name.as_str(), field.size()))
+            is_map.then_some((layer.name.as_str(), field))
         })
     }
 }
@@ -171,15 +187,23 @@ fn without_box(input: &str, layer: &str) -> String {
 }
 
 /// Something of the receptive field; nothing where the field has none.
-fn field(layer: &LayerSummary, get: impl Fn(&ReceptiveField) -> Option<[i64; 2]>) -> String {
-    match &layer.receptive_field {
-        None => UNKNOWN.to_owned(),
-        Some(field) => match get(field) {
-            None => String::new(),
-            Some([height, width]) if height == width => height.to_string(),
-            Some([height, width]) => format!("{height}x{width}"),
-        },
+fn field(layer: &LayerSummary, get: fn(&AxisField) -> Option<i64>) -> String {
+    let Some(field) = &layer.receptive_field else { return UNKNOWN.to_owned() };
+    match [get(&field.rows), get(&field.columns)] {
+        [None, None] => String::new(),
+        [Some(height), Some(width)] if height == width => height.to_string(),
+        pair => pair.map(|value| value.map_or_else(|| "-".to_owned(), |value| value.to_string())).join("x"),
     }
+}
+
+/// `12345678` as `12.35 M` with two `decimals`.
+fn scaled(count: i64, decimals: usize) -> String {
+    let (unit, name) = match count {
+        ..1_000_000 => (1e3, "k"),
+        ..1_000_000_000 => (1e6, "M"),
+        _ => (1e9, "G"),
+    };
+    format!("{:.decimals$} {name}", count as f64 / unit)
 }
 
 /// A share with two digits behind the point, but 1 only where it is whole.
