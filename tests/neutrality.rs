@@ -12,7 +12,7 @@ use convscope::{
     Schedule, Session, SummaryWriter, TensorBoard,
     arch::ModelSpec,
     callback::{CONTINUE, Position, ProbeImages, on_batch_end},
-    diagnostics::EffectiveReceptiveField,
+    diagnostics::{Architecture, EffectiveReceptiveField},
 };
 use tch::{Device, Kind, Tensor, nn, nn::ModuleT as _, nn::OptimizerConfig as _};
 
@@ -120,9 +120,11 @@ fn train_with_everything(folder: &Path) -> (Vec<(String, Vec<u32>)>, Vec<u32>) {
     let Training { store, network, mut optimizer } = Training::new();
     let (input, _) = images(999);
     let probe = ProbeImages::new(input.shallow_clone(), input.clamp(0.0, 1.0), Vec::new()).unwrap();
-    let fields = ModelSpec::from_toml(MODEL).unwrap().receptive_fields().unwrap();
+    let spec = ModelSpec::from_toml(MODEL).unwrap();
+    let fields = spec.receptive_fields().unwrap();
     let callbacks = CallbackList::new()
         .with(Greedy)
+        .with(Architecture::new(&spec))
         .with(
             EffectiveReceptiveField::new(&probe)
                 .theoretical(fields)
