@@ -296,3 +296,16 @@ fn dead_units_prove_nothing_and_arguments_are_checked() {
     let error = check_receptive_field(forward, &tap, &one("dead"), &images).unwrap_err().to_string();
     assert!(error.contains("[1, 1, 5, 4]") && error.contains("[1, 4, 4]"), "{error}");
 }
+
+#[test]
+fn gradients_that_are_not_finite_prove_nothing() {
+    let spec =
+        ModelSpec::builder("nan", [1, 6, 6]).layer("conv", Conv2d::new(1, 3).padding(1)).build().unwrap();
+    let store = nn::VarStore::new(Device::Cpu);
+    let network = Network::new(&store.root(), &spec).unwrap();
+    tch::no_grad(|| drop(store.variables().get_mut("conv.weight").unwrap().fill_(f64::NAN)));
+    let images = Tensor::ones([1, 1, 6, 6], (Kind::Float, Device::Cpu));
+    let forward = |images: &Tensor| network.f_forward_t(images, false);
+    let error = check_receptive_field(forward, network.tap(), &spec, &images).unwrap_err().to_string();
+    assert!(error.starts_with("layer `conv`: unit (3, 3): ") && error.contains("NaN or infinite"), "{error}");
+}

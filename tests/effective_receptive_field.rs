@@ -5,7 +5,7 @@
 
 use convscope::{
     MemorySink, Network, Schedule, Session, Step,
-    arch::{BatchNorm2d, Conv2d, Layer, Linear, ModelSpec},
+    arch::{BatchNorm2d, Conv2d, Layer, Linear, ModelSpec, Padding, ReceptiveFields},
     callback::ProbeImages,
     capture::{Role, Tap},
     diagnostics::{EffectiveField, EffectiveReceptiveField, ForwardGraph, Unit, effective_receptive_field},
@@ -258,6 +258,13 @@ fn numbers_that_are_not_finite_are_counted_and_have_no_mass() {
     let field = EffectiveField::new(vec![1.0, f64::NAN, f64::INFINITY, 3.0], [2, 2]).unwrap();
     assert_eq!((field.non_finite(), field.mass(), field.extent(1.0)), (2, 4.0, [2, 2]));
     assert!(!field.is_empty());
+    let field = EffectiveField::new(vec![f64::NAN; 4], [2, 2]).unwrap();
+    assert!(!field.is_empty(), "something moved");
+    assert_eq!(
+        (field.non_finite(), field.mass(), field.extent(1.0), field.span(1.0)),
+        (4, 0.0, [0, 0], None)
+    );
+    assert_eq!(field.support(), Some([(0, 1), (0, 1)]));
     let field = EffectiveField::new(vec![f64::MAX; 4], [2, 2]).unwrap();
     assert_eq!(field.extent(0.5), [1, 1], "sums that overflow");
     for (map, size) in [(vec![1.0; 3], [2, 2]), (vec![], [0, 3]), (vec![], [3, 0]), (vec![-1.0], [1, 1])] {
@@ -484,4 +491,53 @@ fn the_callback_refuses_unknown_layers_and_does_without_a_model() {
     drop(session.begin_step().unwrap());
     drop(session);
     assert!(sink.entries.is_empty());
+}
+
+#[test]
+fn gradients_that_are_not_finite_are_written_as_nan() {
+    let spec = ModelSpec::default_model(10).unwrap();
+    let store = nn::VarStore::new(Device::Cpu);
+    let network = Network::new(&store.root(), &spec).unwrap();
+    tch::no_grad(|| drop(store.variables().get_mut("conv2.weight").unwrap().fill_(f64::NAN)));
+    let callback =
+        EffectiveReceptiveField::new(&probe(&[2, 1, 28, 28])).theoretical(spec.receptive_fields().unwrap());
+    let sink = run(callback, &network, &store, true);
+    let scalars = |tag: &str| -> Vec<f64> {
+        let of_tag = |entry: &&convscope::Entry| entry.tag.as_str() == tag;
+        sink.entries.iter().filter(of_tag).map(|entry| entry.summary.as_scalar().unwrap()).collect()
+    };
+    for tag in ["effective/conv2", "ratio/conv2", "effective/conv3"] {
+        let values = scalars(&format!("receptive_field/{tag}"));
+        assert!(values.len() == 3 && values.iter().all(|value| value.is_nan()), "{tag}: {values:?}");
+    }
+    let above = scalars("receptive_field/effective/conv1");
+    assert!(above.len() == 3 && above.iter().all(|size| *size > 0.0), "{above:?}");
+    assert_eq!(steps(&sink, "receptive_field/effective_map/conv2"), [0, 2, 4]);
+}
+
+#[test]
+fn fields_of_unknown_place_have_no_ratio_and_those_of_another_size_are_refused() {
+    let spec = ModelSpec::builder("same", [1, 12, 12])
+        .layer("conv1", conv(2, 3).padding(1))
+        .layer("conv2", conv(2, 3).stride(2).padding(Padding::Same))
+        .build()
+        .unwrap();
+    let store = nn::VarStore::new(Device::Cpu);
+    let network = Network::new(&store.root(), &spec).unwrap();
+    let fields = ReceptiveFields::of_any_size(&spec).unwrap();
+    assert_eq!(fields.get("conv2").unwrap().padding(), None);
+    assert_eq!(fields.image_size(), None);
+    let callback = EffectiveReceptiveField::new(&probe(&[2, 1, 12, 12])).theoretical(fields);
+    let sink = run(callback, &network, &store, true);
+    let count = |tag: &str| steps(&sink, &format!("receptive_field/{tag}")).len();
+    assert_eq!((count("ratio/conv1"), count("ratio/conv2"), count("effective_map/conv2")), (3, 0, 3));
+
+    let fields = spec.receptive_fields().unwrap();
+    assert_eq!(fields.image_size(), Some([12, 12]));
+    let callback = EffectiveReceptiveField::new(&probe(&[2, 1, 14, 12])).theoretical(fields);
+    let mut session = Session::new(&store, callback, MemorySink::default())
+        .tap(network.tap())
+        .f_model(|images| network.f_forward_t(images, false));
+    let error = session.begin_step().err().unwrap().to_string();
+    assert!(error.contains("14 x 12 pixels") && error.contains("solved for 12 x 12"), "{error}");
 }

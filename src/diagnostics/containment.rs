@@ -46,7 +46,8 @@ use crate::{
 ///
 /// # Errors
 /// A spec that is not valid or whose receptive fields contradict one another; images of another size; no layer in
-/// common; those of [`effective_receptive_field`](super::effective_receptive_field).
+/// common; gradients that are NaN or infinite, which prove nothing; those of
+/// [`effective_receptive_field`](super::effective_receptive_field).
 pub fn check_receptive_field(
     forward: impl FnOnce(&Tensor) -> Result<Tensor>,
     tap: &Tap,
@@ -285,6 +286,16 @@ fn check_unit(
     layer: &str,
     unit: (i64, i64),
 ) -> Result<Containment> {
+    // 0 · NaN is NaN: a weight that is not finite lets pixels appear to move units that they do not reach.
+    if field.non_finite() > 0 {
+        let why = format!(
+            "unit {unit:?}: the gradients of {} of {} pixels are NaN or infinite, which proves nothing; give finite \
+             weights and images",
+            field.non_finite(),
+            field.map().len()
+        );
+        return Err(Error::invalid(format!("layer `{layer}`"), why));
+    }
     let Some([(top, bottom), (left, right)]) = field.support() else { return Ok(Containment::Indeterminate) };
     let found =
         PixelBox { top: top as i64, left: left as i64, bottom: bottom as i64 + 1, right: right as i64 + 1 };

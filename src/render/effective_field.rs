@@ -28,8 +28,8 @@ const LINE: usize = 4;
 ///
 /// `map` holds the magnitudes for `size` (height, width) pixels, row by row; `note` says of what. `frames` are drawn in
 /// their colours around their pixels, the first at the back, and their labels explain them in the legend; where an edge
-/// lies on one of a later frame, it moves outwards by the width of the line. 400 pixels wide; maps of more than 320 columns or 1000 rows
-/// are averaged over blocks.
+/// lies on one of a later frame, it moves outwards by the width of the line. 400 pixels wide; maps of more than 320
+/// columns or 1000 rows are averaged over blocks.
 ///
 /// # Errors
 /// A size with an empty side or another number of values, a frame without extent.
@@ -132,7 +132,8 @@ fn legend(map: &[f32], zoom: Zoom, range: Range, frames: &[BoundingBox]) -> Lege
     let blocks =
         if zoom.down > 1 { format!(", means of {0} x {0} pixels", zoom.down) } else { String::new() };
     let label = match range.hi {
-        0.0 => "no pixel moves the unit".to_owned(),
+        0.0 if map.iter().all(|value| *value == 0.0) => "no pixel moves the unit".to_owned(),
+        0.0 => "no pixel has a finite gradient but 0".to_owned(),
         _ => format!("|dy/dx|, linear from 0 to its peak{blocks}"),
     };
     let unmoved = map.iter().filter(|value| **value == 0.0).count();

@@ -84,6 +84,8 @@ use crate::{
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReceptiveFields {
+    /// Height and width of the image. `None`: any.
+    image: Option<[i64; 2]>,
     entries: Vec<Entry>,
     places: HashMap<String, usize>,
 }
@@ -98,9 +100,9 @@ pub(super) struct Entry {
 }
 
 impl ReceptiveFields {
-    pub(super) fn new(entries: Vec<Entry>) -> ReceptiveFields {
+    pub(super) fn new(image: Option<[i64; 2]>, entries: Vec<Entry>) -> ReceptiveFields {
         let places = entries.iter().enumerate().map(|(place, entry)| (entry.name.clone(), place)).collect();
-        ReceptiveFields { entries, places }
+        ReceptiveFields { image, entries, places }
     }
 
     /// The fields of all layers.
@@ -132,6 +134,12 @@ impl ReceptiveFields {
     pub fn partial(model: &ResolvedModel) -> (ReceptiveFields, Option<Error>) {
         let (fields, defect) = solve(model, false);
         (fields, defect.map(Error::from))
+    }
+
+    /// Height and width of the images that the fields were solved for. `None` where they hold for
+    /// [any size](ReceptiveFields::of_any_size).
+    pub fn image_size(&self) -> Option<[i64; 2]> {
+        self.image
     }
 
     /// The field of a layer. `None` if there is no such layer, or it has no field

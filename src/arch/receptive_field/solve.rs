@@ -36,7 +36,8 @@ pub(super) fn solve(model: &ResolvedModel, any_size: bool) -> (ReceptiveFields, 
         let units = (!any_size).then(|| units(Some(layer.output_shape)));
         entries.push(Entry { name: layer.name.clone(), units, field });
     }
-    (ReceptiveFields::new(entries), defect)
+    let size = (!any_size).then(|| units(Some(model.image)));
+    (ReceptiveFields::new(size, entries), defect)
 }
 
 fn field_of<'a>(

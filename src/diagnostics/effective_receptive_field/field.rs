@@ -74,9 +74,10 @@ impl EffectiveField {
         self.map.iter().filter(|value| !value.is_finite()).count()
     }
 
-    /// Whether no pixel moves the unit, so that all extents are 0: a unit behind a dead ReLU, on every image.
+    /// Whether no pixel moves the unit, so that all extents are 0: a unit behind a dead ReLU, on every image. Pixels that
+    /// are not finite count as moved: a field of them alone has no mass, but is not empty.
     pub fn is_empty(&self) -> bool {
-        self.peak() == 0.0
+        self.map.iter().all(|value| *value == 0.0)
     }
 
     /// The sum of the map, in the units of the layer's output by those of the network's input.
@@ -91,7 +92,9 @@ impl EffectiveField {
 
     /// The smallest number of rows, and of columns, that hold `share` of the mass: the size of the field in pixels.
     ///
-    /// The mass of a row is the sum over its pixels; the same for columns. They need not lie side by side. `share` is from 0 to 1, usually 0.95; what lies outside counts as the end.
+    /// The mass of a row is the sum over its pixels; the same for columns. They need not lie side by side:
+    /// [`span`](EffectiveField::span) tells from where to where they reach. `share` is from 0 to 1, usually 0.95; what
+    /// lies outside counts as the end.
     pub fn extent(&self, share: f64) -> [usize; 2] {
         [heaviest(&self.rows(), share).len(), heaviest(&self.columns(), share).len()]
     }
@@ -105,7 +108,7 @@ impl EffectiveField {
     }
 
     /// First and last row, then first and last column, of those that [`extent`](EffectiveField::extent) counts; `None`
-    /// for an empty field. Of equally heavy ones the first count.
+    /// for a field without mass. Of equally heavy ones the first count.
     pub fn span(&self, share: f64) -> Option<[(usize, usize); 2]> {
         let ends = |sums: &[f64]| {
             let chosen = heaviest(sums, share);
@@ -131,13 +134,14 @@ impl EffectiveField {
         Some([ends(|pixel, width| pixel / width)?, ends(|pixel, width| pixel % width)?])
     }
 
-    /// Where the mass balances: row and column, 0 being the centre of the first pixel. `None` for an empty field.
+    /// Where the mass balances: row and column, 0 being the centre of the first pixel. `None` for a field without
+    /// mass.
     pub fn center_of_mass(&self) -> Option<[f64; 2]> {
         Some([mean(&self.rows())?, mean(&self.columns())?])
     }
 
-    /// The standard deviation of the mass along the vertical and the horizontal axis, in pixels. `None` for an empty
-    /// field.
+    /// The standard deviation of the mass along the vertical and the horizontal axis, in pixels. `None` for a field
+    /// without mass.
     ///
     /// For n layers of k-wide kernels of ones it is √(n (k² - 1) / 12): the field grows with the root of the depth (Luo
     /// et al. 2016).

@@ -3,6 +3,8 @@
 mod callback;
 mod field;
 mod graph;
+mod growth;
+mod view;
 
 pub use self::{
     callback::EffectiveReceptiveField,
