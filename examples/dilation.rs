@@ -37,7 +37,10 @@ fn main() -> Result<()> {
     let picture = render::taps(&image, &Taps::new([3, 3], [2, 2]).weights(edge), &caption)?;
     writer.add_image("kernels/sobel_dilation2", picture, 0)?;
 
-    // Stacks of three layers: a common factor leaves holes, others do not.
+    // Stacks of three layers. A stack sees each pixel of its field where, from the smallest dilation to the largest, none
+    // exceeds the field of those before it: 1, 2, 5 do (fields 1, 3, 7), while 2 exceeds 1 and 9 exceeds 7. Choosing
+    // dilations like that is hybrid dilated convolution (Wang et al., 2018, "Understanding convolution for semantic
+    // segmentation").
     let mut table = Table::new(["dilations", "field", "density", "advice"]);
     for dilations in [[1, 1, 1], [2, 2, 2], [1, 2, 5], [1, 2, 9]] {
         let spec = stack(dilations)?;

@@ -162,8 +162,10 @@ fn pictures_of_all_sizes_have_the_size_of_a_picture() {
             assert!((400..=900).contains(&overview.width()), "{height} x {width}: {overview:?}");
             assert!(overview.height() <= 1600, "{height} x {width}: {overview:?}");
         }
-        let picture = taps(&image, &Taps::new([3, 3], [2, 2]), &caption("conv1")).unwrap();
-        assert!((400..=900).contains(&picture.width()) && picture.height() <= 1600, "{picture:?}");
+        for kernel in [Taps::new([3, 3], [2, 2]), Taps::new([400, 2], [1, 399])] {
+            let picture = taps(&image, &kernel, &caption("conv1")).unwrap();
+            assert!((400..=900).contains(&picture.width()) && picture.height() <= 1600, "{picture:?}");
+        }
     }
 }
 
@@ -232,6 +234,11 @@ fn what_cannot_be_drawn_is_refused_with_the_layers_name() {
     }
     let empty = LayerField::new("conv2d", [3, 3]).unit(unit([4, 5], [7, 0, 7, 3]));
     assert!(refused(empty).contains("unit (4, 5) sees nothing: rows 7 to 6"));
+    let empty = LayerField::new("conv2d", [3, 3]).unit(unit([4, 5], [0, 0, i64::MIN, i64::MIN]));
+    assert!(refused(empty).contains("unit (4, 5) sees nothing"));
+    let everything = unit([i64::MIN, i64::MAX], [i64::MIN, i64::MIN, i64::MAX, i64::MAX]);
+    let endless = LayerField::new("conv2d", [i64::MAX; 2]).stride([i64::MAX; 2]).map([i64::MAX; 2]);
+    assert!(receptive_field(&image, &endless.unit(everything), &caption("conv1")).is_ok());
     let overview =
         |layers: &[(String, LayerField)]| message(receptive_fields(&image, layers, &caption("net")));
     assert_eq!(overview(&[]), "overview of receptive fields: there is no layer to show");
@@ -247,6 +254,12 @@ fn what_cannot_be_drawn_is_refused_with_the_layers_name() {
     assert!(refused(Taps::new([3, 3], [200, 1])).contains("reach 401 x 3 found"));
     assert!(refused(Taps::new([i64::MAX; 2], [i64::MAX; 2])).contains("at most 400 pixels"));
     assert!(refused(Taps::new([3, 3], [1, 1]).weights(vec![0.0; 8])).ends_with("8 weights found for 9 taps"));
+    for (row, column) in [(i64::MAX, 0), (0, i64::MIN)] {
+        let error = refused(Taps::new([3, 3], [1, 1]).at(row, column));
+        assert!(error.contains(&format!("first tap at [{row}, {column}] found")), "{error}");
+    }
+    let error = refused(Taps::new([1, 3], [i64::MAX, 1]).stride([2, 2]));
+    assert!(error.ends_with("and stride 2 found; their product is at most 2147483647"), "{error}");
 }
 
 #[test]
@@ -263,17 +276,52 @@ fn taps_are_filled_and_their_holes_are_not() {
 }
 
 #[test]
+fn each_tap_is_seen_where_a_pixel_is_small() {
+    // As in a context network on images of 64 x 64 pixels, of which each is 4 pixels large.
+    let kernel = Taps::new([3, 3], [16, 16]).at(15, 15);
+    let seen = Seen::of(taps(&image(64, 64), &kernel, &caption("conv6")).unwrap());
+    assert_eq!(seen.zoom, 4);
+    for (row, column) in [15.5, 31.5, 47.5].iter().flat_map(|&row| [15.5, 31.5, 47.5].map(|c| (row, c))) {
+        for (dy, dx) in (-2..=2).flat_map(|dy| (-2..=2).map(move |dx| (dy, dx))) {
+            assert_eq!(seen.colour_at(row, column, (dy, dx)), ORANGE, "tap {row}, {column}: {dy}, {dx}");
+        }
+        assert_eq!(seen.colour_at(row, column, (0, 16)), GROUND, "right of tap {row}, {column}");
+    }
+    // The frame lies around them: the rims of its left edge, and the line between.
+    let edge = [-5, -4, -3, -2, -1].map(|dx| seen.colour_at(24.0, 15.0, (0, dx)));
+    assert_eq!(edge, [GROUND, [0; 3], ORANGE, ORANGE, [0; 3]]);
+}
+
+#[test]
+fn dots_of_a_map_without_end_take_no_time_and_none_hides_holes() {
+    let field = |map| field(7, &[[14, 14]]).map([map; 2]);
+    let image = image(28, 28);
+    let picture = |field| draw(&image, &field);
+    let endless = picture(field(i64::MAX).stride([4, 4]));
+    let white = |seen: &Seen, row: f64, column: f64| seen.colour_at(row, column, (0, 0)) == [255; 3];
+    // Its centre is that of the pixel (14, 14), and its neighbours' lie four pixels further.
+    assert!([2.5, 14.5, 26.5].iter().all(|&row| white(&endless, row, 14.5) && white(&endless, row, 26.5)));
+    let holes = picture(field(28).stride([2, 2]).seen(vec![0, 2, 4, 6], vec![0, 2, 4, 6]));
+    let is_dot = |row: i64, column: i64| white(&holes, row as f64 + 0.5, column as f64 + 0.5);
+    let dots: Vec<_> =
+        (0..28).flat_map(|row| (0..28).map(move |c| (row, c))).filter(|&(row, c)| is_dot(row, c)).collect();
+    assert!(dots.len() > 20, "{dots:?}");
+    assert!(dots.iter().all(|(row, c)| !(11..18).contains(row) || !(11..18).contains(c)), "{dots:?}");
+}
+
+#[test]
 fn weights_have_the_colours_of_their_signs() {
     let weights = vec![-0.5, 0.5, 0.0, f32::NAN];
     let picture =
-        taps(&image(28, 28), &Taps::new([2, 2], [4, 4]).at(8, 8).weights(weights), &caption("conv1"));
+        taps(&image(28, 28), &Taps::new([2, 2], [4, 4]).at(1, 1).weights(weights), &caption("conv1"));
     let seen = Seen::of(picture.unwrap());
-    let tap = |row: f64, column: f64| seen.colour_at(row + 0.5, column + 0.5, (0, 0));
-    let ([r, _, b], [r2, _, b2]) = (tap(8.0, 8.0), tap(8.0, 12.0));
+    // Above the number.
+    let tap = |row: f64, column: f64| seen.colour_at(row + 0.25, column + 0.25, (0, 0));
+    let ([r, _, b], [r2, _, b2]) = (tap(1.0, 1.0), tap(1.0, 5.0));
     assert!(b > r, "negative is blue");
     assert!(r2 > b2, "positive is red");
-    assert!(tap(12.0, 8.0).iter().all(|&c| c > 230), "zero is near-white");
-    assert_eq!(tap(12.0, 12.0), [255, 0, 255], "not a number");
+    assert!(tap(5.0, 1.0).iter().all(|&c| c > 230), "zero is near-white");
+    assert_eq!(tap(5.0, 5.0), [255, 0, 255], "not a number");
 }
 
 #[test]

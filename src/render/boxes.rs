@@ -194,8 +194,8 @@ pub(super) fn shrink(rect: Rect, inset: usize) -> Rect {
     Rect::new(rect.x + x, rect.y + y, (rect.width - 2 * x).max(1), (rect.height - 2 * y).max(1))
 }
 
-/// Where a plate goes: above the box, below it, inside at its top or its foot, on the left or on the right: the first place that is inside of the picture and free, else
-/// the first inside.
+/// Where a plate goes: above the box, below it, inside at its top or its foot, on the left or on the right: the first
+/// place that is inside of the picture and free, else the first inside.
 pub(super) fn place(
     (width, height): (usize, usize),
     rect: Rect,

@@ -26,8 +26,8 @@ const LARGEST_CELL: usize = 12;
 const LABEL: usize = 18;
 
 /// A picture of how the receptive field grows: a tile for each layer, in the order given, with the image and the box of
-/// the layer's first unit on it, the field's size in its corner and the layer's name below. Around each image there is a quarter of its
-/// longer side; edges of boxes that reach further are dashed.
+/// the layer's first unit on it, the field's size in its corner and the layer's name below. Around each image there is a
+/// quarter of its longer side; edges of boxes that reach further are dashed.
 ///
 /// Up to 64 layers are shown as far as they fit. 400 to 900 pixels wide, at most 1600 high.
 ///

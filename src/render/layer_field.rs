@@ -146,6 +146,7 @@ impl UnitField {
     }
 
     fn range(&self) -> String {
-        format!("rows {} to {}, columns {} to {}", self.top, self.bottom - 1, self.left, self.right - 1)
+        let [bottom, right] = [self.bottom, self.right].map(|behind| behind.saturating_sub(1));
+        format!("rows {} to {bottom}, columns {} to {right}", self.top, self.left)
     }
 }

@@ -38,7 +38,8 @@ const LEAST_PITCH: f64 = 20.0;
 
 /// A picture of what units of a layer see: boxes on the image, enlarged by a whole factor, at true scale. Outside of the
 /// image, where the layer sees padding, there is a hatch. Where the field has holes, the pixels seen by the first unit are
-/// filled. Dots are the centres of the fields of all units, or of every second, third and so on where they would touch.
+/// filled. Dots are the centres of the fields of all units, or of every second, third and so on where they would touch; in
+/// a box with holes there are none, since they would lie on pixels that are seen and on others alike.
 ///
 /// The hatch is at most half as wide as the image's longer side. Of a box that reaches further, the edge of the picture
 /// is dashed, and the text says how far it reaches. Images larger than the picture are averaged over blocks.
@@ -171,20 +172,28 @@ fn draw_centres(canvas: &mut Canvas, scene: Scene, field: &LayerField) {
     else {
         return;
     };
-    let Some(UnitField { unit, top, left, bottom, right }) = field.units.first() else { return };
+    let Some(first) = field.units.first() else { return };
+    let UnitField { unit, top, left, bottom, right } = first;
     let centre = |from: i64, to: i64| (from as f64 + to as f64) / 2.0;
-    // The drawn unit has a dot, whatever is left out.
-    let places = |axis: usize, centre: f64| {
-        let (stride, unit) = (stride[axis], unit[axis]);
-        (unit % every..map[axis])
-            .step_by(every as usize)
-            .map(move |other| centre + (other as f64 - unit as f64) * stride as f64)
+    // In a box with holes, dots would lie on the pixels that are seen.
+    let holes = field.has_holes().then(|| scene.rect(first.area())).flatten();
+    // The drawn unit has a dot, whatever is left out. Of a map without end, only what is shown is looked at.
+    let places = |axis: usize, centre: f64, shown: [i64; 2]| {
+        let pitch = stride[axis] as f64 * every as f64;
+        let [from, to] = shown.map(|edge| (edge as f64 - centre) / pitch);
+        let before = unit[axis].div_euclid(every).saturating_neg();
+        let behind = (map[axis] - 1).saturating_sub(unit[axis]).div_euclid(every);
+        (before.max(from.ceil() as i64)..=behind.min(to.floor() as i64))
+            .map(|steps| centre + steps as f64 * pitch)
             .collect::<Vec<f64>>()
     };
-    let columns = places(1, centre(*left, *right));
-    for row in places(0, centre(*top, *bottom)) {
+    let Area { top: upper, left: leftmost, bottom: lower, right: rightmost } = scene.area;
+    let columns = places(1, centre(*left, *right), [leftmost, rightmost]);
+    for row in places(0, centre(*top, *bottom), [upper, lower]) {
         for point in columns.iter().filter_map(|&column| scene.point(row, column)) {
-            key::dot(canvas, point);
+            if !holes.is_some_and(|holes| holes.holds(point.0, point.1)) {
+                key::dot(canvas, point);
+            }
         }
     }
 }
@@ -239,7 +248,8 @@ fn key(field: &LayerField, image: Area, (needed, margin): (i64, i64), scene: Sce
             3 => "centres of every 3rd unit".to_owned(),
             every => format!("centres of every {every}th unit"),
         };
-        key.push(Mark::Dot, [of]);
+        let but = if field.has_holes() { ", but for those in the first box" } else { "" };
+        key.push(Mark::Dot, [format!("{of}{but}")]);
     }
     if scene.zoom.down > 1 {
         key.push(Mark::None, [format!("each pixel is the mean of {0} x {0}", scene.zoom.down)]);

@@ -85,6 +85,11 @@ impl Taps {
         std::array::from_fn(|axis| self.stride[axis].saturating_mul(reach[axis] - 1).saturating_add(1))
     }
 
+    /// Pixels of the image from one tap to the next.
+    fn pitch(&self) -> [i64; 2] {
+        std::array::from_fn(|axis| self.dilation[axis] * self.stride[axis])
+    }
+
     fn check(&self, layer: &str) -> Result<()> {
         let refuse = |why: String| Err(Error::invalid(format!("taps of layer `{layer}`"), why));
         for (what, pair) in [("kernel", self.kernel), ("dilation", self.dilation), ("stride", self.stride)] {
@@ -95,6 +100,19 @@ impl Taps {
         let [height, width] = self.pixels();
         if height.max(width) > LARGEST {
             return refuse(format!("reach {height} x {width} found; at most {LARGEST} pixels can be drawn"));
+        }
+        for axis in [0, 1] {
+            let pitch = self.dilation[axis].checked_mul(self.stride[axis]);
+            if pitch.is_none_or(|pitch| pitch > FARTHEST) {
+                let (dilation, stride) = (self.dilation[axis], self.stride[axis]);
+                return refuse(format!(
+                    "dilation {dilation} and stride {stride} found; their product is at most {FARTHEST}"
+                ));
+            }
+        }
+        if let Some(at) = self.at.filter(|at| at.iter().any(|place| !(-FARTHEST..=FARTHEST).contains(place)))
+        {
+            return refuse(format!("first tap at {at:?} found; each is -{FARTHEST} to {FARTHEST}"));
         }
         let taps = self.kernel[0] * self.kernel[1];
         match &self.weights {
@@ -115,7 +133,7 @@ impl Taps {
     /// Row and column of each tap, in the order of the weights.
     fn places(&self, area: Area) -> impl Iterator<Item = (i64, i64)> + use<> {
         let [rows, columns] = self.kernel;
-        let [down, across] = [0, 1].map(|axis| self.dilation[axis] * self.stride[axis]);
+        let [down, across] = self.pitch();
         (0..rows).flat_map(move |row| {
             (0..columns).map(move |column| (area.top + row * down, area.left + column * across))
         })
@@ -124,22 +142,32 @@ impl Taps {
 
 /// A larger kernel has no pixel left on the picture.
 const LARGEST: i64 = 400;
+/// Larger distances are those of no image.
+const FARTHEST: i64 = i32::MAX as i64;
+/// Sides of a tap at least, where the taps have that much room between them.
+const LEAST_TAP: usize = 5;
+/// What the line around the kernel takes on each side.
+const FRAME: usize = 4;
 /// What a cell has at least, where the kernel fits in.
 const CELL: i64 = 8;
 /// Rows and columns around the kernel at least, where the image does not fit in.
 const SURROUNDINGS: i64 = 6;
+/// The same where numbers need the room.
+const SURROUNDINGS_OF_WEIGHTS: i64 = 2;
 /// Letters of the numbers in cells.
 const NUMBERS: Font = Font::Small;
 
 /// A picture of a kernel's taps on an image at true scale: the pixels that it reads are filled, those in its holes are
-/// not. With weights, their colours are those of a scale that is symmetric around zero, and large cells have the number
-/// in them. Of an image that does not fit in with 8 pixels a side for each of its pixels, the surroundings of the kernel
-/// are shown.
+/// not. Taps with holes between them are drawn at least 5 pixels large. With weights, their colours are those of a scale
+/// that is symmetric around zero, and where all numbers fit into their cells they stand in them. The surroundings of the
+/// kernel are shown where it has weights, and of an image that does not fit in with 8 pixels a side for each of its
+/// pixels.
 ///
 /// `caption.layer` is the layer's name. 400 to 900 pixels wide.
 ///
 /// # Errors
-/// A kernel or dilation below 1, a reach of more than 400 pixels, another number of weights than of taps.
+/// A kernel, dilation or stride below 1, a reach of more than 400 pixels, a place or a distance of taps beyond 2³¹ - 1,
+/// another number of weights than of taps.
 ///
 /// ```
 /// use convscope::{Image, Step, render::{Caption, Taps, taps}};
@@ -154,7 +182,7 @@ pub fn taps(image: &Image, taps: &Taps, caption: &Caption<'_>) -> Result<Image> 
     taps.check(caption.layer)?;
     let whole = Area::of_image(image);
     let kernel = taps.area(whole);
-    let (area, zoom) = view(whole, kernel);
+    let (area, zoom) = view(whole, kernel, taps.weights.is_some());
     let mut scene = Scene { area, zoom, at: (0, 0) };
     let (width, height) = scene.sides();
     let key = key(taps, whole, scene);
@@ -173,31 +201,54 @@ pub fn taps(image: &Image, taps: &Taps, caption: &Caption<'_>) -> Result<Image> 
     scene.draw(&mut canvas, &Pixels::of(image));
     let has_numbers = taps.weights.as_ref().is_some_and(|weights| numbers_fit(weights, zoom));
     let range = legend.as_ref().and_then(|legend| legend.range);
+    // Around the kernel's pixels: the outermost ones are taps.
+    if let Some(rect) = scene.rect(kernel) {
+        solid(&mut canvas, grown(rect, [2 * FRAME; 2]), color(0));
+    }
     for (place, pixel) in taps.places(kernel).enumerate() {
-        let Some(rect) = cell(scene, pixel) else { continue };
+        let Some(rect) = cell(scene, pixel, taps.pitch()) else { continue };
         match &taps.weights {
             None => drop(fill(&mut canvas, rect, color(0))),
             Some(weights) => draw_weight(&mut canvas, rect, weights[place], (range, has_numbers)),
         }
     }
-    if let Some(rect) = scene.rect(kernel) {
-        solid(&mut canvas, rect, color(0));
-    }
     key.draw(&mut canvas, (origin.0 + width + GAP, origin.1), FONT, KEY_WIDTH);
     canvas.into_image()
 }
 
-/// The whole image where its pixels can be seen, else what is around the kernel.
-fn view(image: Area, kernel: Area) -> (Area, Zoom) {
-    let all = image.hull(kernel).grown(1);
-    let near = kernel.grown(SURROUNDINGS.max(kernel.height()).max(kernel.width()));
+/// The whole image where its pixels can be seen, else what is around the kernel; always that where it has weights, of
+/// which the numbers need room.
+fn view(image: Area, kernel: Area, has_weights: bool) -> (Area, Zoom) {
     let side = |area: Area| area.height().max(area.width());
-    let area = if side(all) <= SCENE / CELL { all } else { near };
+    let all = image.hull(kernel).grown(1);
+    let reach = side(kernel);
+    let near = if has_weights {
+        kernel.grown(SURROUNDINGS_OF_WEIGHTS)
+    } else {
+        kernel.grown(reach.min((SCENE - reach) / 2).max(SURROUNDINGS))
+    };
+    let area = if !has_weights && side(all) <= SCENE / CELL { all } else { near };
     (area, Zoom { up: (SCENE / side(area)).clamp(1, SCENE / 8) as usize, down: 1 })
 }
 
-fn cell(scene: Scene, (row, column): (i64, i64)) -> Option<Rect> {
-    scene.rect(Area { top: row, left: column, bottom: row + 1, right: column + 1 })
+/// The place of a tap: its pixel, or more where that would hardly be seen and the next tap is far enough away.
+fn cell(scene: Scene, (row, column): (i64, i64), [down, across]: [i64; 2]) -> Option<Rect> {
+    let rect = scene.rect(Area { top: row, left: column, bottom: row + 1, right: column + 1 })?;
+    let missing = |side: usize, pitch: i64| {
+        let room = side.saturating_mul(pitch as usize).saturating_sub(2);
+        LEAST_TAP.min(room).saturating_sub(side)
+    };
+    Some(grown(rect, [missing(rect.height, down), missing(rect.width, across)]))
+}
+
+/// The rectangle with so many pixels more each way, around its middle.
+fn grown(rect: Rect, [down, across]: [usize; 2]) -> Rect {
+    Rect::new(
+        rect.x.saturating_sub(across / 2),
+        rect.y.saturating_sub(down / 2),
+        rect.width + across,
+        rect.height + down,
+    )
 }
 
 /// A filled cell that leaves a rim of the pixel below it.
@@ -276,7 +327,8 @@ fn key(taps: &Taps, image: Area, scene: Scene) -> Key {
             by(taps.pixels())
         ));
     }
-    key.push(Mark::Cell(color(0)), lines);
+    // With weights the legend has the colours.
+    key.push(if taps.weights.is_none() { Mark::Cell(color(0)) } else { Mark::None }, lines);
     if !image.contains(scene.area) {
         key.push(Mark::Outside, ["outside of the image".to_owned()]);
     }
