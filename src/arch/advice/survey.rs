@@ -26,7 +26,7 @@ impl<'a> Survey<'a> {
     pub fn new(model: &'a ResolvedModel, fields: &'a ReceptiveFields) -> Survey<'a> {
         let image = map_size(model.image).unwrap_or([1, 1]);
         let mut survey = Survey { model, fields, feeds: model.feeds_output(), image, last_maps: Vec::new() };
-        survey.last_maps = (0..model.layers.len()).filter(|&place| survey.is_last_map(place)).collect();
+        survey.last_maps = survey.find_last_maps();
         survey
     }
 
@@ -81,16 +81,24 @@ impl<'a> Survey<'a> {
         (0..=place).filter(|&at| found[at]).collect()
     }
 
-    /// Whether units of the layer still have places of their own, and what reads it gives them up, or nothing does.
-    fn is_last_map(&self, place: usize) -> bool {
+    /// The layers whose units still have places of their own, where what reads them gives those up, or nothing does.
+    fn find_last_maps(&self) -> Vec<usize> {
         let has_places = |place: usize| {
             let is_map = matches!(self.model.layers[place].output_shape, Shape::Map { .. });
             is_map && self.field(place).is_some_and(|field| field.stride().is_some())
         };
-        let mut readers = self.layers().filter(|(_, layer)| layer.inputs.contains(&Source::Layer(place)));
-        self.feeds[place]
-            && has_places(place)
-            && (place + 1 == self.model.layers.len() || readers.any(|(reader, _)| !has_places(reader)))
+        let mut is_last = vec![false; self.model.layers.len()];
+        if let Some(output) = is_last.last_mut() {
+            *output = true;
+        }
+        for (_, layer) in self.layers().filter(|&(reader, _)| !has_places(reader)) {
+            for source in &layer.inputs {
+                if let Source::Layer(place) = *source {
+                    is_last[place] = true;
+                }
+            }
+        }
+        (0..is_last.len()).filter(|&place| is_last[place] && has_places(place)).collect()
     }
 
     /// Names of layers.
