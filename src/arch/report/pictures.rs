@@ -43,7 +43,7 @@ pub(super) fn layer_field(layer: &ResolvedLayer, field: &ReceptiveField) -> Opti
         Shape::Flat { .. } => [1, 1],
     };
     let mut units: Vec<[i64; 2]> = if field.stride().is_some() {
-        [2, i64::MAX, 4].map(|part| map.map(|side| side / part)).into()
+        vec![map.map(|side| side / 2), [0, 0], map.map(|side| side / 4)]
     } else {
         vec![[0, 0]]
     };
