@@ -6,6 +6,20 @@ use super::{axis::AxisField, pixel_box::PixelBox};
 /// of unit (0, 0), moved. Pairs are `[rows, columns]`: height first, then width.
 ///
 /// See [`ReceptiveFields`](super::ReceptiveFields) for the definition and for how to get one.
+///
+/// ```
+/// use convscope::arch::{Conv2d, MaxPool2d, ModelSpec, PixelBox};
+///
+/// let spec = ModelSpec::builder("two", [3, 32, 32])
+///     .layer("conv", Conv2d::new(8, 5).padding(2))
+///     .layer("pool", MaxPool2d::new(2))
+///     .build()?;
+/// let fields = spec.receptive_fields()?;
+/// let pool = fields.get("pool").expect("a layer of the model");
+/// assert_eq!((pool.size(), pool.stride(), pool.padding()), ([6, 6], Some([2, 2]), Some([2, 2])));
+/// assert_eq!(pool.unit_box(0, 1), Some(PixelBox { top: -2, left: 0, bottom: 4, right: 6 }));
+/// # Ok::<(), convscope::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ReceptiveField {

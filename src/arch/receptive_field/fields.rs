@@ -125,6 +125,21 @@ impl ReceptiveFields {
     ///
     /// # Errors
     /// As [`of`](ReceptiveFields::of), and what is wrong with the model.
+    ///
+    /// ```
+    /// use convscope::arch::{Conv2d, ModelSpec, Padding, ReceptiveFields};
+    ///
+    /// let spec = ModelSpec::builder("same", [3, 224, 224])
+    ///     .layer("conv1", Conv2d::new(8, 3).padding(Padding::Same))
+    ///     .layer("conv2", Conv2d::new(8, 3).padding(Padding::Same).stride(2))
+    ///     .build()?;
+    /// let fields = ReceptiveFields::of_any_size(&spec)?;
+    /// let [conv1, conv2] = ["conv1", "conv2"].map(|layer| fields.get(layer).expect("no layer sees everything"));
+    /// assert_eq!((conv1.size(), conv1.padding()), ([3, 3], Some([1, 1])));
+    /// // With stride 2, an image of odd size gets one row above, of even size none.
+    /// assert_eq!((conv2.size(), conv2.stride(), conv2.padding()), ([5, 5], Some([2, 2]), None));
+    /// # Ok::<(), convscope::Error>(())
+    /// ```
     pub fn of_any_size(model: &ModelSpec) -> Result<ReceptiveFields> {
         finished(solve(&model.resolve()?, true))
     }
