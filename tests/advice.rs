@@ -61,7 +61,7 @@ fn a_healthy_model_is_told_why_it_is() {
     assert!(all[0].layers.is_empty() && !all[0].kind.is_defect());
     assert_eq!(
         all[0].message,
-        "the last maps, `conv2`, see 8x8 pixels of the image of 8x8; every window larger than 1x1 still adds context; \
+        "a unit of the last maps, `conv2`, sees 8x8 pixels of the image of 8x8; every window larger than 1x1 still adds context; \
          no holes in what the last maps see; every pixel of the image is seen"
     );
     let all = advice(residual(conv(3), conv(3)));
@@ -134,10 +134,17 @@ fn the_last_maps_are_compared_with_the_object() {
             .starts_with("a unit of the last maps, `conv2`, sees 9x9 pixels, less than an object of 9x10"),
         "{small}"
     );
-    // Without an object there is a note.
+    // An object that the image cannot hold is no matter of the fields.
+    let large = only(&compared([9, 29]), AdviceKind::SmallFinalField);
+    assert!(
+        large.message.starts_with("an object of 9x29 pixels is larger than the image of 28x28"),
+        "{large}"
+    );
+    // Without an object there is a note, and what it says is said once.
     let all = advice(chain());
     assert_eq!(kinds(&all), [AdviceKind::Healthy, AdviceKind::Note]);
     assert!(all[1].message.contains("sees 9x9 pixels of the image's 28x28"), "{all:?}");
+    assert!(!all[0].message.contains("9x9"), "{all:?}");
     let refused = chain().build().unwrap().advice(&AdviceOptions::default().object_size([3, 0])).unwrap_err();
     assert_eq!(refused.to_string(), "object size: [3, 0] found; height and width are 1 or more");
 }
@@ -149,18 +156,32 @@ fn holes_that_remain_are_gridding() {
     assert_eq!(
         grid.message,
         "a unit of the last maps, `conv3`, sees 7 of 13 rows and 7 of 13 columns of its field (density 0.54): no path \
-         leads to the pixels between. Dilated are `conv1`, `conv2` and `conv3` (by 2, 2, 2). Let dilations grow without a \
-         common factor, such as 1, 2, 5"
+         leads to the pixels between. Dilated: `conv1`, `conv2` and `conv3`, by 2, 2, 2. The holes begin at `conv1`: its \
+         taps lie 2 pixels apart, where a unit of its input sees 1 in a row. Dilation 1 throughout is dense. Larger ones \
+         are if they begin with 1 and M_2 is not larger than the kernel, with M_n = r_n for the last dilation and M_i = \
+         max(M_(i+1) - 2 r_i, M_(i+1) - 2 (M_(i+1) - r_i), r_i) before it (Wang et al., 2018), as for 1, 2, 5 with \
+         kernels of 3"
     );
     for healthy in [[1, 1, 1], [1, 2, 5], [2, 1, 1], [1, 2, 4]] {
         assert!(!kinds(&advice(dilated(healthy))).contains(&AdviceKind::Gridding), "{healthy:?}");
     }
-    assert_eq!(only(&advice(dilated([1, 2, 9])), AdviceKind::Gridding).layers, ["conv2", "conv3"]);
+    // No common factor, and holes: behind 1 and 2 a unit sees 7 pixels in a row, and 9 is more.
+    let grid = only(&advice(dilated([1, 2, 9])), AdviceKind::Gridding);
+    assert_eq!(grid.layers, ["conv2", "conv3"]);
+    assert!(
+        grid.message
+            .contains("begin at `conv3`: its taps lie 9 pixels apart, where a unit of its input sees 7")
+    );
+    let grid = only(&advice(dilated([3, 5, 7])), AdviceKind::Gridding);
+    assert!(grid.message.contains("begin at `conv1`: its taps lie 3 pixels apart"), "{grid}");
+    // Holes that are filled do not count.
+    let grid = only(&advice(dilated([2, 1, 9])), AdviceKind::Gridding);
+    assert!(grid.message.contains("begin at `conv3`"), "{grid}");
     // Along one axis.
     let one = model([1, 64, 64]).layer("conv1", Conv2d::new(4, 3).dilation([1, 3]));
     let grid = only(&advice(one), AdviceKind::Gridding);
     assert!(grid.message.contains("sees 3 of 3 rows and 3 of 7 columns"), "{grid}");
-    assert!(grid.message.contains("(by 1x3)"), "{grid}");
+    assert!(grid.message.contains("Dilated: `conv1`, by 1x3"), "{grid}");
 }
 
 #[test]
@@ -347,4 +368,55 @@ fn behind_an_uneven_adaptive_pooling_nothing_is_said_of_context() {
     assert!(!kinds(&chain(7)).contains(&AdviceKind::UnproductiveTail));
     // In 8 regions of 2: 16 pixels.
     assert_eq!(only(&chain(8), AdviceKind::UnproductiveTail).layers, ["conv2"]);
+}
+
+#[test]
+fn of_several_last_maps_the_one_that_sees_most_is_named() {
+    let all = advice(
+        model([1, 28, 28])
+            .layer("a", conv(3))
+            .layer("gap", Layer::GlobalAvgPool)
+            .layer_from("b", ["input"], conv(5))
+            .layer("gap2", Layer::GlobalAvgPool)
+            .layer_from("both", ["gap", "gap2"], Layer::Concat),
+    );
+    let note = only(&all, AdviceKind::Note);
+    assert!(
+        note.message.starts_with("of the last maps, `a` and `b`, a unit of `b` sees most: 5x5 pixels"),
+        "{note}"
+    );
+}
+
+#[test]
+fn holes_that_cannot_be_counted_are_not_denied() {
+    // Kernels whose taps lie in 3,000 pieces.
+    let all = advice(
+        model([1, 6000, 1]).layer("conv", Conv2d::new(1, [3000, 1]).dilation([2, 1]).padding([3000, 0])),
+    );
+    assert!(all.iter().any(|advice| advice.message.starts_with("holes: not known")), "{all:?}");
+    assert!(!all.iter().any(|advice| advice.message.contains("no holes")), "{all:?}");
+}
+
+#[test]
+fn parameters_of_auxiliary_heads_are_not_in_the_share() {
+    let spec = model([1, 5, 5])
+        .layer("conv1", conv(5))
+        .layer("aux.gap", Layer::GlobalAvgPool)
+        .layer("aux.fc", Linear::new(100))
+        .layer_from("conv2", ["conv1"], conv(3))
+        .auxiliary("aux.fc");
+    // conv1 104, conv2 148; the head has 500.
+    let tail = only(&advice(spec), AdviceKind::UnproductiveTail);
+    assert!(
+        tail.message.contains("It holds 59 % of the model's 252 parameters without auxiliary heads."),
+        "{tail}"
+    );
+}
+
+#[test]
+fn a_long_chain_is_looked_at_once() {
+    let chain = (0..29_000).fold(model([1, 8, 8]).layer("conv", conv(3)), |model, n| {
+        model.layer(format!("relu{n}"), Layer::Relu)
+    });
+    assert_eq!(only(&advice(chain), AdviceKind::Note).layers, ["relu28999"]);
 }

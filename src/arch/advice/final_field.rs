@@ -11,18 +11,28 @@ use crate::arch::receptive_field::ReceptiveField;
 pub(super) fn advice(survey: &Survey<'_>, options: &AdviceOptions) -> Option<Advice> {
     let wanted = options.object_size.unwrap_or(survey.image);
     let is_small = |size: [i64; 2]| size[0] < wanted[0] || size[1] < wanted[1];
-    let found = survey.last_maps.iter().map(|&place| (place, survey.field(place).map(ReceptiveField::size)));
-    let small: Vec<(usize, [i64; 2])> = found
-        .filter_map(|(place, size)| size.filter(|&size| is_small(size)).map(|size| (place, size)))
-        .collect();
+    if let Some(object) =
+        options.object_size.filter(|&size| size[0] > survey.image[0] || size[1] > survey.image[1])
+    {
+        return Some(Advice {
+            kind: AdviceKind::SmallFinalField,
+            layers: Vec::new(),
+            message: format!(
+                "an object of {} pixels is larger than the image of {}: no unit can see a whole one. Give the model \
+                 images that hold an object, or state its size in pixels of these images",
+                words::size(object),
+                words::size(survey.image)
+            ),
+        });
+    }
+    let mut sizes =
+        survey.last_maps.iter().filter_map(|&place| survey.field(place)).map(ReceptiveField::size);
     // Of several last maps one that sees enough is enough.
-    if small.is_empty() || small.len() < survey.last_maps.len() {
+    if !sizes.all(is_small) {
         return None;
     }
-    let layers = survey.names(&small.iter().map(|&(place, _)| place).collect::<Vec<_>>());
-    let largest = small.iter().map(|&(_, size)| size).max_by_key(|size| size[0].saturating_mul(size[1]))?;
-    let maps =
-        format!("a unit of the last maps, {}, sees {} pixels", words::names(&layers), words::size(largest));
+    let layers = survey.names(&survey.last_maps);
+    let maps = describe(survey)?;
     Some(match options.object_size {
         Some(object) => Advice {
             kind: AdviceKind::SmallFinalField,
@@ -42,5 +52,20 @@ pub(super) fn advice(survey: &Survey<'_>, options: &AdviceOptions) -> Option<Adv
                 words::size(survey.image)
             ),
         },
+    })
+}
+
+/// What a unit of the last maps sees; of several maps, of the one whose units see most. `None` if there are none.
+pub(super) fn describe(survey: &Survey<'_>) -> Option<String> {
+    let sizes = survey.last_maps.iter().filter_map(|&place| Some((place, survey.field(place)?.size())));
+    let (most, size) = sizes.max_by_key(|(_, size)| size[0].saturating_mul(size[1]))?;
+    let names = words::names(&survey.names(&survey.last_maps));
+    let size = words::size(size);
+    Some(match survey.last_maps.len() {
+        1 => format!("a unit of the last maps, {names}, sees {size} pixels"),
+        _ => format!(
+            "of the last maps, {names}, a unit of `{}` sees most: {size} pixels",
+            survey.model.layers[most].name
+        ),
     })
 }

@@ -5,7 +5,10 @@ use super::{
     survey::{LINES, Survey, axes},
     words,
 };
-use crate::arch::receptive_field::{AxisField, ReceptiveField};
+use crate::arch::{
+    receptive_field::{AxisField, ReceptiveField},
+    resolve::Source,
+};
 
 /// Holes in the fields of the last maps, with the layers that leave them. Holes that later layers fill do not count.
 pub(super) fn advice(survey: &Survey<'_>) -> Option<Advice> {
@@ -27,6 +30,9 @@ pub(super) fn advice(survey: &Survey<'_>) -> Option<Advice> {
         window(at).is_some_and(|window| axes(window.stride)[axis] > axes(window.reach())[axis])
     });
 
+    let begin =
+        ancestors.iter().rev().find_map(|&at| (0..2).find_map(|axis| begin(survey, &holes, at, axis)));
+
     let mut message = format!(
         "a unit of the last maps, `{}`, sees {} of its field (density {:.2}): no path leads to the pixels between",
         survey.model.layers[place].name,
@@ -40,9 +46,12 @@ pub(super) fn advice(survey: &Survey<'_>) -> Option<Advice> {
             .map(|pair| if pair.h == pair.w { pair.h.to_string() } else { pair.to_string() })
             .collect();
         message.push_str(&format!(
-            ". Dilated are {} (by {}). Let dilations grow without a common factor, such as 1, 2, 5",
+            ". Dilated: {}, by {}{}. Dilation 1 throughout is dense. Larger ones are if they begin with 1 and M_2 is not \
+             larger than the kernel, with M_n = r_n for the last dilation and M_i = max(M_(i+1) - 2 r_i, \
+             M_(i+1) - 2 (M_(i+1) - r_i), r_i) before it (Wang et al., 2018), as for 1, 2, 5 with kernels of 3",
             words::names(&survey.names(&dilated)),
-            list(&factors)
+            list(&factors),
+            begin.unwrap_or_default()
         ));
     }
     if !striding.is_empty() {
@@ -60,6 +69,49 @@ pub(super) fn advice(survey: &Survey<'_>) -> Option<Advice> {
     layers.sort_unstable();
     layers.dedup();
     Some(Advice { kind: AdviceKind::Gridding, layers: survey.names(&layers), message })
+}
+
+/// Where holes that remain begin: a dilated layer that has them along an axis, over an input that has none.
+fn begin(survey: &Survey<'_>, holes: &[bool; 2], place: usize, axis: usize) -> Option<String> {
+    let layer = &survey.model.layers[place];
+    let dilation = axes(layer.window?.dilation)[axis];
+    let along = |field: &'_ ReceptiveField| -> (i64, Option<i64>, Option<f64>) {
+        let along = [&field.rows, &field.columns][axis];
+        (along.size, along.stride, along.density)
+    };
+    let (size, stride) = match *layer.inputs.first()? {
+        Source::Image => (1, 1),
+        Source::Layer(input) => match along(survey.field(input)?) {
+            (size, Some(stride), Some(1.0)) => (size, stride),
+            _ => return None,
+        },
+    };
+    let has_holes = along(survey.field(place)?).2.is_some_and(|density| density < 1.0);
+    (holes[axis] && has_holes && dilation > 1).then(|| {
+        format!(
+            ". The holes begin at `{}`: its taps lie {} apart, where a unit of its input sees {size} in a row",
+            layer.name,
+            words::count(dilation.saturating_mul(stride), "pixel"),
+        )
+    })
+}
+
+/// A note where holes cannot be counted.
+pub(super) fn unknown(survey: &Survey<'_>) -> Option<Advice> {
+    let unknown: Vec<usize> =
+        survey.last_maps.iter().copied().filter(|&place| !is_known(survey, place)).collect();
+    (!unknown.is_empty()).then(|| {
+        let layers = survey.names(&unknown);
+        let message = format!(
+            "holes: not known. What a unit of the last maps, {}, sees has too many pieces to hold",
+            words::names(&layers)
+        );
+        Advice { kind: AdviceKind::Note, layers, message }
+    })
+}
+
+fn is_known(survey: &Survey<'_>, place: usize) -> bool {
+    survey.field(place).is_none_or(|field| field.density().is_some())
 }
 
 /// Along which axes there are holes. Where that is not known, none are claimed.

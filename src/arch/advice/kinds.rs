@@ -40,7 +40,7 @@ pub enum AdviceKind {
     Unsolved,
     /// Pixels of the image that no unit of the last maps sees: borders that windows leave out, or gaps between fields.
     UnseenPixels,
-    /// Units of the last maps see their field with holes, because of dilations with a common factor or strides larger
+    /// Units of the last maps see their field with holes, because of dilations that leave gaps or strides larger
     /// than their windows (Wang et al.: Understanding Convolution for Semantic Segmentation, 2018).
     Gridding,
     /// An add or concat joins branches whose fields have different centres, so that its maps do not lie on each other
@@ -50,7 +50,7 @@ pub enum AdviceKind {
     /// the window has more than one tap: they cannot add context (Richter et al.: Size Matters, 2021, and Should You Go
     /// Deeper?, 2021; the rule of the tool delve).
     UnproductiveTail,
-    /// The last maps see less than an object.
+    /// The last maps see less than an object, or an object is larger than the image.
     SmallFinalField,
     /// Something to know that is no defect.
     Note,

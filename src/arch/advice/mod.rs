@@ -80,8 +80,10 @@ pub(in crate::arch) fn advice(
     all.extend(merges::advice(&survey));
     all.extend(tail::advice(&survey));
     all.extend(final_field::advice(&survey, options));
+    all.extend(gridding::unknown(&survey));
     if !all.iter().any(|advice| advice.kind.is_defect()) {
-        all.insert(0, healthy::advice(&survey, unseen.is_some()));
+        let healthy = healthy::advice(&survey, unseen.is_some(), &all);
+        all.insert(0, healthy);
     }
     Ok(all)
 }

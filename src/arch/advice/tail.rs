@@ -5,7 +5,7 @@ use super::{
     survey::{Survey, has_taps, joins},
     words,
 };
-use crate::arch::resolve::ResolvedLayer;
+use crate::{arch::resolve::ResolvedLayer, summary::thousands};
 
 /// The unproductive layers, if there are any.
 pub(super) fn advice(survey: &Survey<'_>) -> Option<Advice> {
@@ -16,7 +16,8 @@ pub(super) fn advice(survey: &Survey<'_>) -> Option<Advice> {
     let ((first, least), (last, most)) = (*tail.first()?, *tail.last()?);
     let names: Vec<String> = tail.iter().map(|(layer, _)| layer.name.clone()).collect();
     let params: i64 = tail.iter().map(|(layer, _)| layer.param_count()).fold(0, i64::saturating_add);
-    let all_params = survey.model.param_count();
+    let all_params = survey.layers().map(|(_, layer)| layer.param_count()).fold(0, i64::saturating_add);
+    let heads = if survey.model.auxiliary.is_empty() { "" } else { " without auxiliary heads" };
     let range = if tail.len() == 1 {
         format!("it sees {}", words::size(least))
     } else {
@@ -31,7 +32,7 @@ pub(super) fn advice(survey: &Survey<'_>) -> Option<Advice> {
     let params = if params > 0 {
         let share = words::percent(params as f64, all_params as f64);
         let subject = if tail.len() == 1 { "It holds" } else { "They hold" };
-        format!(" {subject} {share} of the model's {all_params} parameters.")
+        format!(" {subject} {share} of the model's {} parameters{heads}.", thousands(&all_params))
     } else {
         String::new()
     };

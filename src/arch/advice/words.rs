@@ -1,5 +1,7 @@
 //! Names and numbers in sentences.
 
+use crate::summary::thousands;
+
 /// So many names are listed; of more, the first few and the last one.
 const MOST: usize = 6;
 
@@ -19,9 +21,9 @@ pub(super) fn size([height, width]: [i64; 2]) -> String {
     format!("{height}x{width}")
 }
 
-/// `1 row`, `3 columns`.
+/// `1 row`, `3 columns`, `2,048 rows`.
 pub(super) fn count(count: i64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+    format!("{} {what}{}", thousands(&count), if count == 1 { "" } else { "s" })
 }
 
 /// What share `part` is of `whole`, in per cent.
