@@ -211,6 +211,22 @@ function rest(page) {
   document.activeElement?.blur();
 }
 
+// Selects a node of the graph, which opens the boxes around it.
+function select(page, name) {
+  for (const graph of all(document, 'tf-graph')) graph.set('selectedNode', name);
+}
+
+// Zooms in on a node, as the wheel of a mouse does. False where the node is not shown.
+function approach(page, name) {
+  const node = elements(page).find((candidate) => candidate.dataset.name === name);
+  if (!node) return false;
+  const {left, top, width, height} = node.getBoundingClientRect();
+  const [clientX, clientY] = [left + width / 2, top + height / 2];
+  const wheel = {deltaY: -750, clientX, clientY, bubbles: true, composed: true, cancelable: true};
+  node.dispatchEvent(new WheelEvent('wheel', wheel));
+  return true;
+}
+
 function count(page) {
   return elements(page).length;
 }

@@ -1,7 +1,7 @@
 """Opens a log folder in stock TensorBoard with headless Chromium and looks at what its pages show.
 
     python pages.py LOGDIR [--pages PAGE,...] [--expect FILE]
-    python pages.py LOGDIR [--pages PAGE,...] --screenshots FOLDER [--filter REGEX] [--name NAME]
+    python pages.py LOGDIR [--pages PAGE,...] --screenshots FOLDER [--filter REGEX] [--node NAME] [--name NAME]
 
 Starts TensorBoard on a free port with its default options, opens the pages, which are all those of page_kinds.py unless
 named, expands every group of tags and scrolls to every card. Each expected tag must have its card, each card must have
@@ -14,7 +14,8 @@ Without it they are those that the server lists. Prints what was seen as JSON; e
 which goes to stderr.
 
 With --screenshots it writes a picture of each page instead, PAGE.png, 1600 by 1000 pixels. It shows the tags that
-page_kinds.py names, or with --filter those that match; --name gives a single page's picture another name.
+page_kinds.py names, or with --filter those that match; with --node the page Graphs shows this node from near, with what is known of it.
+--name gives a single page's picture another name.
 """
 
 import argparse
@@ -59,6 +60,7 @@ def main():
     parser.add_argument("--expect", metavar="FILE", help="expected tags and runs, JSON")
     parser.add_argument("--screenshots", metavar="FOLDER", help="write a picture of each page there")
     parser.add_argument("--filter", metavar="REGEX", help="tags in the pictures")
+    parser.add_argument("--node", metavar="NAME", help="of the graph, to be selected")
     parser.add_argument("--name", help="of the picture, in place of the page's")
     parser.add_argument("--chromium", default="/usr/bin/chromium", metavar="PROGRAM")
     parser.add_argument("--chromedriver", default="/usr/bin/chromedriver", metavar="PROGRAM")
@@ -79,7 +81,7 @@ def main():
             wait_until_loaded(server, pages)
             for page in pages:
                 path = os.path.join(arguments.screenshots, f"{arguments.name or page}.png")
-                take_picture(driver, server, page, arguments.filter or PAGES[page].picture, path)
+                take_picture(driver, server, page, arguments.filter or PAGES[page].picture, path, arguments.node)
         else:
             check_pages(driver, server, pages, arguments.expect)
 
@@ -286,7 +288,7 @@ def wait(condition, complaint):
 # The pictures
 
 
-def take_picture(driver, server, page, tag_filter, path):
+def take_picture(driver, server, page, tag_filter, path, node=None):
     # Short curves are shown whole, and the cards get the room of the settings.
     settings = {"ignoreOutliers": False, "timeSeriesSettingsPaneOpened": False}
     open_page(driver, server, page, tag_filter, settings)
@@ -297,11 +299,18 @@ def take_picture(driver, server, page, tag_filter, path):
     wait_until_drawn(driver, page)
     if page == "projector":
         run_script(driver, "choose", page, *PAGES[page].views(server)[-1])  # of the last step
-    run_script(driver, "arrange", page)
+    if node:
+        run_script(driver, "select", page, node)
+    else:
+        run_script(driver, "arrange", page)
     time.sleep(ANIMATION_SECONDS)
     wait_until_drawn(driver, page)
     run_script(driver, "rest", page)
     time.sleep(ANIMATION_SECONDS)
+    if node:
+        if not run_script(driver, "approach", page, node):
+            fail(f"page {page}: there is no node {node}")
+        time.sleep(ANIMATION_SECONDS)
     picture = Image.open(io.BytesIO(driver.get_screenshot_as_png())).convert("RGB")
     # 256 colours are enough for a page, and make the file small.
     picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)

@@ -36,13 +36,16 @@ Usage: cargo xtask <COMMAND>
 `train`, `test` and `tensorboard` fetch what they need by themselves, the first time.
 ";
 
+/// The variable that tells libtorch, by way of OpenMP, how many threads one operation may use.
+const TORCH_THREADS: &str = "OMP_NUM_THREADS";
+
 /// Pages of TensorBoard that show a training.
 const TRAINING_PAGES: [&str; 6] = ["timeseries", "scalars", "images", "histograms", "distributions", "text"];
 
-/// Pictures of what the example `architecture` writes of a residual network: page, tags, name.
-const ARCHITECTURE_PICTURES: [(&str, &str, &str); 2] = [
-    ("graphs", "", "architecture_graph"),
-    ("images", "^receptive_field/(overview|layer1/1/conv2)$", "receptive_field"),
+/// Pictures of what the example `architecture` writes of a residual network: page, what of it, name.
+const ARCHITECTURE_PICTURES: [(&str, [&str; 2], &str); 2] = [
+    ("graphs", ["--node", "layer4/1/conv2"], "architecture_graph"),
+    ("images", ["--filter", "^receptive_field/(overview|layer1/1/conv2)$"], "receptive_field"),
 ];
 
 /// The other pages, and the example that writes something for each.
@@ -109,7 +112,13 @@ fn test(root: &Path, args: &[OsString]) -> Result<ExitCode> {
     }
     let libtorch = libtorch::ensure(root)?;
     python::ensure_venv(root)?;
-    cargo::become_it(cargo::command(root, "test", &libtorch).arg("--workspace").args(args))
+    let mut command = cargo::command(root, "test", &libtorch);
+    // Tests run side by side, on all cores already. Where each of them also has libtorch compute with a thread for every
+    // core, the threads wait for each other: that takes up to nine times as long.
+    if env::var_os(TORCH_THREADS).is_none() {
+        command.env(TORCH_THREADS, "1");
+    }
+    cargo::become_it(command.arg("--workspace").args(args))
 }
 
 fn bench(root: &Path, args: &[OsString]) -> Result<ExitCode> {
@@ -154,8 +163,8 @@ fn screenshots(root: &Path) -> Result {
         photograph(&example(name, &[])?, &[page])?;
     }
     let logs = example("architecture", &["resnet18", "32"])?;
-    for (page, filter, name) in ARCHITECTURE_PICTURES {
-        photograph_as(&logs, &[page], &["--filter", filter, "--name", name])?;
+    for (page, [option, value], name) in ARCHITECTURE_PICTURES {
+        photograph_as(&logs, &[page], &[option, value, "--name", name])?;
     }
     Ok(())
 }
