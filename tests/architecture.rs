@@ -161,3 +161,21 @@ fn what_does_not_fit_is_refused_before_anything_is_written() {
         assert!(sink.entries.is_empty());
     }
 }
+
+#[cfg(feature = "tch")]
+#[test]
+fn a_training_that_goes_on_does_not_write_it_again() {
+    use convscope::{CallbackList, Session, diagnostics::Architecture};
+    use tch::{Device, Tensor, nn};
+
+    for (seen, is_written) in [(0, true), (40, false)] {
+        let (store, mut sink) = (nn::VarStore::new(Device::Cpu), MemorySink::default());
+        let callback = Architecture::new(&ModelSpec::default_model(10).unwrap());
+        let mut session =
+            Session::new(&store, CallbackList::new().with(callback), &mut sink).start_after(seen, 4);
+        let scope = session.begin_step().unwrap();
+        assert!(scope.end(&Tensor::from(0.5)).unwrap().is_continue());
+        session.finish().unwrap();
+        assert_eq!(!sink.entries.is_empty(), is_written, "after step {seen}");
+    }
+}

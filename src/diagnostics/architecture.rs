@@ -7,13 +7,16 @@ use crate::{
     callback::{CONTINUE, Callback, Context, Flow},
     error::{Error, Result},
     render::{GridOptions, make_grid},
-    summary::Image,
+    summary::{Image, Step},
     tch_context::TchContext as _,
     writer::SummarySink,
 };
 
 /// Writes a [`ModelReport`] when a training starts: graph, table of layers, receptive fields drawn on an image, and
 /// advice, into the run itself. It reads the architecture alone: the network and its training do not notice.
+///
+/// All of it lies on step 0. A training that goes on [after a later step](crate::Session::start_after) writes nothing: it
+/// was written when the training began.
 ///
 /// ```
 /// use convscope::{arch::ModelSpec, diagnostics::Architecture};
@@ -71,8 +74,10 @@ impl Architecture {
 }
 
 impl Callback for Architecture {
-    fn on_train_start(&mut self, _: &Context<'_>, out: &mut dyn SummarySink) -> Flow {
-        self.report().write(out)?;
+    fn on_train_start(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Flow {
+        if cx.step() == Step::default() {
+            self.report().write(out)?;
+        }
         CONTINUE
     }
 }
