@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used)] // in helpers of tests
 #![cfg(feature = "tch")]
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use convscope::{
     Callback, CallbackList, Checkpoint, EarlyStopping, Interrupter, Metrics, Needs, Network, Progress,
@@ -17,6 +17,8 @@ use convscope::{
 use tch::{Device, Kind, Tensor, nn, nn::ModuleT as _, nn::OptimizerConfig as _};
 
 const STEPS: i64 = 30;
+
+type Gradients = BTreeMap<String, Vec<u32>>;
 
 /// A small network with all that training could disturb: batch normalisation and dropout.
 const MODEL: &str = r#"
@@ -102,21 +104,36 @@ impl Training {
     }
 }
 
-/// Variables and bits of all losses of a plain loop without anything of convscope but the network.
-fn train_plainly() -> (Vec<(String, Vec<u32>)>, Vec<u32>) {
+/// The bits of every parameter's gradient, by name.
+fn gradients(store: &nn::VarStore) -> Gradients {
+    let of_trained = store.variables().into_iter().filter(|(_, variable)| variable.requires_grad());
+    of_trained.map(|(name, variable)| (name, bits(&variable.grad()))).collect()
+}
+
+/// What a training left behind.
+struct Outcome {
+    variables: Vec<(String, Vec<u32>)>,
+    losses: Vec<u32>,
+    /// After every step, before the next one clears them.
+    gradients: Vec<Gradients>,
+}
+
+/// A plain loop without anything of convscope but the network.
+fn train_plainly() -> Outcome {
     let mut training = Training::new();
-    let mut losses = Vec::new();
+    let (mut losses, mut gradients_of_steps) = (Vec::new(), Vec::new());
     for step in 1..=STEPS {
         let (images, labels) = images(step);
         let loss = training.network.forward_t(&images, true).cross_entropy_for_logits(&labels);
         training.optimizer.backward_step(&loss);
         losses.extend(bits(&loss));
+        gradients_of_steps.push(gradients(&training.store));
     }
-    (training.variables(), losses)
+    Outcome { variables: training.variables(), losses, gradients: gradients_of_steps }
 }
 
 /// The same with every callback, a real writer, and everything that a session can capture.
-fn train_with_everything(folder: &Path) -> (Vec<(String, Vec<u32>)>, Vec<u32>) {
+fn train_with_everything(folder: &Path) -> Outcome {
     let Training { store, network, mut optimizer } = Training::new();
     let (input, _) = images(999);
     let probe = ProbeImages::new(input.shallow_clone(), input.clamp(0.0, 1.0), Vec::new()).unwrap();
@@ -150,7 +167,7 @@ fn train_with_everything(folder: &Path) -> (Vec<(String, Vec<u32>)>, Vec<u32>) {
         .tap(network.tap())
         .model(|images| network.forward_t(images, false))
         .batches_per_epoch(10);
-    let mut losses = Vec::new();
+    let (mut losses, mut gradients_of_steps) = (Vec::new(), Vec::new());
     for step in 1..=STEPS {
         let (images, labels) = images(step);
         let mut scope = session.begin_step().unwrap().images(8);
@@ -162,6 +179,8 @@ fn train_with_everything(folder: &Path) -> (Vec<(String, Vec<u32>)>, Vec<u32>) {
         optimizer.step();
         assert!(scope.end(&loss).unwrap().is_continue());
         losses.extend(bits(&loss));
+        // Behind the end of the step, whose callbacks run backward passes of their own.
+        gradients_of_steps.push(gradients(&store));
         if step % 10 == 0 {
             let metrics = Metrics::from([("loss", 1.0 / step as f64), ("accuracy", 0.5)]);
             assert!(session.end_validation(&metrics).unwrap().is_continue());
@@ -170,7 +189,8 @@ fn train_with_everything(folder: &Path) -> (Vec<(String, Vec<u32>)>, Vec<u32>) {
     }
     session.finish().unwrap();
     writer.close().unwrap();
-    (Training { store, network, optimizer }.variables(), losses)
+    let variables = Training { store, network, optimizer }.variables();
+    Outcome { variables, losses, gradients: gradients_of_steps }
 }
 
 fn bits(tensor: &Tensor) -> Vec<u32> {
@@ -181,8 +201,9 @@ fn bits(tensor: &Tensor) -> Vec<u32> {
 #[test]
 fn training_with_all_diagnostics_is_bit_identical() {
     let folder = tempfile::tempdir().unwrap();
-    let (variables_off, losses_off) = train_plainly();
-    let (variables_on, losses_on) = train_with_everything(folder.path());
+    let Outcome { variables: variables_off, losses: losses_off, gradients: gradients_off } = train_plainly();
+    let Outcome { variables: variables_on, losses: losses_on, gradients: gradients_on } =
+        train_with_everything(folder.path());
 
     // The diagnostics did run.
     let written: u64 = ["train", "validation", "checkpoints"]
@@ -195,6 +216,13 @@ fn training_with_all_diagnostics_is_bit_identical() {
     assert!(losses_off.windows(2).any(|pair| pair[0] != pair[1]));
 
     assert_eq!(losses_off, losses_on);
+    assert_eq!(gradients_off.len(), gradients_on.len());
+    for (step, (off, on)) in (1..).zip(gradients_off.iter().zip(&gradients_on)) {
+        assert!(off.contains_key("conv1.weight") && off.keys().eq(on.keys()), "step {step}");
+        for (name, gradient) in off {
+            assert!(on[name] == *gradient, "step {step}: the gradient of {name} differs");
+        }
+    }
     let names =
         |variables: &[(String, Vec<u32>)]| variables.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
     assert_eq!(names(&variables_off), names(&variables_on));
