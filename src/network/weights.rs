@@ -49,8 +49,8 @@ impl Network {
     ///
     /// # Errors
     /// A file that is missing, damaged, cut off or in another format, and one that does not fit: every tensor that is
-    /// missing, too many, of another shape or of a kind that cannot be converted, all in one error. Then nothing was
-    /// changed.
+    /// missing, too many, of another shape or of a kind that cannot be converted, all in one error, which lists up to
+    /// 1000 of each sort by name and counts the rest. Then nothing was changed.
     pub fn load_safetensors(&self, path: impl AsRef<Path>) -> Result<()> {
         self.load_safetensors_matching(path, &Filter::all())
     }
