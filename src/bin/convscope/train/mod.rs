@@ -77,7 +77,9 @@ pub struct Args {
     #[arg(long, value_name = "epoch|batch|N", default_value = "10")]
     update_freq: UpdateFreq,
 
-    /// Epochs from histograms and images to the next; 0: none at all
+    /// Epochs from histograms and images to the next; 0: none of the training
+    ///
+    /// The model's graph, table, advice and receptive fields are written once in any case, before the training.
     #[arg(long, value_name = "EPOCHS", default_value = "1")]
     histogram_freq: u64,
 
