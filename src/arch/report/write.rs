@@ -24,7 +24,7 @@ const KERNELS: usize = 6;
 /// The tag of the conceptual graph, as Keras has it.
 const CONCEPTUAL: &str = "keras";
 /// What follows `receptive_field/` in tags that are no layers.
-const TAKEN: [&str; 5] = ["advice", "dilation", "effective", "overview", "ratio"];
+const TAKEN: [&str; 7] = ["advice", "dilation", "effective", "effective_map", "growth", "overview", "ratio"];
 
 /// Writes what is known of a model before it is trained. All of it lies on step 0.
 ///
