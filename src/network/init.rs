@@ -44,20 +44,12 @@ pub(super) fn weights(path: &nn::Path<'_>, layer: &ResolvedLayer) -> Result<Weig
 /// One variable. Kernels and matrices have two dimensions or more; a layer without one is a batch normalisation.
 fn make(path: &nn::Path<'_>, param: &ParamSpec, bound: Option<f64>) -> Result<Tensor, tch::TchError> {
     match (param.name, bound) {
-        ("running_mean", _) => in_kind(path, path.f_zeros_no_train(param.name, &param.dims)?),
-        ("running_var", _) => in_kind(path, path.f_ones_no_train(param.name, &param.dims)?),
+        ("running_mean", _) => path.f_zeros_no_train(param.name, &param.dims),
+        ("running_var", _) => path.f_ones_no_train(param.name, &param.dims),
         (_, Some(bound)) => path.f_var(param.name, &param.dims, Init::Uniform { lo: -bound, up: bound }),
         ("weight", None) => path.f_ones(param.name, &param.dims),
         (_, None) => path.f_zeros(param.name, &param.dims),
     }
-}
-
-/// The path's kind for a variable that tch makes in single precision in any case; the store's own copy changes with it.
-fn in_kind(path: &nn::Path<'_>, mut variable: Tensor) -> Result<Tensor, tch::TchError> {
-    if variable.kind() != path.kind() {
-        variable.f_set_data(&variable.f_to_kind(path.kind())?)?;
-    }
-    Ok(variable)
 }
 
 /// 1/√fan_in for convolutions and linear layers, where fan_in is the number of inputs of one output.

@@ -63,7 +63,8 @@ impl Outputs {
 }
 
 impl Network {
-    /// Builds the network and adds its parameters below `path`, on the path's device and in its kind.
+    /// Builds the network and adds its parameters below `path`, on the path's device and in its kind. Running statistics
+    /// are in single precision at first; `VarStore::set_kind` behind it converts them too.
     ///
     /// # Errors
     /// A spec that is not [valid](ModelSpec::validate); a variable of a parameter's name that is there already (build
