@@ -32,7 +32,7 @@ const COLUMNS: [&str; 9] =
 #[test]
 fn the_curves_and_the_table_are_there() {
     let logs = tempfile::tempdir().unwrap();
-    let finished = sweep(&["--epochs", "1", "--seeds", "1", "--images", "20"], logs.path());
+    let finished = sweep(&["--epochs", "1", "--seeds", "1", "--images", "60"], logs.path());
     assert!(finished.0, "{}", finished.1);
     let folders: Vec<_> =
         std::fs::read_dir(logs.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
