@@ -184,6 +184,12 @@ fn the_zoo_is_listed() {
     let json = place.json("--list");
     let resnet = json.as_array().unwrap().iter().find(|model| model["name"] == "resnet18").unwrap();
     assert_eq!((&resnet["input"], &resnet["params"]), (&json!([3, 224, 224]), &json!(11_689_512)));
+    let papers =
+        |model: &Json| model["paper"].as_str().map(|paper| paper.contains("19") || paper.contains("20"));
+    let unpublished: Vec<&Json> =
+        json.as_array().unwrap().iter().filter(|model| papers(model) != Some(true)).collect();
+    assert_eq!(unpublished.len(), 1, "{unpublished:?}");
+    assert_eq!((&unpublished[0]["name"], &unpublished[0]["paper"]), (&json!("default"), &Json::Null));
     assert_eq!(place.good("--list --format csv").lines().count(), zoo::NAMES.len() + 1);
 }
 

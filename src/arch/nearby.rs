@@ -4,8 +4,11 @@
 const LONGEST: usize = 64;
 /// So many names are listed, then only their number.
 const MOST_NAMES: usize = 30;
+/// So many names with a beginning in common are all listed.
+const LARGEST_FAMILY: usize = 12;
 
-/// `; did you mean `conv2d`?` with up to three of `known` that look like `found`; else all of `known`.
+/// `; did you mean `conv2d`?` with those of `known` that begin like `found`, if they are few, or up to three that
+/// look like it; else all of `known`.
 pub(crate) fn did_you_mean<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let mut known: Vec<&str> = known.into_iter().collect();
     known.sort_unstable();
@@ -13,6 +16,14 @@ pub(crate) fn did_you_mean<'a>(found: &str, known: impl IntoIterator<Item = &'a 
     let mut near: Vec<(usize, &str)> =
         known.iter().filter_map(|name| Some((distance(found, name)?, *name))).collect();
     near.sort_unstable();
+    let asked = plain(found);
+    let begins = |name: &&str| !asked.is_empty() && plain(name).starts_with(&asked);
+    let mut family: Vec<&str> = known.iter().copied().filter(begins).collect();
+    if (2..=LARGEST_FAMILY).contains(&family.len()) && near.first().is_some_and(|(distance, _)| *distance > 0)
+    {
+        family.sort_by_key(|name| by_number(name));
+        return format!("; did you mean {}?", quoted(&family));
+    }
     // What is exactly right but for its spelling leaves no doubt.
     let best = near.first().map_or(0, |(distance, _)| *distance);
     near.retain(|(distance, _)| *distance <= best * 2);
@@ -22,6 +33,13 @@ pub(crate) fn did_you_mean<'a>(found: &str, known: impl IntoIterator<Item = &'a 
     }
     let near: Vec<&str> = near.into_iter().map(|(_, name)| name).collect();
     format!("; did you mean {}?", quoted(&near))
+}
+
+/// Sorts `resnet18` before `resnet101`.
+fn by_number(name: &str) -> (&str, u64, &str) {
+    let (stem, rest) = name.split_at(name.find(|c: char| c.is_ascii_digit()).unwrap_or(name.len()));
+    let (number, rest) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len()));
+    (stem, number.parse().unwrap_or(0), rest)
 }
 
 fn quoted(names: &[&str]) -> String {
@@ -87,6 +105,16 @@ mod tests {
         // Half a megabyte each: their distance alone would take minutes.
         let (found, known) = ("a".repeat(500_000), "b".repeat(500_000));
         assert!(did_you_mean(&found, [known.as_str()]).starts_with("; known are `bbb"));
+    }
+
+    #[test]
+    fn a_family_is_listed_as_a_whole() {
+        let known = ["resnet101", "resnet18", "resnet34", "resnet50", "resnet50_v1", "vgg11"];
+        assert_eq!(
+            did_you_mean("ResNet", known),
+            "; did you mean `resnet18`, `resnet34`, `resnet50`, `resnet50_v1`, `resnet101`?"
+        );
+        assert_eq!(did_you_mean("resnet_50", known), "; did you mean `resnet50`?");
     }
 
     #[test]

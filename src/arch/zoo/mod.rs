@@ -62,49 +62,77 @@ pub use self::{
     vgg::{vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn},
 };
 
-/// A network, with the images and classes it was published for.
-struct Entry {
-    name: &'static str,
-    input: [i64; 3],
-    classes: i64,
+/// A network of the zoo, with the images and classes it was published for.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Network {
+    /// Its name.
+    pub name: &'static str,
+    /// Channels, height and width of an image.
+    pub input: [i64; 3],
+    /// Number of classes.
+    pub classes: i64,
+    /// Authors, year and place of the paper. `None` of `default`, which is this crate's own.
+    pub paper: Option<&'static str>,
     make: fn([i64; 3], i64) -> Result<ModelSpec>,
 }
 
-impl Entry {
+impl Network {
     /// Trained on ImageNet's 1000 classes.
-    const fn imagenet(name: &'static str, size: i64, make: fn([i64; 3], i64) -> Result<ModelSpec>) -> Entry {
-        Entry { name, input: [3, size, size], classes: 1000, make }
+    const fn imagenet(
+        name: &'static str,
+        size: i64,
+        paper: &'static str,
+        make: fn([i64; 3], i64) -> Result<ModelSpec>,
+    ) -> Network {
+        Network { name, input: [3, size, size], classes: 1000, paper: Some(paper), make }
     }
 }
 
+const ALEXNET: &str = "Krizhevsky 2014, arXiv:1404.5997";
+const RESNET: &str = "He et al. 2016, arXiv:1512.03385";
+const VGG: &str = "Simonyan and Zisserman 2015, arXiv:1409.1556";
+
 /// All networks, by name.
-const NETWORKS: &[Entry] = &[
-    Entry::imagenet("alexnet", 224, alexnet),
-    Entry::imagenet("alexnet_v2", 224, alexnet_v2),
-    Entry { name: "default", input: [1, 28, 28], classes: 10, make: default },
-    Entry::imagenet("densenet121", 224, densenet121),
-    Entry { name: "dilated_context", input: [21, 64, 64], classes: 21, make: dilated_context },
-    Entry::imagenet("inception_v3", 299, inception_v3),
-    Entry { name: "lenet5", input: [1, 32, 32], classes: 10, make: lenet5 },
-    Entry::imagenet("mobilenet_v1", 224, mobilenet_v1),
-    Entry::imagenet("mobilenet_v2", 224, mobilenet_v2),
-    Entry::imagenet("resnet101", 224, resnet101),
-    Entry::imagenet("resnet101_v1", 224, resnet101_v1),
-    Entry::imagenet("resnet152", 224, resnet152),
-    Entry::imagenet("resnet152_v1", 224, resnet152_v1),
-    Entry::imagenet("resnet18", 224, resnet18),
-    Entry::imagenet("resnet34", 224, resnet34),
-    Entry::imagenet("resnet50", 224, resnet50),
-    Entry::imagenet("resnet50_v1", 224, resnet50_v1),
-    Entry::imagenet("squeezenet1_1", 224, squeezenet1_1),
-    Entry::imagenet("vgg11", 224, vgg11),
-    Entry::imagenet("vgg11_bn", 224, vgg11_bn),
-    Entry::imagenet("vgg13", 224, vgg13),
-    Entry::imagenet("vgg13_bn", 224, vgg13_bn),
-    Entry::imagenet("vgg16", 224, vgg16),
-    Entry::imagenet("vgg16_bn", 224, vgg16_bn),
-    Entry::imagenet("vgg19", 224, vgg19),
-    Entry::imagenet("vgg19_bn", 224, vgg19_bn),
+const NETWORKS: &[Network] = &[
+    Network::imagenet("alexnet", 224, ALEXNET, alexnet),
+    Network::imagenet("alexnet_v2", 224, ALEXNET, alexnet_v2),
+    Network { name: "default", input: [1, 28, 28], classes: 10, paper: None, make: default },
+    Network::imagenet("densenet121", 224, "Huang et al. 2017, arXiv:1608.06993", densenet121),
+    Network {
+        name: "dilated_context",
+        input: [21, 64, 64],
+        classes: 21,
+        paper: Some("Yu and Koltun 2016, arXiv:1511.07122"),
+        make: dilated_context,
+    },
+    Network::imagenet("inception_v3", 299, "Szegedy et al. 2016, arXiv:1512.00567", inception_v3),
+    Network {
+        name: "lenet5",
+        input: [1, 32, 32],
+        classes: 10,
+        paper: Some("LeCun et al. 1998, Proc. IEEE 86(11)"),
+        make: lenet5,
+    },
+    Network::imagenet("mobilenet_v1", 224, "Howard et al. 2017, arXiv:1704.04861", mobilenet_v1),
+    Network::imagenet("mobilenet_v2", 224, "Sandler et al. 2018, arXiv:1801.04381", mobilenet_v2),
+    Network::imagenet("resnet101", 224, RESNET, resnet101),
+    Network::imagenet("resnet101_v1", 224, RESNET, resnet101_v1),
+    Network::imagenet("resnet152", 224, RESNET, resnet152),
+    Network::imagenet("resnet152_v1", 224, RESNET, resnet152_v1),
+    Network::imagenet("resnet18", 224, RESNET, resnet18),
+    Network::imagenet("resnet34", 224, RESNET, resnet34),
+    Network::imagenet("resnet50", 224, RESNET, resnet50),
+    Network::imagenet("resnet50_v1", 224, RESNET, resnet50_v1),
+    Network::imagenet("squeezenet1_1", 224, "Iandola et al. 2016, arXiv:1602.07360", squeezenet1_1),
+    Network::imagenet("vgg11", 224, VGG, vgg11),
+    Network::imagenet("vgg11_bn", 224, VGG, vgg11_bn),
+    Network::imagenet("vgg13", 224, VGG, vgg13),
+    Network::imagenet("vgg13_bn", 224, VGG, vgg13_bn),
+    Network::imagenet("vgg16", 224, VGG, vgg16),
+    Network::imagenet("vgg16_bn", 224, VGG, vgg16_bn),
+    Network::imagenet("vgg19", 224, VGG, vgg19),
+    Network::imagenet("vgg19_bn", 224, VGG, vgg19_bn),
 ];
 
 /// The names of all networks, sorted.
@@ -120,6 +148,25 @@ const fn names() -> [&'static str; NETWORKS.len()] {
     names
 }
 
+/// All networks, sorted by name.
+///
+/// ```
+/// use convscope::arch::zoo;
+///
+/// let vgg = zoo::networks().find(|network| network.name == "vgg16").expect("in the zoo");
+/// assert_eq!((vgg.input, vgg.classes), ([3, 224, 224], 1000));
+/// assert_eq!(vgg.paper, Some("Simonyan and Zisserman 2015, arXiv:1409.1556"));
+/// ```
+pub fn networks() -> impl Iterator<Item = &'static Network> {
+    NETWORKS.iter()
+}
+
+/// The network of this name, in which case, `-` and `_` do not count.
+pub fn network(name: &str) -> Option<&'static Network> {
+    let asked = plain(name);
+    networks().find(|network| plain(network.name) == asked)
+}
+
 /// The network of this name, for images of `input` (channels, height, width) and so many `classes`; by default those
 /// it was published for. In the name, case, `-` and `_` do not count.
 ///
@@ -127,8 +174,7 @@ const fn names() -> [&'static str; NETWORKS.len()] {
 /// A name that is not among [`NAMES`], with those that look like it; the layer at which images of this size or so many
 /// classes cannot be.
 pub fn model(name: &str, input: Option<[i64; 3]>, classes: Option<i64>) -> Result<ModelSpec> {
-    let asked = plain(name);
-    let Some(network) = NETWORKS.iter().find(|network| plain(network.name) == asked) else {
+    let Some(network) = network(name) else {
         let near = did_you_mean(name, NAMES.iter().copied());
         return Err(ModelError::new(format!("there is no network `{name}` in the zoo{near}")).into());
     };

@@ -30,7 +30,7 @@ impl FromStr for ModelSource {
         let path = Path::new(text);
         let looks_like_a_file = text.contains(['/', '\\'])
             || path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"));
-        let is_file = looks_like_a_file || (!is_in_zoo(text) && path.exists());
+        let is_file = looks_like_a_file || (zoo::network(text).is_none() && path.exists());
         Ok(if is_file { ModelSource::File(path.to_owned()) } else { ModelSource::Zoo(text.to_owned()) })
     }
 }
@@ -48,14 +48,13 @@ impl ModelSource {
     /// The model, for other images or another number of classes where they are given.
     pub fn load(&self, input: Option<[i64; 3]>, classes: Option<i64>) -> anyhow::Result<ModelSpec> {
         match self {
-            ModelSource::Zoo(name) if is_in_zoo(name) => {
-                zoo::model(name, input, classes).with_context(|| match input {
+            ModelSource::Zoo(name) if zoo::network(name).is_some() => zoo::model(name, input, classes)
+                .with_context(|| match input {
                     Some([channels, height, width]) => {
                         format!("{name} for images of {channels}x{height}x{width}")
                     }
                     None => name.clone(),
-                })
-            }
+                }),
             ModelSource::Zoo(name) => zoo::model(name, input, classes).map_err(|error| match error.kind() {
                 ErrorKind::Model(error) => anyhow!("there is no such file, and {}", error.why),
                 _ => error.into(),
@@ -71,12 +70,6 @@ impl ModelSource {
             }
         }
     }
-}
-
-/// Whether the zoo has a model of this name. Case, `-` and `_` do not count.
-fn is_in_zoo(name: &str) -> bool {
-    let plain = |name: &str| name.replace(['-', '_'], "").to_lowercase();
-    zoo::NAMES.iter().any(|known| plain(known) == plain(name))
 }
 
 /// `--input`.
