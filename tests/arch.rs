@@ -358,3 +358,13 @@ fn sizes_beyond_counting_are_refused() {
     let bound = format!("field `kernel_size`: found {}, expected at most {most}", i64::MAX);
     assert!(huge(Conv2d::new(1, i64::MAX).into()).unwrap_err().to_string().contains(&bound));
 }
+
+#[test]
+fn names_have_256_characters_at_most() {
+    let named =
+        |length: usize| ModelSpec::builder("m", [1, 4, 4]).layer("x".repeat(length), Layer::Relu).build();
+    named(256).unwrap();
+    let error = named(257).unwrap_err().to_string();
+    assert!(error.ends_with("field `name`: found 257 characters, expected at most 256"), "{error}");
+    assert!(error.len() < 400, "{error}");
+}

@@ -7,7 +7,6 @@ use super::{
     resolve::{ResolvedLayer, ResolvedModel, Source},
     shape::Shape,
     spec::ModelSpec,
-    summary::macs,
 };
 use crate::{
     error::Result,
@@ -21,9 +20,9 @@ impl ModelSpec {
     /// The model for the page Graphs: a node for the image and one for each layer, with the names of PyTorch's classes,
     /// in boxes by the dots of the layers' names: `layer1.0.conv1` is `conv1` in the box `0` of the box `layer1`.
     ///
-    /// Beside a selected node stand all arguments of the layer, its name (`layer`), `parameters`, `multiply_adds`, and
+    /// Beside a selected node stand all arguments of the layer, its name (`layer`), `parameters`, `multiply_adds` (where they can be counted), and
     /// `receptive_field` with its `receptive_field_stride`, `receptive_field_padding`, `receptive_field_density` and
-    /// `receptive_field_aligned`, in pixels and height first. Behind a conflict of strides the fields are left out. The
+    /// `receptive_field_aligned`, in pixels and height first. `dilation` is PyTorch's: 1 is dense. Behind a conflict of strides the fields are left out. The
     /// connections show shapes, with -1 for the batch.
     ///
     /// A part of a name that breaks the page, such as `constructor`, gets a `_` at its end there; `layer` is the name
@@ -50,21 +49,7 @@ impl ModelSpec {
     /// As [`validate`](ModelSpec::validate).
     pub fn graph(&self) -> Result<Graph> {
         let model = self.resolve()?;
-        let (fields, _) = ReceptiveFields::partial(&model);
-        let names = node_names(&model);
-        let image = GraphNode::new(ModelSpec::IMAGE, "Input").output_shape(&batch(model.image));
-        let layers = model.layers.iter().enumerate().map(|(index, layer)| {
-            let node = GraphNode::new(&names[index], torch_class(&layer.layer))
-                .output_shape(&batch(layer.output_shape))
-                .attribute("layer", layer.name.as_str())
-                .attribute("parameters", layer.param_count())
-                .attribute("multiply_adds", macs(layer).unwrap_or(i64::MAX));
-            let node = layer.inputs.iter().fold(node, |node, &input| node.input(source(&names, input)));
-            let node =
-                arguments(layer).into_iter().fold(node, |node, (name, value)| node.attribute(name, value));
-            fields.get(&layer.name).into_iter().fold(node, with_field)
-        });
-        Graph::new(std::iter::once(image).chain(layers).collect())
+        graph(&model, &ReceptiveFields::partial(&model).0)
     }
 
     /// The layers under the names that Keras has for them, for the conceptual graph of the page Graphs. Boxes and names
@@ -81,16 +66,38 @@ impl ModelSpec {
     /// # Errors
     /// As [`validate`](ModelSpec::validate).
     pub fn conceptual_graph(&self) -> Result<ConceptualGraph> {
-        let model = self.resolve()?;
-        let names = node_names(&model);
-        let layer = |name: &str, class: &str| ConceptualLayer::new(name, class).dtype("float32");
-        let layers = model.layers.iter().zip(&names).map(|(resolved, name)| {
-            let layer = layer(name, keras_class(resolved));
-            resolved.inputs.iter().fold(layer, |layer, &input| layer.input(source(&names, input)))
-        });
-        let image = layer(ModelSpec::IMAGE, "InputLayer");
-        ConceptualGraph::functional(box_name(&self.name), std::iter::once(image).chain(layers).collect())
+        conceptual_graph(&self.name, &self.resolve()?)
     }
+}
+
+/// The graph of a model with those of its fields that are known.
+pub(super) fn graph(model: &ResolvedModel, fields: &ReceptiveFields) -> Result<Graph> {
+    let names = node_names(model);
+    let image = GraphNode::new(ModelSpec::IMAGE, "Input").output_shape(&batch(model.image));
+    let layers = model.layers.iter().enumerate().map(|(index, layer)| {
+        let node = GraphNode::new(&names[index], torch_class(&layer.layer))
+            .output_shape(&batch(layer.output_shape))
+            .attribute("layer", layer.name.as_str())
+            .attribute("parameters", layer.param_count());
+        let cost = layer.multiply_adds();
+        let node = cost.into_iter().fold(node, |node, number| node.attribute("multiply_adds", number));
+        let node = layer.inputs.iter().fold(node, |node, &input| node.input(source(&names, input)));
+        let node = arguments(layer).into_iter().fold(node, |node, (name, value)| node.attribute(name, value));
+        fields.get(&layer.name).into_iter().fold(node, with_field)
+    });
+    Graph::new(std::iter::once(image).chain(layers).collect())
+}
+
+/// The conceptual graph of a model with this name.
+pub(super) fn conceptual_graph(name: &str, model: &ResolvedModel) -> Result<ConceptualGraph> {
+    let names = node_names(model);
+    let layer = |name: &str, class: &str| ConceptualLayer::new(name, class).dtype("float32");
+    let layers = model.layers.iter().zip(&names).map(|(resolved, name)| {
+        let layer = layer(name, keras_class(resolved));
+        resolved.inputs.iter().fold(layer, |layer, &input| layer.input(source(&names, input)))
+    });
+    let image = layer(ModelSpec::IMAGE, "InputLayer");
+    ConceptualGraph::functional(box_name(name), std::iter::once(image).chain(layers).collect())
 }
 
 fn batch(shape: Shape) -> Vec<i64> {

@@ -1,6 +1,9 @@
 //! From names to a graph: who feeds whom, with every shape and parameter worked out.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
 use super::{
     error::ModelError,
@@ -49,6 +52,18 @@ impl ResolvedLayer {
         self.checked_param_count().unwrap_or(i64::MAX)
     }
 
+    /// Multiplications with weights for one image, each with an addition, if an `i64` can hold their number: every weight
+    /// of a convolution is used once at each place of the output, that of a linear layer once. Other layers have none.
+    pub fn multiply_adds(&self) -> Option<i64> {
+        let places = match (self.layer, self.output_shape.size()) {
+            (Layer::Conv2d(_), Some([height, width])) => height.checked_mul(width)?,
+            (Layer::Linear(_), _) => 1,
+            _ => return Some(0),
+        };
+        let mut weights = self.params.iter().filter(|param| param.name == "weight");
+        weights.try_fold(0_i64, |sum, weight| sum.checked_add(weight.checked_len()?.checked_mul(places)?))
+    }
+
     /// Number of trainable values, if an `i64` can hold it.
     fn checked_param_count(&self) -> Option<i64> {
         let mut trainable = self.params.iter().filter(|param| param.trainable);
@@ -74,20 +89,33 @@ impl ResolvedModel {
         self.layers.last().map_or(self.image, |layer| layer.output_shape)
     }
 
-    /// For every layer, whether the model's output depends on it. The others feed auxiliary outputs alone.
-    pub fn feeds_output(&self) -> Vec<bool> {
-        let mut feeds = vec![false; self.layers.len()];
-        if let Some(last) = feeds.last_mut() {
-            *last = true;
+    /// The name of what a layer reads: that of a layer, or [`ModelSpec::IMAGE`].
+    pub fn source_name(&self, source: Source) -> &str {
+        match source {
+            Source::Image => ModelSpec::IMAGE,
+            Source::Layer(place) => self.layers.get(place).map_or("", |layer| &layer.name),
         }
-        for (index, layer) in self.layers.iter().enumerate().rev() {
+    }
+
+    /// For every layer, whether the one at `place` depends on it. A layer depends on itself.
+    pub fn ancestors(&self, place: usize) -> Vec<bool> {
+        let mut found = vec![false; self.layers.len()];
+        if let Some(start) = found.get_mut(place) {
+            *start = true;
+        }
+        for (index, layer) in self.layers.iter().enumerate().rev().filter(|(index, _)| *index <= place) {
             for source in &layer.inputs {
-                if let Source::Layer(place) = *source {
-                    feeds[place] |= feeds[index];
+                if let Source::Layer(input) = *source {
+                    found[input] |= found[index];
                 }
             }
         }
-        feeds
+        found
+    }
+
+    /// For every layer, whether the model's output depends on it. The others feed auxiliary outputs alone.
+    pub fn feeds_output(&self) -> Vec<bool> {
+        self.ancestors(self.layers.len().saturating_sub(1))
     }
 
     /// Number of trainable values. Running statistics are not among them.
@@ -219,13 +247,26 @@ fn resolve_layer(
 fn places(model: &ModelSpec) -> Result<HashMap<&str, usize>, Defect> {
     let mut places = HashMap::with_capacity(model.layers.len());
     for (index, spec) in model.layers.iter().enumerate() {
-        let refuse = |why: String| Defect::layer(index, spec, Some("name"), why);
+        let refuse = |why: String| {
+            Defect::new(Some(index), Some("name"), ModelError::new(why).layer(&shown(&spec.name)))
+        };
         check_name(&spec.name).map_err(refuse)?;
         if let Some(first) = places.insert(spec.name.as_str(), index) {
             return Err(refuse(format!("layers {} and {} have the same name", first + 1, index + 1)));
         }
     }
     Ok(places)
+}
+
+/// No name has more characters.
+const LONGEST_NAME: usize = 256;
+
+/// A name in messages, where it can be of any length.
+fn shown(name: &str) -> Cow<'_, str> {
+    match name.char_indices().nth(LONGEST_NAME) {
+        Some((end, _)) => format!("{}...", &name[..end]).into(),
+        None => name.into(),
+    }
 }
 
 /// A layer's name becomes part of parameter names, tags and file names.
@@ -235,6 +276,10 @@ fn check_name(name: &str) -> Result<(), String> {
     };
     if name == ModelSpec::IMAGE {
         return Err(format!("`{name}` is the image: choose another name"));
+    }
+    let length = name.chars().count();
+    if length > LONGEST_NAME {
+        return Err(format!("found {length} characters, expected at most {LONGEST_NAME}"));
     }
     if !name.split('.').all(part_is_good) {
         return Err(format!("found {name:?}, expected letters, digits, `_` and `-`, in parts joined by `.`"));
@@ -285,7 +330,7 @@ fn source(name: &str, index: usize, places: &HashMap<&str, usize>) -> Result<Sou
         )),
         None => {
             let known = places.keys().copied().chain([ModelSpec::IMAGE]);
-            Err(format!("there is no layer `{name}`{}", did_you_mean(name, known)))
+            Err(format!("there is no layer `{}`{}", shown(name), did_you_mean(name, known)))
         }
     }
 }
@@ -313,7 +358,7 @@ fn auxiliary(
         let refuse = |why: String| Err(Defect::model(Some("auxiliary"), why));
         let Some(&place) = places.get(name.as_str()) else {
             let near = did_you_mean(name, places.keys().copied());
-            return refuse(format!("there is no layer `{name}`{near}"));
+            return refuse(format!("there is no layer `{}`{near}", shown(name)));
         };
         if place + 1 == layers.len() {
             return refuse(format!(

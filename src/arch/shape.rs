@@ -28,6 +28,11 @@ pub enum Shape {
     },
 }
 
+/// What [`Shape::size`] counts, and what the lines are called that it counts.
+pub(super) const AXES: [&str; 2] = ["height", "width"];
+/// One line along each of the [`AXES`].
+pub(super) const LINES: [&str; 2] = ["row", "column"];
+
 impl Shape {
     /// Feature maps of `height` by `width`.
     pub fn map(channels: i64, height: i64, width: i64) -> Shape {

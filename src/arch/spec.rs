@@ -33,7 +33,7 @@ pub struct ModelSpec {
 /// One layer of a [`ModelSpec`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerSpec {
-    /// Letters, digits, `_` and `-`, in parts joined by `.`: the prefix of its parameters' names.
+    /// At most 256 letters, digits, `_` and `-`, in parts joined by `.`: the prefix of its parameters' names.
     pub name: String,
     /// Names of layers above, or `input` for the image. Empty: the layer above, and for the first layer the image.
     pub inputs: Vec<String>,

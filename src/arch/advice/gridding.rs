@@ -2,12 +2,13 @@
 
 use super::{
     kinds::{Advice, AdviceKind},
-    survey::{LINES, Survey, axes},
+    survey::{Survey, axes},
     words,
 };
 use crate::arch::{
     receptive_field::{AxisField, ReceptiveField},
     resolve::Source,
+    shape::LINES,
 };
 
 /// Holes in the fields of the last maps, with the layers that leave them. Holes that later layers fill do not count.

@@ -5,11 +5,7 @@ use crate::arch::{
     receptive_field::{ReceptiveField, ReceptiveFields},
     resolve::{ResolvedLayer, ResolvedModel, Source},
     shape::Shape,
-    spec::ModelSpec,
 };
-
-/// Names of the lines along each axis.
-pub(super) const LINES: [&str; 2] = ["row", "column"];
 
 pub(super) struct Survey<'a> {
     pub model: &'a ResolvedModel,
@@ -24,7 +20,7 @@ pub(super) struct Survey<'a> {
 
 impl<'a> Survey<'a> {
     pub fn new(model: &'a ResolvedModel, fields: &'a ReceptiveFields) -> Survey<'a> {
-        let image = map_size(model.image).unwrap_or([1, 1]);
+        let image = model.image.size().unwrap_or([1, 1]);
         let mut survey = Survey { model, fields, feeds: model.feeds_output(), image, last_maps: Vec::new() };
         survey.last_maps = survey.find_last_maps();
         survey
@@ -36,10 +32,7 @@ impl<'a> Survey<'a> {
     }
 
     pub fn name(&self, source: Source) -> &'a str {
-        match source {
-            Source::Image => ModelSpec::IMAGE,
-            Source::Layer(place) => &self.model.layers[place].name,
-        }
+        self.model.source_name(source)
     }
 
     /// The field of the layer at a place, if it is known.
@@ -67,17 +60,7 @@ impl<'a> Survey<'a> {
 
     /// The layers that the one at `place` depends on, itself included, in the model's order.
     pub fn ancestors(&self, place: usize) -> Vec<usize> {
-        let mut found = vec![false; place + 1];
-        found[place] = true;
-        for at in (0..=place).rev() {
-            if found[at] {
-                for source in &self.model.layers[at].inputs {
-                    if let Source::Layer(input) = *source {
-                        found[input] = true;
-                    }
-                }
-            }
-        }
+        let found = self.model.ancestors(place);
         (0..=place).filter(|&at| found[at]).collect()
     }
 
@@ -104,14 +87,6 @@ impl<'a> Survey<'a> {
     /// Names of layers.
     pub fn names(&self, places: &[usize]) -> Vec<String> {
         places.iter().map(|&place| self.model.layers[place].name.clone()).collect()
-    }
-}
-
-/// Height and width of maps.
-pub(super) fn map_size(shape: Shape) -> Option<[i64; 2]> {
-    match shape {
-        Shape::Map { height, width, .. } => Some([height, width]),
-        Shape::Flat { .. } => None,
     }
 }
 

@@ -4,12 +4,13 @@ use std::ops::Range;
 
 use super::{
     kinds::{Advice, AdviceKind},
-    survey::{LINES, Survey, axes, map_size},
+    survey::{Survey, axes},
     words,
 };
 use crate::arch::{
     receptive_field::seen_by,
     resolve::{ResolvedLayer, Source},
+    shape::LINES,
 };
 
 /// So many layers are looked at as causes.
@@ -80,7 +81,7 @@ pub(super) fn advice(survey: &Survey<'_>, unseen: &[Unseen; 2]) -> Option<Advice
 fn along(survey: &Survey<'_>, axis: usize) -> Option<Unseen> {
     let length = survey.image[axis];
     let starts = survey.last_maps.iter().map(|&place| {
-        let units = map_size(survey.model.layers[place].output_shape)?[axis];
+        let units = survey.model.layers[place].output_shape.size()?[axis];
         Some((Source::Layer(place), 0..units))
     });
     let starts: Vec<(Source, Range<i64>)> = starts.collect::<Option<_>>()?;
@@ -111,8 +112,8 @@ fn describe(unseen: &Unseen, line: &str) -> String {
 /// The lines at the end of its input that a layer's window does not reach, along each axis.
 fn left_out(layer: &ResolvedLayer) -> Option<[Range<i64>; 2]> {
     let window = layer.window?;
-    let input = map_size(*layer.input_shapes.first()?)?;
-    let output = map_size(layer.output_shape)?;
+    let input = layer.input_shapes.first()?.size()?;
+    let output = layer.output_shape.size()?;
     let sides = window.padding;
     let (before, stride, reach) = ([sides.top, sides.left], axes(window.stride), axes(window.reach()));
     let left = [0, 1].map(|axis| {
@@ -129,7 +130,7 @@ fn cause(
     layer: &ResolvedLayer,
     left: &[Range<i64>; 2],
 ) -> Option<String> {
-    let (window, input) = (layer.window?, map_size(*layer.input_shapes.first()?)?);
+    let (window, input) = (layer.window?, layer.input_shapes.first()?.size()?);
     let source = *layer.inputs.first()?;
     let loses = |axis: usize| {
         !left[axis].is_empty()

@@ -9,10 +9,8 @@ use super::{
 use crate::arch::{
     error::ModelError,
     resolve::{ResolvedLayer, ResolvedModel, Source},
-    spec::ModelSpec,
+    shape::AXES,
 };
-
-const AXES: [&str; 2] = ["height", "width"];
 
 const TOO_FAR: &str = "its receptive field reaches further than can be counted: make the strides, kernels, \
                        dilations or paddings up to here smaller";
@@ -126,10 +124,7 @@ impl Place<'_> {
     fn conflict(&self, axis: usize, inputs: &[&AxisField]) -> Option<String> {
         let strides: Vec<i64> = inputs.iter().map(|field| field.stride).collect::<Option<_>>()?;
         let other = strides.iter().position(|stride| *stride != strides[0])?;
-        let name = |input: usize| match self.layer.inputs[input] {
-            Source::Image => ModelSpec::IMAGE,
-            Source::Layer(place) => &self.model.layers[place].name,
-        };
+        let name = |input: usize| self.model.source_name(self.layer.inputs[input]);
         Some(format!(
             "along the {} `{}` has {} and `{}` has {}",
             AXES[axis],

@@ -76,10 +76,7 @@ pub(super) fn steps(layer: &ResolvedLayer, any_size: bool) -> [Step; 2] {
 
 /// Rows and columns of units. A vector counts as one unit.
 pub(super) fn units(shape: Option<Shape>) -> [i64; 2] {
-    match shape {
-        Some(Shape::Map { height, width, .. }) => [height, width],
-        Some(Shape::Flat { .. }) | None => [1, 1],
-    }
+    shape.and_then(Shape::size).unwrap_or([1, 1])
 }
 
 fn window(kernel: i64, stride: i64, dilation: i64, before: Option<i64>) -> Step {

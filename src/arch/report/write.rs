@@ -4,6 +4,7 @@ use super::{pictures, probe};
 use crate::{
     arch::{
         advice::{self, Advice, AdviceKind, AdviceOptions},
+        graph,
         nearby::did_you_mean,
         receptive_field::{ReceptiveField, ReceptiveFields},
         resolve::{ResolvedLayer, ResolvedModel},
@@ -98,7 +99,8 @@ impl<'a> ModelReport<'a> {
         let chosen = self.chosen(&model, &fields)?;
         let image = probe::image(self.probe.as_ref(), self.spec.input)?;
         let summary = self.spec.summary()?;
-        let (graph, conceptual) = (self.spec.graph()?, self.spec.conceptual_graph()?);
+        let graph = graph::graph(&model, &fields)?;
+        let conceptual = graph::conceptual_graph(&self.spec.name, &model)?;
 
         sink.add_graph(&graph)?;
         sink.add_conceptual_graph(CONCEPTUAL, &conceptual)?;

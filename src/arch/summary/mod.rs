@@ -7,9 +7,8 @@ use super::{
     advice::{self, Advice, AdviceOptions},
     error::ModelError,
     layer::Layer,
-    params::ParamSpec,
     receptive_field::{ReceptiveField, ReceptiveFields},
-    resolve::{ResolvedLayer, ResolvedModel, Source},
+    resolve::{ResolvedLayer, ResolvedModel},
     shape::Shape,
     spec::ModelSpec,
 };
@@ -118,10 +117,10 @@ impl ModelSpec {
             layers.push(LayerSummary {
                 name: layer.name.clone(),
                 type_name: layer.layer.type_name(),
-                inputs: layer.inputs.iter().map(|&input| source_name(&model, input).to_owned()).collect(),
+                inputs: layer.inputs.iter().map(|&input| model.source_name(input).to_owned()).collect(),
                 output: layer.output_shape,
                 params: layer.param_count(),
-                macs: counted(layer, "multiply-adds", macs(layer))?,
+                macs: counted(layer, "multiply-adds", layer.multiply_adds())?,
                 activation_bytes: counted(layer, "bytes", activation_bytes(layer))?,
                 auxiliary: !feeds_output,
                 receptive_field: fields.get(&layer.name).cloned(),
@@ -144,28 +143,9 @@ impl ModelSpec {
     }
 }
 
-/// The name of what a layer reads.
-pub(super) fn source_name(model: &ResolvedModel, source: Source) -> &str {
-    match source {
-        Source::Image => ModelSpec::IMAGE,
-        Source::Layer(place) => model.layers.get(place).map_or("", |layer| layer.name.as_str()),
-    }
-}
-
 fn counted(layer: &ResolvedLayer, what: &str, number: Option<i64>) -> Result<i64, ModelError> {
     let why = || ModelError::new(format!("has more {what} than can be counted")).layer(&layer.name);
     number.ok_or_else(why)
-}
-
-/// Multiply-adds for one image, if an `i64` can hold them: every weight is used once at each place of the output.
-pub(super) fn macs(layer: &ResolvedLayer) -> Option<i64> {
-    let places = match (layer.layer, layer.output_shape) {
-        (Layer::Conv2d(_), Shape::Map { height, width, .. }) => height.checked_mul(width)?,
-        (Layer::Linear(_), _) => 1,
-        _ => return Some(0),
-    };
-    let weights = layer.params.iter().filter(|param| param.name == "weight");
-    weights.map(ParamSpec::len).try_fold(0_i64, |sum, n| sum.checked_add(n.checked_mul(places)?))
 }
 
 fn activation_bytes(layer: &ResolvedLayer) -> Option<i64> {
