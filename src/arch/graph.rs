@@ -114,14 +114,23 @@ fn source(names: &[String], source: Source) -> &str {
 /// The layers' names with `/` for the dots. A layer's name holds nothing else that means something to the page; parts
 /// that break it get so many `_` at their end that no other part has that name.
 fn node_names(model: &ResolvedModel) -> Vec<String> {
-    let parts = || model.layers.iter().flat_map(|layer| layer.name.split('.'));
-    let mut end = String::from("_");
-    while parts().any(|part| part.strip_suffix(end.as_str()).is_some_and(breaks_page)) {
-        end.push('_');
-    }
+    let parts = model.layers.iter().flat_map(|layer| layer.name.split('.'));
+    let end = free_end(&parts, breaks_page);
     let part = |part: &str| if breaks_page(part) { format!("{part}{end}") } else { part.to_owned() };
     let name = |layer: &ResolvedLayer| layer.name.split('.').map(part).collect::<Vec<_>>().join("/");
     model.layers.iter().map(name).collect()
+}
+
+/// So many `_` that a part which is taken is with them at its end the name of no other part.
+pub(super) fn free_end<'a>(
+    parts: &(impl Iterator<Item = &'a str> + Clone),
+    is_taken: impl Fn(&str) -> bool,
+) -> String {
+    let mut end = String::from("_");
+    while parts.clone().any(|part| part.strip_suffix(end.as_str()).is_some_and(&is_taken)) {
+        end.push('_');
+    }
+    end
 }
 
 /// The model's name, which can be any text, as one of a box.

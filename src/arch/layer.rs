@@ -133,7 +133,7 @@ layer! {
             stride: Pair = Pair { h: 1, w: 1 },
             /// Zeros around the input. Default none.
             padding: Padding = Padding::NONE,
-            /// Distance of the kernel's taps. Default 1: no holes.
+            /// Distance of the kernel's taps, as in PyTorch. Default 1: dense, no holes.
             dilation: Pair = Pair { h: 1, w: 1 },
             /// Number of blocks of channels that do not see each other. Default 1. Must divide input and output channels.
             groups: i64 = 1,
@@ -232,7 +232,7 @@ layer! {
             stride: Pair = kernel_size,
             /// Rows and columns around the input, at most half the window. Default none.
             padding: Padding = Padding::NONE,
-            /// Distance of the values compared. Default 1.
+            /// Distance of the values compared, as in PyTorch. Default 1: dense, neighbours are compared.
             dilation: Pair = Pair { h: 1, w: 1 },
             /// Whether a last window may reach over the end. Default false. See [`Window::ceil_mode`](super::Window).
             ceil_mode: bool = false,

@@ -1,7 +1,18 @@
 //! Architecture as data: a [`ModelSpec`] is a named graph of layers, read from TOML or built in code.
 //!
-//! From it come the tch module (`Network`), the names under which activations are captured, shapes
-//! and parameter counts. Nothing here needs libtorch.
+//! Nothing here needs libtorch. From a spec come:
+//!
+//! | what | where |
+//! |---|---|
+//! | known networks by name | [`zoo`] |
+//! | the graph behind the names, shapes and parameters | [`ModelSpec::resolve`], [`ResolvedModel`] |
+//! | outputs, parameters, multiply-adds and memory of all layers | [`ModelSpec::summary`], [`ModelSummary`] |
+//! | which pixels every unit sees | [`ModelSpec::receptive_fields`], [`ReceptiveFields`] |
+//! | what is wrong with them, in words | [`ModelSpec::advice`], [`Advice`] |
+//! | graphs for TensorBoard | [`ModelSpec::graph`], [`ModelSpec::conceptual_graph`] |
+//! | all of it in TensorBoard, with pictures | [`ModelReport`] |
+//! | the sizes of images that work, where the stated one does not | the error of [`ModelSpec::validate`] |
+//! | the tch module, with the names under which activations are captured | `Network` |
 //!
 //! # The file format
 //!
@@ -51,7 +62,7 @@
 //! # Ok::<(), convscope::Error>(())
 //! ```
 //!
-//! Arguments have the names and defaults of PyTorch. A field in brackets may be left out; a *pair* is a whole number
+//! Arguments have the names and defaults of PyTorch, and its meanings: a `dilation` of 1 is dense. A field in brackets may be left out; a *pair* is a whole number
 //! or `[height, width]`; see [`Padding`] for what it can be.
 //!
 //! | `type` | fields | input → output, without the batch |

@@ -13,7 +13,7 @@ pub struct Window {
     pub kernel: Pair,
     /// Step.
     pub stride: Pair,
-    /// Distance of the kernel's taps.
+    /// Distance of the kernel's taps. 1 is dense, without holes, as in PyTorch.
     pub dilation: Pair,
     /// What is added around the input, with `"same"` worked out.
     pub padding: Sides,

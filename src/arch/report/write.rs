@@ -39,7 +39,8 @@ const TAKEN: [&str; 7] = ["advice", "dilation", "effective", "effective_map", "g
 /// | `receptive_field/<layer>` | Images | what units of a layer see ([`render::receptive_field`](render::receptive_field())) |
 /// | `receptive_field/dilation/<layer>` | Images | the taps of dilated kernels ([`render::taps`](render::taps())) |
 ///
-/// `<layer>` is the layer's name with `/` for `.`. Pictures are those of layers with windows larger than 1x1: of 12 of
+/// `<layer>` is the layer's name with `/` for `.`, and with `_` behind its first part where that is another tag, such as
+/// `advice`. Pictures are those of layers with windows larger than 1x1: of 12 of
 /// them, spread over the depth, unless [`layers`](ModelReport::layers) chooses others; the overview has up to 24 of
 /// them, and of dilated kernels there are up to 6.
 ///
@@ -190,10 +191,12 @@ impl Pictures<'_> {
             let picture = render::receptive_fields(&self.image, &tiles, &caption(self.name))?;
             add(sink, "receptive_field/overview", picture, OVERVIEW)?;
         }
+        let firsts = self.model.layers.iter().map(|layer| first_part(&layer.name));
+        let end = graph::free_end(&firsts, is_taken);
         for (layer, field) in chosen {
             if let Some(field) = pictures::layer_field(layer, field) {
                 let picture = render::receptive_field(&self.image, &field, &caption(&layer.name))?;
-                add(sink, &format!("receptive_field/{}", tag(&layer.name)), picture, FIELD)?;
+                add(sink, &format!("receptive_field/{}", tag(&layer.name, &end)), picture, FIELD)?;
             }
         }
         for (layer, taps) in pictures::spread(&pictures::dilated(self.model, self.fields), KERNELS) {
@@ -218,9 +221,18 @@ fn caption(layer: &str) -> Caption<'_> {
     Caption { layer, step: Step::default(), epoch: None }
 }
 
-/// A layer's name as the end of a tag; with a `_` where that tag, or a group of it, is something else.
-fn tag(name: &str) -> String {
+/// The first part of a layer's name, which must be no other tag or group.
+fn first_part(name: &str) -> &str {
+    name.split('.').next().unwrap_or_default()
+}
+
+fn is_taken(part: &str) -> bool {
+    TAKEN.contains(&part)
+}
+
+/// A layer's name as the end of a tag; with `end` at its first part where that tag, or a group of it, is something else.
+fn tag(name: &str, end: &str) -> String {
     let tag = name.replace('.', "/");
-    let first = tag.split('/').next().unwrap_or_default();
-    if TAKEN.contains(&first) { tag.replacen(first, &format!("{first}_"), 1) } else { tag }
+    let first = first_part(name);
+    if is_taken(first) { tag.replacen(first, &format!("{first}{end}"), 1) } else { tag }
 }

@@ -8,7 +8,7 @@ use super::{
     error::ModelError,
     layer::Layer,
     receptive_field::{ReceptiveField, ReceptiveFields},
-    resolve::{ResolvedLayer, ResolvedModel},
+    resolve::ResolvedLayer,
     shape::Shape,
     spec::ModelSpec,
 };
