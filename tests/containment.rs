@@ -8,7 +8,7 @@ use convscope::{
     Network,
     arch::{AvgPool2d, Conv2d, Layer, Linear, MaxPool2d, ModelSpec, ReceptiveFields, Shape, zoo},
     capture::{Role, Tap},
-    diagnostics::{Containment, FieldCheck, ForwardGraph, Unit, check_receptive_field},
+    diagnostics::{Containment, FieldCheck, ForwardGraph, LayerCheck, Unit, check_receptive_field},
 };
 use tch::{Device, Kind, Tensor, nn, nn::Module as _};
 
@@ -146,8 +146,9 @@ fn with_random_weights_units_are_moved_from_inside_their_fields_only() {
         let check = check_receptive_field(forward, network.tap(), &spec, &images).unwrap();
         assert!(check.is_contained(), "{name}: {check}");
         assert_eq!(check.layers.len(), spec.layers.len());
-        let told = check.layers.iter().filter(|check| check.outcome != Containment::Indeterminate).count();
-        assert_eq!(told, spec.layers.len(), "{name}: {check}");
+        assert!(check.unobserved.is_empty() && check.unknown.is_empty(), "{name}: {check}");
+        let is_told = |check: &&LayerCheck| !matches!(check.outcome, Containment::Indeterminate { .. });
+        assert_eq!(check.layers.iter().filter(is_told).count(), spec.layers.len(), "{name}: {check}");
     }
 }
 
@@ -219,7 +220,41 @@ fn the_right_spec_is_confirmed() {
         assert_eq!(check.get(layer), Some(&Containment::Inside), "{check}");
     }
     assert!(check.is_contained() && check.get("conv4").is_none());
-    assert_eq!(check.to_string().lines().count(), 4);
+    assert_eq!((check.unobserved.as_slice(), check.unknown.len()), (["flatten".to_owned()].as_slice(), 0));
+    let text = check.to_string();
+    assert_eq!(text.lines().count(), 5, "{text}");
+    assert!(text.ends_with("\nnot compared, having no probe: `flatten`"), "{text}");
+}
+
+#[test]
+fn a_probe_that_the_spec_does_not_know_is_no_success() {
+    let mut model = Written::new();
+    model.layers[1].0 = "conv_two";
+    model.layers[2].0 = "Conv_3";
+    let check = model.check(&spec(|_| ()));
+    assert_eq!(check.layers.len(), 2, "{check}");
+    assert_eq!(check.unobserved, ["conv2", "conv3", "flatten"]);
+    assert_eq!(check.unknown, ["conv_two", "Conv_3"]);
+    assert!(check.first_mismatch().is_none() && !check.is_contained(), "{check}");
+    let text = check.to_string();
+    assert!(text.contains("probe `Conv_3`: the spec has no such layer"), "{text}");
+    assert!(text.contains("so it was not compared; did you mean `conv3`?"), "{text}");
+}
+
+#[test]
+fn a_gradient_that_is_not_finite_is_not_blamed_on_the_spec() {
+    let tap = Tap::new();
+    let forward = |images: &Tensor| {
+        // The root of 0 has an infinite slope, and 0 times it is NaN: at every pixel, for a unit that sees but one.
+        let output = images + (images * 0.0).sqrt().sum(Kind::Double);
+        tap.observe("relu", Role::Activation, &output);
+        Ok(output)
+    };
+    let spec = ModelSpec::builder("one", [1, 4, 5]).layer("relu", Layer::Relu).build().unwrap();
+    let check = check_receptive_field(forward, &tap, &spec, &numbers(1, 0.5, &[1, 1, 4, 5])).unwrap();
+    assert_eq!(check.get("relu"), Some(&Containment::Indeterminate { non_finite: 20 }), "{check}");
+    assert!(check.first_mismatch().is_none() && !check.is_contained());
+    assert!(check.to_string().contains("20 pixels have a gradient that is NaN or infinite"), "{check}");
 }
 
 /// What a test changes in the spec.
@@ -287,14 +322,19 @@ fn dead_units_prove_nothing_and_arguments_are_checked() {
     let one = |name: &str| ModelSpec::builder("one", [1, 4, 4]).layer(name, Layer::Relu).build().unwrap();
     let images = Tensor::ones([1, 1, 4, 4], (Kind::Float, Device::Cpu));
     let check = check_receptive_field(forward, &tap, &one("dead"), &images).unwrap();
-    assert_eq!(check.get("dead"), Some(&Containment::Indeterminate));
-    assert!(check.is_contained() && check.to_string().contains("try other images"));
+    assert_eq!(check.get("dead"), Some(&Containment::Indeterminate { non_finite: 0 }));
+    assert!(check.first_mismatch().is_none() && !check.is_contained());
+    assert!(check.to_string().contains("try other images"));
 
     let error = check_receptive_field(forward, &tap, &one("other"), &images).unwrap_err().to_string();
     assert!(error.contains("observed are [dead]") && error.contains("[other]"), "{error}");
-    let images = Tensor::ones([1, 1, 5, 4], (Kind::Float, Device::Cpu));
-    let error = check_receptive_field(forward, &tap, &one("dead"), &images).unwrap_err().to_string();
-    assert!(error.contains("[1, 1, 5, 4]") && error.contains("[1, 4, 4]"), "{error}");
+    // Said before the model runs, which could not take these either.
+    let fails = |_: &Tensor| -> convscope::Result<Tensor> { panic!("the model ran") };
+    for size in [&[1, 1, 5, 4][..], &[1, 4, 4], &[]] {
+        let images = Tensor::ones(size, (Kind::Float, Device::Cpu));
+        let error = check_receptive_field(fails, &tap, &one("dead"), &images).unwrap_err().to_string();
+        assert!(error.contains(&format!("{size:?}")) && error.contains("[1, 4, 4]"), "{error}");
+    }
 }
 
 #[test]
@@ -306,6 +346,7 @@ fn gradients_that_are_not_finite_prove_nothing() {
     tch::no_grad(|| drop(store.variables().get_mut("conv.weight").unwrap().fill_(f64::NAN)));
     let images = Tensor::ones([1, 1, 6, 6], (Kind::Float, Device::Cpu));
     let forward = |images: &Tensor| network.f_forward_t(images, false);
-    let error = check_receptive_field(forward, network.tap(), &spec, &images).unwrap_err().to_string();
-    assert!(error.starts_with("layer `conv`: unit (3, 3): ") && error.contains("NaN or infinite"), "{error}");
+    let check = check_receptive_field(forward, network.tap(), &spec, &images).unwrap();
+    assert_eq!(check.get("conv"), Some(&Containment::Indeterminate { non_finite: 36 }), "{check}");
+    assert!(!check.is_contained());
 }

@@ -42,7 +42,8 @@ fn by_number(name: &str) -> (&str, u64, &str) {
     (stem, number.parse().unwrap_or(0), rest)
 }
 
-fn quoted(names: &[&str]) -> String {
+/// The first of the names in back ticks, and how many more there are.
+pub(crate) fn quoted(names: &[&str]) -> String {
     let listed = names.iter().take(MOST_NAMES).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     match names.len().checked_sub(MOST_NAMES) {
         None | Some(0) => listed,

@@ -123,6 +123,7 @@ impl Context<'_> {
             capture.finish().map(Some)
         })
     }
+
     /// Whether the loop gave a model.
     pub(crate) fn has_model(&self) -> bool {
         self.model.is_some()

@@ -6,7 +6,7 @@ use tch::Tensor;
 
 use super::effective_receptive_field::{EffectiveField, ForwardGraph, Unit};
 use crate::{
-    arch::{ModelSpec, PixelBox, ReceptiveFields, ResolvedLayer},
+    arch::{ModelSpec, PixelBox, ReceptiveFields, ResolvedLayer, did_you_mean, nearby::quoted},
     capture::Tap,
     error::{Error, Result},
 };
@@ -46,8 +46,7 @@ use crate::{
 ///
 /// # Errors
 /// A spec that is not valid or whose receptive fields contradict one another; images of another size; no layer in
-/// common; gradients that are NaN or infinite, which prove nothing; those of
-/// [`effective_receptive_field`](super::effective_receptive_field).
+/// common; those of [`effective_receptive_field`](super::effective_receptive_field).
 pub fn check_receptive_field(
     forward: impl FnOnce(&Tensor) -> Result<Tensor>,
     tap: &Tap,
@@ -56,17 +55,25 @@ pub fn check_receptive_field(
 ) -> Result<FieldCheck> {
     let model = spec.resolve()?;
     let fields = ReceptiveFields::of(&model)?;
-    let graph = ForwardGraph::run(forward, tap, images)?;
-    if images.size()[1..] != spec.input {
-        let why =
-            format!("found shape {:?}, the spec `{}` is for {:?}", images.size(), spec.name, spec.input);
+    // Before the forward pass, whose own error would be that of some convolution.
+    if images.size().get(1..) != Some(spec.input.as_slice()) {
+        let why = format!(
+            "found shape {:?}, the spec `{}` is for batches of {:?}",
+            images.size(),
+            spec.name,
+            spec.input
+        );
         return Err(Error::invalid("images", why));
     }
-    let mut layers = Vec::new();
+    let graph = ForwardGraph::run(forward, tap, images)?;
+    let (mut layers, mut unknown) = (Vec::new(), Vec::new());
     for activation in graph.activations() {
-        if let Some(layer) = model.layers.iter().find(|layer| layer.name == activation.name) {
-            let outcome = check_layer(&graph, &fields, layer, &activation.tensor.size())?;
-            layers.push(LayerCheck { layer: layer.name.clone(), outcome });
+        match model.layers.iter().find(|layer| layer.name == activation.name) {
+            Some(layer) => {
+                let outcome = check_layer(&graph, &fields, layer, &activation.tensor.size())?;
+                layers.push(LayerCheck { layer: layer.name.clone(), outcome });
+            }
+            None => unknown.push(activation.name.clone()),
         }
     }
     if layers.is_empty() {
@@ -79,7 +86,10 @@ pub fn check_receptive_field(
         );
         return Err(Error::invalid(format!("spec `{}`", spec.name), why));
     }
-    Ok(FieldCheck { layers })
+    let is_observed = |name: &str| layers.iter().any(|check| check.layer == name);
+    let names = model.layers.iter().map(|layer| &layer.name);
+    let unobserved = names.filter(|name| !is_observed(name)).cloned().collect();
+    Ok(FieldCheck { layers, unobserved, unknown })
 }
 
 /// What [`check_receptive_field`] found, in the order of the forward pass.
@@ -87,6 +97,12 @@ pub fn check_receptive_field(
 pub struct FieldCheck {
     /// The layers that model and spec have in common.
     pub layers: Vec<LayerCheck>,
+    /// Layers of the spec that have no probe in the model, in the spec's order: not compared. Normal where a model is
+    /// written by hand and has few probes.
+    pub unobserved: Vec<String>,
+    /// Probes of the model that are no layer of the spec, in the order of the forward pass: not compared. Usually a
+    /// misspelt name.
+    pub unknown: Vec<String>,
 }
 
 /// What was found of one layer.
@@ -135,15 +151,24 @@ pub enum Containment {
         /// Without the batch dimension.
         expected: Vec<i64>,
     },
-    /// No pixel moves any of the units: nothing can be said. Try other images or weights.
-    Indeterminate,
+    /// Nothing can be said. Try other images or weights.
+    Indeterminate {
+        /// How many pixels of a unit have a gradient that is NaN or infinite. 0: no pixel moves any of the units.
+        non_finite: usize,
+    },
 }
 
 impl FieldCheck {
-    /// Whether no layer contradicts the spec: none is [`Outside`](Containment::Outside) or of another
-    /// [`Shape`](Containment::Shape).
+    /// Whether the comparison holds what it promises: no layer is [`Outside`](Containment::Outside) or of another
+    /// [`Shape`](Containment::Shape), something could be said of at least one, and the spec knows every probe. Layers of
+    /// the spec without a probe do not count. Where probes beyond the spec are meant, ask
+    /// [`first_mismatch`](FieldCheck::first_mismatch).
     pub fn is_contained(&self) -> bool {
-        self.first_mismatch().is_none()
+        self.first_mismatch().is_none() && self.unknown.is_empty() && self.has_compared()
+    }
+
+    fn has_compared(&self) -> bool {
+        self.layers.iter().any(|check| !matches!(check.outcome, Containment::Indeterminate { .. }))
     }
 
     /// The first layer that contradicts the spec. Those behind it may do so because of it.
@@ -160,15 +185,30 @@ impl FieldCheck {
     }
 }
 
-/// The first contradiction with its usual cause; without one a line for each layer.
+/// The first contradiction with its usual cause; without one a line for each layer that was compared. Then a line for
+/// each probe that the spec does not know, and one with the layers of the spec that have no probe.
 impl fmt::Display for FieldCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(wrong) = self.first_mismatch() {
-            return write!(f, "{wrong}. Layers behind it were not looked at in words: mend this one first");
+        match self.first_mismatch() {
+            Some(wrong) => {
+                write!(f, "{wrong}. Layers behind it were not looked at in words: mend this one first")?;
+            }
+            None => {
+                let lines: Vec<String> = self.layers.iter().map(LayerCheck::to_string).collect();
+                write!(f, "{}", lines.join("\n"))?;
+            }
         }
-        for (number, check) in self.layers.iter().enumerate() {
-            let separator = if number == 0 { "" } else { "\n" };
-            write!(f, "{separator}{check}")?;
+        for probe in &self.unknown {
+            write!(f, "\nprobe `{probe}`: the spec has no such layer, so it was not compared")?;
+            if self.unobserved.is_empty() {
+                write!(f, "; every layer of the spec has a probe already")?;
+            } else {
+                write!(f, "{}", did_you_mean(probe, self.unobserved.iter().map(String::as_str)))?;
+            }
+        }
+        if !self.unobserved.is_empty() {
+            let names: Vec<&str> = self.unobserved.iter().map(String::as_str).collect();
+            write!(f, "\nnot compared, having no probe: {}", quoted(&names))?;
         }
         Ok(())
     }
@@ -201,9 +241,14 @@ impl fmt::Display for LayerCheck {
             Containment::Shape { found, expected } => {
                 write!(f, "found output {found:?}, expected {expected:?}. {}", shape_cause(found, expected))
             }
-            Containment::Indeterminate => {
+            Containment::Indeterminate { non_finite: 0 } => {
                 write!(f, "no pixel moves its units, so nothing can be said: try other images or weights")
             }
+            Containment::Indeterminate { non_finite } => write!(
+                f,
+                "{non_finite} pixels have a gradient that is NaN or infinite, so nothing can be said: look for a division \
+                 by 0 or the root of 0 in the model, or try other images or weights"
+            ),
         }
     }
 }
@@ -252,19 +297,23 @@ fn check_layer(
     if found != expected {
         return Ok(Containment::Shape { found: found.to_vec(), expected });
     }
-    let mut outcome = Containment::Indeterminate;
+    let mut outcome = Containment::Indeterminate { non_finite: 0 };
+    let mut unusable = None;
     for (number, (unit, place)) in units(found).into_iter().enumerate() {
         let field = graph.field(&layer.name, unit)?;
         match (check_unit(&field, fields, &layer.name, place)?, number) {
-            (Containment::Indeterminate, _) => {}
+            (Containment::Indeterminate { non_finite: 0 }, _) => {}
+            (indeterminate @ Containment::Indeterminate { .. }, _) => {
+                unusable.get_or_insert(indeterminate);
+            }
             (outside @ Containment::Outside { .. }, _) => return Ok(outside),
             (middle, 0) => outcome = middle,
             // At the border paths end in the padding: less than the spec's field says nothing there.
-            _ if outcome == Containment::Indeterminate => outcome = Containment::Inside,
+            _ if matches!(outcome, Containment::Indeterminate { .. }) => outcome = Containment::Inside,
             _ => {}
         }
     }
-    Ok(outcome)
+    Ok(unusable.unwrap_or(outcome))
 }
 
 /// The unit in the middle, then those at the corners, each with its row and column.
@@ -286,17 +335,11 @@ fn check_unit(
     layer: &str,
     unit: (i64, i64),
 ) -> Result<Containment> {
-    // 0 · NaN is NaN: a weight that is not finite lets pixels appear to move units that they do not reach.
-    if field.non_finite() > 0 {
-        let why = format!(
-            "unit {unit:?}: the gradients of {} of {} pixels are NaN or infinite, which proves nothing; give finite \
-             weights and images",
-            field.non_finite(),
-            field.map().len()
-        );
-        return Err(Error::invalid(format!("layer `{layer}`"), why));
-    }
-    let Some([(top, bottom), (left, right)]) = field.support() else { return Ok(Containment::Indeterminate) };
+    // A NaN lies wherever the backward pass carried it, which says nothing of what the unit sees.
+    let non_finite = field.non_finite();
+    let Some([(top, bottom), (left, right)]) = field.support().filter(|_| non_finite == 0) else {
+        return Ok(Containment::Indeterminate { non_finite });
+    };
     let found =
         PixelBox { top: top as i64, left: left as i64, bottom: bottom as i64 + 1, right: right as i64 + 1 };
     let [height, width] = field.size();
