@@ -199,9 +199,9 @@ fn field(layer: &LayerSummary, get: fn(&AxisField) -> Option<i64>) -> String {
 /// `12345678` as `12.35 M` with two `decimals`.
 fn scaled(count: i64, decimals: usize) -> String {
     let (unit, name) = match count {
-        ..1_000_000 => (1e3, "k"),
-        ..1_000_000_000 => (1e6, "M"),
-        _ => (1e9, "G"),
+        1_000_000_000.. => (1e9, "G"),
+        1_000_000.. => (1e6, "M"),
+        _ => (1e3, "k"),
     };
     format!("{:.decimals$} {name}", count as f64 / unit)
 }
