@@ -104,6 +104,7 @@ mod shape;
 mod shapes;
 mod smallest_input;
 mod spec;
+mod spread;
 mod summary;
 mod toml;
 mod window;
@@ -111,6 +112,8 @@ pub mod zoo;
 
 #[cfg(feature = "tch")]
 pub(crate) use self::nearby::did_you_mean;
+#[cfg(feature = "tch")]
+pub(crate) use self::spread::spread;
 pub use self::{
     advice::{Advice, AdviceKind, AdviceOptions},
     builder::ModelBuilder,

@@ -7,6 +7,7 @@ use crate::{
     capture::{Activations, Tap},
     error::Result,
     params::Params,
+    render::Caption,
     summary::Step,
     tch_context::TchContext as _,
 };
@@ -61,6 +62,12 @@ impl Context<'_> {
     /// The global step: number of batches seen, the running one included. What is written now belongs here.
     pub fn step(&self) -> Step {
         self.position.step
+    }
+
+    /// The caption of a picture of `layer` that is drawn now.
+    pub(crate) fn caption<'c>(&self, layer: &'c str) -> Caption<'c> {
+        let Position { step, batch, epoch, .. } = self.position;
+        Caption { layer, step, epoch: (batch > 0).then_some(epoch) }
     }
 
     /// All variables of the model, running statistics of batch normalisation included.

@@ -5,7 +5,6 @@ use crate::{
         padding::Pair,
         receptive_field::{AxisField, ReceptiveField, ReceptiveFields},
         resolve::{ResolvedLayer, ResolvedModel, Source},
-        shape::Shape,
     },
     render::{LayerField, Taps, UnitField},
 };
@@ -24,24 +23,10 @@ pub(super) fn with_windows<'a>(
     model.layers.iter().filter(has_window).filter_map(field).collect()
 }
 
-/// At most `most` of the items, evenly spread, the first and the last among them.
-pub(super) fn spread<T: Clone>(items: &[T], most: usize) -> Vec<T> {
-    if items.len() <= most {
-        return items.to_vec();
-    }
-    let last = items.len() - 1;
-    let steps = most.saturating_sub(1);
-    let place = |n: usize| (n * last + steps / 2).checked_div(steps).unwrap_or(last);
-    (0..most).map(|n| items[place(n)].clone()).collect()
-}
-
 /// A layer's field with the unit in the middle, the one in the upper left corner, and one between. `None` where places
 /// are not known.
 pub(super) fn layer_field(layer: &ResolvedLayer, field: &ReceptiveField) -> Option<LayerField> {
-    let map = match layer.output_shape {
-        Shape::Map { height, width, .. } => [height, width],
-        Shape::Flat { .. } => [1, 1],
-    };
+    let map = layer.output_shape.size().unwrap_or([1, 1]);
     let mut units: Vec<[i64; 2]> = if field.stride().is_some() {
         vec![map.map(|side| side / 2), [0, 0], map.map(|side| side / 4)]
     } else {
@@ -92,22 +77,4 @@ pub(super) fn dilated<'a>(
         Some((layer, Taps::new(kernel, dilation).stride(stride)))
     };
     model.layers.iter().filter_map(taps).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_and_the_last_are_among_those_spread() {
-        let items: Vec<usize> = (0..100).collect();
-        assert_eq!(spread(&items, 5), [0, 25, 50, 74, 99]);
-        assert_eq!(spread(&items[..3], 5), [0, 1, 2]);
-        assert_eq!(spread(&items, 1), [99]);
-        assert!(spread(&items, 0).is_empty());
-        for most in 2..100 {
-            let found = spread(&items, most);
-            assert!(found.is_sorted_by(|a, b| a < b) && found.len() == most && found[most - 1] == 99);
-        }
-    }
 }

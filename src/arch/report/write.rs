@@ -9,6 +9,7 @@ use crate::{
         receptive_field::{ReceptiveField, ReceptiveFields},
         resolve::{ResolvedLayer, ResolvedModel},
         spec::ModelSpec,
+        spread::spread,
     },
     error::{Error, Result},
     render::{self, Caption},
@@ -130,7 +131,7 @@ impl<'a> ModelReport<'a> {
         fields: &'m ReceptiveFields,
     ) -> Result<Vec<(&'m ResolvedLayer, &'m ReceptiveField)>> {
         let Some(names) = &self.layers else {
-            return Ok(pictures::spread(&pictures::with_windows(model, fields), PICTURES));
+            return Ok(spread(&pictures::with_windows(model, fields), PICTURES));
         };
         let find = |name: &String| match model.layers.iter().find(|layer| layer.name == *name) {
             Some(layer) => Ok(fields.get(name).map(|field| (layer, field))),
@@ -182,7 +183,7 @@ struct Pictures<'a> {
 
 impl Pictures<'_> {
     fn write(&self, chosen: &[(&ResolvedLayer, &ReceptiveField)], sink: &mut dyn SummarySink) -> Result<()> {
-        let all = pictures::spread(&pictures::with_windows(self.model, self.fields), TILES);
+        let all = spread(&pictures::with_windows(self.model, self.fields), TILES);
         let tiles: Vec<_> = all
             .into_iter()
             .filter_map(|(layer, field)| Some((layer.name.clone(), pictures::layer_field(layer, field)?)))
@@ -199,7 +200,7 @@ impl Pictures<'_> {
                 add(sink, &format!("receptive_field/{}", tag(&layer.name, &end)), picture, FIELD)?;
             }
         }
-        for (layer, taps) in pictures::spread(&pictures::dilated(self.model, self.fields), KERNELS) {
+        for (layer, taps) in spread(&pictures::dilated(self.model, self.fields), KERNELS) {
             match render::taps(&self.image, &taps, &caption(&layer.name)) {
                 Ok(picture) => {
                     let tag = format!("receptive_field/dilation/{}", layer.name.replace('.', "/"));

@@ -8,7 +8,7 @@ use crate::{
     data::{Dataset, Normalization},
     error::{Error, Result},
     params::{Param, Params},
-    render::{self, Caption, FeatureMapOptions, FilterOptions},
+    render::{self, FeatureMapOptions, FilterOptions},
     summary::{Image, Summary},
     tch_context::TchContext as _,
     writer::SummarySink,
@@ -87,7 +87,7 @@ impl Pictures {
     pub fn write_probe(&self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Result<()> {
         if let (true, Some(probe)) = (self.enabled, &self.probe) {
             let (pixels, shape) = to_host(&probe.pixels)?;
-            let caption = caption(cx, "probe images");
+            let caption = cx.caption("probe images");
             let picture = render::probe_images(&pixels, shape, &probe.labels, &caption)?;
             let summary =
                 Summary::image(picture).with_description("The images whose `feature_maps` are drawn.");
@@ -132,17 +132,12 @@ fn has_maps(activation: &Activation) -> bool {
 fn draw_filters(cx: &Context<'_>, param: &Param) -> Result<Image> {
     let layer = layer_of(param);
     let (kernel, shape) = to_host(param.tensor())?;
-    render::filters(&kernel, shape, &caption(cx, &layer), &FilterOptions::default())
+    render::filters(&kernel, shape, &cx.caption(&layer), &FilterOptions::default())
 }
 
 fn draw_maps(cx: &Context<'_>, activation: &Activation) -> Result<Image> {
     let (maps, shape) = to_host(&activation.tensor)?;
-    render::feature_maps(&maps, shape, &caption(cx, &activation.name), &FeatureMapOptions::default())
-}
-
-fn caption<'a>(cx: &Context<'_>, layer: &'a str) -> Caption<'a> {
-    let position = cx.position();
-    Caption { layer, step: position.step, epoch: (position.batch > 0).then_some(position.epoch) }
+    render::feature_maps(&maps, shape, &cx.caption(&activation.name), &FeatureMapOptions::default())
 }
 
 /// All values as `f32`, and the shape, of a tensor of four dimensions.

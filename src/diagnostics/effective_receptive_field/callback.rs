@@ -8,11 +8,10 @@ use super::{
     view::{Measure, View},
 };
 use crate::{
-    arch::ReceptiveFields,
+    arch::{ReceptiveFields, spread},
     callback::{CONTINUE, Callback, Context, Flow, Metrics, ProbeImages, Schedule, TRAIN, layer_tag},
     capture::{Activation, Activations, Role},
     error::{Error, Result},
-    render::Caption,
     summary::{Step, Summary},
     writer::{SubRun, SummarySink},
 };
@@ -156,7 +155,7 @@ impl EffectiveReceptiveField {
         }
         self.growth.add(cx.step(), measured);
         if !layers.is_empty() {
-            let picture = self.growth.draw(layers, &caption(cx, "effective receptive fields"))?;
+            let picture = self.growth.draw(layers, &cx.caption("effective receptive fields"))?;
             out.add("receptive_field/growth", Summary::image(picture).with_description(GROWTH), cx.step())?;
         }
         self.written = Some(cx.step());
@@ -174,7 +173,7 @@ fn write_layer(view: &View<'_>, cx: &Context<'_>, images: i64, out: &mut SubRun<
         let ratio = Summary::scalar(ratio).with_description(RATIO);
         out.add(&format!("receptive_field/ratio/{layer}"), ratio, cx.step())?;
     }
-    let map = Summary::image(view.draw(images, &caption(cx, view.layer))?).with_description(MAP);
+    let map = Summary::image(view.draw(images, &cx.caption(view.layer))?).with_description(MAP);
     out.add(&format!("receptive_field/effective_map/{layer}"), map, cx.step())?;
     Ok(measure)
 }
@@ -228,12 +227,5 @@ fn spread_over_depth(activations: &Activations) -> Vec<String> {
         .map(with_maps)
         .find(|layers| !layers.is_empty())
         .unwrap_or_default();
-    let shown = layers.len().min(LAYERS);
-    let last = layers.len().saturating_sub(1);
-    (0..shown).map(|i| layers[i * last / (shown - 1).max(1)].to_owned()).collect()
-}
-
-fn caption<'a>(cx: &Context<'_>, layer: &'a str) -> Caption<'a> {
-    let position = cx.position();
-    Caption { layer, step: position.step, epoch: (position.batch > 0).then_some(position.epoch) }
+    spread(&layers, LAYERS).into_iter().map(str::to_owned).collect()
 }
