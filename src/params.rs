@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc};
 
 use tch::{Tensor, nn};
 
+use crate::summary::layer_tag;
+
 /// Which names are meant: all, those below some prefixes, or those that a function picks.
 ///
 /// A prefix stands for whole parts of a name: `conv1` means `conv1`, `conv1.weight` and `conv1/weight`, and neither
@@ -87,7 +89,7 @@ impl Param {
 
     /// The name as part of a tag: `conv1/weight`. TensorBoard groups by what stands before `/`.
     pub fn tag(&self) -> String {
-        self.name.replace('.', "/")
+        layer_tag(&self.name)
     }
 
     /// The parameter. Do not change it in place.

@@ -41,7 +41,7 @@ pub use self::{
 pub(crate) use self::{
     context::{BatchReport, Forward, LOSS},
     means::Means,
-    tensorboard::{TRAIN, layer_tag},
+    tensorboard::TRAIN,
 };
 
 use std::ops::ControlFlow;

@@ -17,6 +17,12 @@ use crate::error::{Error, Result};
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag(Arc<str>);
 
+/// The name of a layer or parameter as the end of a tag: `layer1.0.conv1` becomes `layer1/0/conv1`, because `/` makes
+/// groups in TensorBoard.
+pub(crate) fn layer_tag(name: &str) -> String {
+    name.replace('.', "/")
+}
+
 impl Tag {
     /// Checks a name.
     ///

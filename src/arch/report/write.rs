@@ -3,17 +3,18 @@
 use super::{pictures, probe};
 use crate::{
     arch::{
-        advice::{self, Advice, AdviceKind, AdviceOptions},
+        advice::{Advice, AdviceKind, AdviceOptions},
         graph,
         nearby::did_you_mean,
         receptive_field::{ReceptiveField, ReceptiveFields},
         resolve::{ResolvedLayer, ResolvedModel},
         spec::ModelSpec,
         spread::spread,
+        summary::ModelSummary,
     },
     error::{Error, Result},
     render::{self, Caption},
-    summary::{Image, Step, Summary},
+    summary::{Image, Step, Summary, layer_tag},
     writer::SummarySink,
 };
 
@@ -96,11 +97,10 @@ impl<'a> ModelReport<'a> {
     /// written. And those of the sink.
     pub fn write(&self, sink: &mut dyn SummarySink) -> Result<()> {
         let model = self.spec.resolve()?;
-        let (fields, defect) = ReceptiveFields::partial(&model);
-        let advice = advice::advice(&model, &fields, defect, &self.options)?;
+        let (fields, conflict) = ReceptiveFields::partial(&model);
+        let summary = ModelSummary::of(self.spec, &model, &fields, conflict, &self.options)?;
         let chosen = self.chosen(&model, &fields)?;
         let image = probe::image(self.probe.as_ref(), self.spec.input)?;
-        let summary = self.spec.summary()?;
         let graph = graph::graph(&model, &fields)?;
         let conceptual = graph::conceptual_graph(&self.spec.name, &model)?;
 
@@ -108,7 +108,7 @@ impl<'a> ModelReport<'a> {
         sink.add_conceptual_graph(CONCEPTUAL, &conceptual)?;
         let tables = format!("{}\n{}", summary.to_table().to_markdown(), summary.to_totals().to_markdown());
         sink.add("model", Summary::text(tables).with_description(TABLE), Step::default())?;
-        let text = self.advice_text(&advice);
+        let text = self.advice_text(&summary.advice);
         sink.add("receptive_field/advice", Summary::text(text).with_description(ADVICE), Step::default())?;
         match image {
             Some(image) => {
@@ -203,7 +203,7 @@ impl Pictures<'_> {
         for (layer, taps) in spread(&pictures::dilated(self.model, self.fields), KERNELS) {
             match render::taps(&self.image, &taps, &caption(&layer.name)) {
                 Ok(picture) => {
-                    let tag = format!("receptive_field/dilation/{}", layer.name.replace('.', "/"));
+                    let tag = format!("receptive_field/dilation/{}", layer_tag(&layer.name));
                     add(sink, &tag, picture, KERNEL)?;
                 }
                 // A kernel that reaches too far for a picture is no reason to give up the others.
@@ -233,7 +233,7 @@ fn is_taken(part: &str) -> bool {
 
 /// A layer's name as the end of a tag; with `end` at its first part where that tag, or a group of it, is something else.
 fn tag(name: &str, end: &str) -> String {
-    let tag = name.replace('.', "/");
+    let tag = layer_tag(name);
     let first = first_part(name);
     if is_taken(first) { tag.replacen(first, &format!("{first}{end}"), 1) } else { tag }
 }

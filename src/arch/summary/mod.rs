@@ -8,11 +8,11 @@ use super::{
     error::ModelError,
     layer::Layer,
     receptive_field::{ReceptiveField, ReceptiveFields},
-    resolve::ResolvedLayer,
+    resolve::{ResolvedLayer, ResolvedModel},
     shape::Shape,
     spec::ModelSpec,
 };
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Bytes of a value of type `float32`.
 const FLOAT32: i64 = 4;
@@ -111,6 +111,19 @@ impl ModelSpec {
     pub fn summary_with(&self, options: &AdviceOptions) -> Result<ModelSummary> {
         let model = self.resolve()?;
         let (fields, conflict) = ReceptiveFields::partial(&model);
+        ModelSummary::of(self, &model, &fields, conflict, options)
+    }
+}
+
+impl ModelSummary {
+    /// The summary of `spec`, which was resolved to `model`; `conflict` stood in the way of some of its `fields`.
+    pub(in crate::arch) fn of(
+        spec: &ModelSpec,
+        model: &ResolvedModel,
+        fields: &ReceptiveFields,
+        conflict: Option<Error>,
+        options: &AdviceOptions,
+    ) -> Result<ModelSummary> {
         let feeds_output = model.feeds_output();
         let mut layers = Vec::with_capacity(model.layers.len());
         for (layer, feeds_output) in model.layers.iter().zip(feeds_output) {
@@ -131,14 +144,14 @@ impl ModelSpec {
             sum.ok_or_else(|| ModelError::new(format!("has more {what} than can be counted")))
         };
         Ok(ModelSummary {
-            name: self.name.clone(),
-            input: self.input,
+            name: spec.name.clone(),
+            input: spec.input,
             params: model.param_count(),
             macs: sum("multiply-adds", |layer| layer.macs)?,
             activation_bytes: sum("bytes of activations", |layer| layer.activation_bytes)?,
             layers,
             conflict: conflict.as_ref().map(ToString::to_string),
-            advice: advice::advice(&model, &fields, conflict, options)?,
+            advice: advice::advice(model, fields, conflict, options)?,
         })
     }
 }

@@ -4,16 +4,13 @@ use std::collections::BTreeMap;
 
 use tch::Tensor;
 
-use super::{
-    super::{Context, Schedule},
-    layer_tag,
-};
+use super::super::{Context, Schedule};
 use crate::{
     capture::{Activation, Role},
     error::Result,
     params::{Filter, Params},
     stats,
-    summary::{Histogram, Step, Summary},
+    summary::{Histogram, Step, Summary, layer_tag},
     writer::SummarySink,
 };
 

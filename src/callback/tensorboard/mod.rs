@@ -74,11 +74,6 @@ impl Chosen {
     }
 }
 
-/// The name of a layer as the end of a tag: `/` makes groups, as in the tags of parameters.
-pub(crate) fn layer_tag(name: &str) -> String {
-    name.replace('.', "/")
-}
-
 impl Default for TensorBoard {
     fn default() -> TensorBoard {
         TensorBoard::new()

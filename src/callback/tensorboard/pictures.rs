@@ -2,14 +2,14 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::{super::Context, Chosen, layer_tag};
+use super::{super::Context, Chosen};
 use crate::{
     capture::{Activation, Role},
     data::{Dataset, Normalization},
     error::{Error, Result},
     params::{Param, Params},
     render::{self, FeatureMapOptions, FilterOptions},
-    summary::{Image, Summary},
+    summary::{Image, Summary, layer_tag},
     tch_context::TchContext as _,
     writer::SummarySink,
 };

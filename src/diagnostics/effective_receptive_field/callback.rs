@@ -9,10 +9,10 @@ use super::{
 };
 use crate::{
     arch::{ReceptiveFields, spread},
-    callback::{CONTINUE, Callback, Context, Flow, Metrics, ProbeImages, Schedule, TRAIN, layer_tag},
+    callback::{CONTINUE, Callback, Context, Flow, Metrics, ProbeImages, Schedule, TRAIN},
     capture::{Activation, Activations, Role},
     error::{Error, Result},
-    summary::{Step, Summary},
+    summary::{Step, Summary, layer_tag},
     writer::{SubRun, SummarySink},
 };
 
