@@ -70,7 +70,11 @@ proptest! {
     }
 
     #[test]
-    fn quantiles_rise(values in vec(value(), 1..3_000)) {
+    fn quantiles_rise(mut values in vec(value(), 1..3_000), repeats in 1_usize..4) {
+        // Few values are as likely as many: all shares then lie between the same two edges.
+        if repeats > 1 {
+            values.truncate(repeats);
+        }
         let histogram = Histogram::from_f32(&values);
         let quantiles: Vec<f64> = (0..=50).filter_map(|i| histogram.quantile(f64::from(i) / 50.0)).collect();
         prop_assert!(quantiles.windows(2).all(|pair| pair[0] <= pair[1]));

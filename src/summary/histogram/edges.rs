@@ -40,9 +40,19 @@ fn value_at(knots: &[Knot], rank: f64) -> f64 {
     if above.rank == below.rank {
         return above.x;
     }
-    let share = (rank - below.rank as f64) / (above.rank - below.rank) as f64;
-    // Exact at the ends, and no difference that could overflow.
-    below.x * (1.0 - share) + above.x * share
+    between(below.x, above.x, (rank - below.rank as f64) / (above.rank - below.rank) as f64)
+}
+
+/// The point at `share` of the way from `low` to `high`. Never falls while the share grows, as each step here rounds
+/// the same way; a sum of two weighted ends would not keep that. Halves where the difference overflows.
+fn between(low: f64, high: f64, share: f64) -> f64 {
+    let way = high - low;
+    let point = if way.is_finite() {
+        low + share * way
+    } else {
+        2.0 * (low / 2.0 + share * (high / 2.0 - low / 2.0))
+    };
+    point.min(high)
 }
 
 /// The line through at most [`MAX_BUCKETS`] + 1 of its own knots that stays closest to it.
@@ -59,8 +69,8 @@ fn thin(pieces: &[Bucket]) -> Vec<Bucket> {
     let knots = line(pieces);
     let total = knots.last().map_or(0, |knot| knot.rank);
     let at = |share: f64| value_at(&knots, share * total as f64);
-    let between = |low, high| at(high) - at(low);
-    let (most, half) = (between(0.01, 0.99), between(0.25, 0.75));
+    let span = |low, high| at(high) - at(low);
+    let (most, half) = (span(0.01, 0.99), span(0.25, 0.75));
     let near = if half > 0.0 { most.min(4.0 * half) } else { most } / 512.0;
     let mut joined: Vec<Bucket> = Vec::with_capacity(pieces.len().min(4096));
     let mut rank = 0;
