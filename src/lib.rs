@@ -55,6 +55,7 @@ pub mod event;
 pub mod logdir;
 pub mod record;
 pub mod render;
+pub mod rules;
 pub mod summary;
 pub mod writer;
 

@@ -206,8 +206,8 @@ fn observing_gives_every_output_in_order_with_its_role() {
     let expected: Vec<&str> = network.spec().layers.iter().map(|layer| layer.name.as_str()).collect();
     assert_eq!(names, expected);
     assert_eq!(outputs.get("conv2").unwrap().role, Role::Convolution);
-    assert_eq!(outputs.get("relu4").unwrap().role, Role::Activation);
-    assert_eq!(outputs.get("bn1").unwrap().role, Role::Other);
+    assert_eq!(outputs.get("relu4").unwrap().role, Role::Relu);
+    assert_eq!(outputs.get("bn1").unwrap().role, Role::Normalization);
     assert!(outputs.get("fc2").unwrap().tensor.equal(&network.forward_t(&x, false)));
 }
 

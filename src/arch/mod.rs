@@ -100,6 +100,7 @@ mod params;
 mod receptive_field;
 mod report;
 mod resolve;
+mod role;
 mod shape;
 mod shapes;
 mod smallest_input;
@@ -127,6 +128,7 @@ pub use self::{
     receptive_field::{AxisField, PixelBox, ReceptiveField, ReceptiveFields},
     report::ModelReport,
     resolve::{ResolvedLayer, ResolvedModel, Source},
+    role::Role,
     shape::Shape,
     spec::{LayerSpec, ModelSpec},
     summary::{LayerSummary, ModelSummary},

@@ -2,20 +2,7 @@
 
 use tch::Tensor;
 
-use crate::{error::Result, tch_context::TchContext as _};
-
-/// What a captured output is. It decides which diagnostics apply: feature maps are drawn for convolutions and
-/// activations, the fraction of exact zeros only means something after an activation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Role {
-    /// Output of a convolution, before its activation.
-    Convolution,
-    /// Output of an activation function, such as ReLU.
-    Activation,
-    /// Any other output.
-    Other,
-}
+use crate::{arch::Role, error::Result, tch_context::TchContext as _};
 
 /// One layer's output.
 #[derive(Debug)]

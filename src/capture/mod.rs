@@ -29,8 +29,10 @@ mod probe;
 mod recording;
 mod tap;
 
+pub use crate::arch::Role;
+
 pub use self::{
-    activations::{Activation, Activations, Role},
+    activations::{Activation, Activations},
     probe::Probe,
     tap::{Capture, Tap},
 };

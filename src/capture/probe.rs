@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tch::{TchError, Tensor, nn};
 
-use super::{activations::Role, tap::Tap};
+use super::tap::Tap;
+use crate::arch::Role;
 
 /// An identity layer that shows what passes it to its [`Tap`]. Put it behind the layer whose output is wanted.
 ///

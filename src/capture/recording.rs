@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use tch::{TchError, Tensor};
 
 use super::{
-    activations::{Activation, Activations, Role},
+    activations::{Activation, Activations},
     name::check_name,
 };
-use crate::error::{Error, Result};
+use crate::{
+    arch::Role,
+    error::{Error, Result},
+};
 
 /// What one [`Capture`](super::Capture) has seen so far.
 pub(super) struct Recording {

@@ -11,13 +11,11 @@ use std::{
 
 use tch::{TchError, Tensor};
 
-use super::{
-    activations::{Activations, Role},
-    name::check_name,
-    probe::Probe,
-    recording::Recording,
+use super::{activations::Activations, name::check_name, probe::Probe, recording::Recording};
+use crate::{
+    arch::Role,
+    error::{Error, Result},
 };
-use crate::error::{Error, Result};
 
 /// The place where the outputs of one model come together: hands out probes, and captures what passes them.
 ///

@@ -78,7 +78,7 @@ impl Network {
         let releases = releases(&model);
         let mut nodes = Vec::with_capacity(model.layers.len());
         for ((layer, releases), feeds_output) in model.layers.iter().zip(releases).zip(model.feeds_output()) {
-            let role = role(&layer.layer);
+            let role = layer.layer.role();
             // Makes the name known to the tap, so that no probe takes it.
             tap.probe_as(&layer.name, role)?;
             nodes.push(Node { weights: init::weights(path, layer)?, role, feeds_output, releases });
@@ -204,21 +204,6 @@ impl nn::ModuleT for Network {
     #[allow(clippy::panic)]
     fn forward_t(&self, images: &Tensor, train: bool) -> Tensor {
         self.f_forward_t(images, train).unwrap_or_else(|error| panic!("{error}"))
-    }
-}
-
-/// What a layer's output is to the diagnostics.
-fn role(layer: &Layer) -> Role {
-    match layer {
-        Layer::Conv2d(_) => Role::Convolution,
-        Layer::Relu
-        | Layer::Relu6
-        | Layer::LeakyRelu(_)
-        | Layer::Gelu(_)
-        | Layer::Silu
-        | Layer::Tanh
-        | Layer::Sigmoid => Role::Activation,
-        _ => Role::Other,
     }
 }
 

@@ -6,7 +6,7 @@ use tch::Tensor;
 
 use super::super::{Context, Schedule};
 use crate::{
-    capture::{Activation, Role},
+    capture::Activation,
     error::Result,
     params::{Filter, Params},
     stats,
@@ -56,7 +56,7 @@ impl Distributions {
             let name = layer_tag(name);
             let histogram =
                 self.write(&format!("activations/{name}"), tensor, ACTIVATIONS, cx.step(), out)?;
-            if *role == Role::Activation {
+            if role.is_silent_at_zero() {
                 write_sparsity(&name, tensor, &histogram, cx.step(), out)?;
             }
         }

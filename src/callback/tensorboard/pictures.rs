@@ -126,7 +126,7 @@ fn layer_of(param: &Param) -> String {
 }
 
 fn has_maps(activation: &Activation) -> bool {
-    matches!(activation.role, Role::Convolution | Role::Activation) && activation.tensor.dim() == 4
+    (activation.role == Role::Convolution || activation.role.is_activation()) && activation.tensor.dim() == 4
 }
 
 fn draw_filters(cx: &Context<'_>, param: &Param) -> Result<Image> {

@@ -218,11 +218,11 @@ const GROWTH: &str = "Effective receptive fields of the layers at all steps so f
 
 /// Up to five layers with maps, evenly from the first to the last.
 fn spread_over_depth(activations: &Activations) -> Vec<String> {
-    let with_maps = |role: Option<Role>| -> Vec<&str> {
-        let fits = |a: &&Activation| a.tensor.dim() == 4 && role.is_none_or(|role| a.role == role);
+    let with_maps = |fits_role: fn(Role) -> bool| -> Vec<&str> {
+        let fits = |a: &&Activation| a.tensor.dim() == 4 && fits_role(a.role);
         activations.iter().filter(fits).map(|a| a.name.as_str()).collect()
     };
-    let layers = [Some(Role::Convolution), Some(Role::Activation), None]
+    let layers = [|role| role == Role::Convolution, Role::is_activation, |_| true]
         .into_iter()
         .map(with_maps)
         .find(|layers| !layers.is_empty())
