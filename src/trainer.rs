@@ -45,6 +45,7 @@ pub struct Trainer<'a> {
     batch_size: usize,
     seed: u64,
     normalization: Option<Normalization>,
+    max_overhead: Option<f64>,
 }
 
 /// Runs a model on images, training (`true`) or not.
@@ -107,6 +108,7 @@ impl<'a> Trainer<'a> {
             batch_size: 64,
             seed: 0,
             normalization: None,
+            max_overhead: None,
         }
     }
 
@@ -160,6 +162,13 @@ impl<'a> Trainer<'a> {
         self
     }
 
+    /// Sets the share of the time that diagnostics may take: see [`Session::max_overhead`]. The default is 0.05.
+    #[must_use]
+    pub fn max_overhead(mut self, share: f64) -> Trainer<'a> {
+        self.max_overhead = Some(share);
+        self
+    }
+
     /// Trains for `epochs` passes over `train`, with a pass over `validation` after each.
     ///
     /// It ends early, without an error, where a callback asks for it. Whatever happens, what was written stays.
@@ -183,6 +192,9 @@ impl<'a> Trainer<'a> {
             .tap(&self.tap)
             .f_model(|images| forward(images, false))
             .batches_per_epoch(batches(1)?.len() as u64);
+        if let Some(share) = self.max_overhead {
+            session = session.max_overhead(share);
+        }
         if let Some(learning_rate) = self.learning_rate {
             self.optimizer.set_lr(learning_rate);
             session.set_learning_rate(learning_rate);
@@ -196,17 +208,17 @@ impl<'a> Trainer<'a> {
                 break;
             }
             trained = session.epoch_metrics()?;
-            validated = evaluate(
+            let in_order = Batches::new(validation, self.batch_size, device, &normalization)?;
+            validated = evaluate_batches(
                 |images| forward(images, false),
-                validation,
-                self.batch_size,
-                device,
-                &normalization,
+                in_order,
+                |batch, logits| session.validation_batch(&batch.images, &batch.labels, logits).map(drop),
             )?;
             let stop = session.end_validation(&validated)?.is_break();
             if session.end_epoch()?.is_break() || stop {
                 break;
             }
+            apply_learning_rate(self.optimizer, &mut session);
         }
         let steps = session.position().step;
         let stop = session.finish()?;
@@ -226,6 +238,7 @@ fn train_epoch(
         let mut scope = session.begin_step()?.images(labels.size()[0] as usize);
         let logits = forward(&images, true)?;
         let loss = cross_entropy(&logits, &labels)?;
+        scope.batch(&images, &labels, &logits)?;
         scope.measure("accuracy", &accuracy(&logits, &labels)?)?;
         scope.before_backward(&loss)?;
         optimizer.zero_grad();
@@ -235,8 +248,16 @@ fn train_epoch(
         if scope.end(&loss)?.is_break() {
             return Ok(false);
         }
+        apply_learning_rate(optimizer, session);
     }
     Ok(true)
+}
+
+/// Sets the learning rate that a callback asked for.
+fn apply_learning_rate(optimizer: &mut nn::Optimizer, session: &mut Session<'_>) {
+    if let Some(learning_rate) = session.requested_learning_rate() {
+        optimizer.set_lr(learning_rate);
+    }
 }
 
 /// Mean cross-entropy (`loss`, natural logarithm) and share of right answers (`accuracy`, 0 to 1) over all images of
@@ -251,16 +272,27 @@ pub fn evaluate(
     device: Device,
     normalization: &Normalization,
 ) -> Result<Metrics> {
+    evaluate_batches(forward, Batches::new(data, batch_size, device, normalization)?, |_, _| Ok(()))
+}
+
+/// As [`evaluate`]; shows `each` the batches with the model's logits.
+fn evaluate_batches(
+    forward: impl Fn(&Tensor) -> Result<Tensor>,
+    batches: Batches,
+    mut each: impl FnMut(&Batch, &Tensor) -> Result<()>,
+) -> Result<Metrics> {
     tch::no_grad(|| {
-        let (mut loss, mut right) = (0.0, 0.0);
-        for batch in Batches::new(data, batch_size, device, normalization)? {
-            let Batch { images, labels } = batch?;
+        let (mut loss, mut right, mut images) = (0.0, 0.0, 0.0);
+        for batch in batches {
+            let batch = batch?;
+            let labels = &batch.labels;
             let images_in_batch = labels.size()[0] as f64;
-            let logits = forward(&images)?;
-            loss += number(&cross_entropy(&logits, &labels)?)? * images_in_batch;
-            right += number(&accuracy(&logits, &labels)?)? * images_in_batch;
+            let logits = forward(&batch.images)?;
+            loss += number(&cross_entropy(&logits, labels)?)? * images_in_batch;
+            right += number(&accuracy(&logits, labels)?)? * images_in_batch;
+            images += images_in_batch;
+            each(&batch, &logits)?;
         }
-        let images = data.len() as f64;
         Ok(Metrics::from([("loss", loss / images), ("accuracy", right / images)]))
     })
 }

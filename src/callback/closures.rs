@@ -1,22 +1,22 @@
 //! Callbacks from closures, for one-liners.
 
-use super::{Callback, Context, Flow, Metrics};
+use super::{BatchView, Callback, Context, Flow, Metrics};
 use crate::writer::SummarySink;
 
 /// A function that makes a callback of one event from a closure, and the type of that callback.
 macro_rules! from_closure {
-    ($(#[$doc:meta])* $event:ident: $callback:ident($($metrics:ident)?)) => {
+    ($(#[$doc:meta])* $event:ident: $callback:ident($($given:ident)?)) => {
         struct $callback<F>(F);
 
         impl<F> Callback for $callback<F>
         where
-            F: FnMut(&Context<'_>, $(&$metrics,)? &mut dyn SummarySink) -> Flow,
+            F: FnMut(&Context<'_>, $(&$given,)? &mut dyn SummarySink) -> Flow,
         {
-            from_closure!(@method $event $($metrics)?);
+            from_closure!(@method $event $($given)?);
         }
 
         $(#[$doc])*
-        pub fn $event(f: impl FnMut(&Context<'_>, $(&$metrics,)? &mut dyn SummarySink) -> Flow) -> impl Callback {
+        pub fn $event(f: impl FnMut(&Context<'_>, $(&$given,)? &mut dyn SummarySink) -> Flow) -> impl Callback {
             $callback(f)
         }
     };
@@ -25,9 +25,9 @@ macro_rules! from_closure {
             (self.0)(cx, out)
         }
     };
-    (@method $event:ident Metrics) => {
-        fn $event(&mut self, cx: &Context<'_>, metrics: &Metrics, out: &mut dyn SummarySink) -> Flow {
-            (self.0)(cx, metrics, out)
+    (@method $event:ident $given:ident) => {
+        fn $event(&mut self, cx: &Context<'_>, given: &$given, out: &mut dyn SummarySink) -> Flow {
+            (self.0)(cx, given, out)
         }
     };
 }
@@ -47,6 +47,10 @@ from_closure! {
 from_closure! {
     /// A callback that is called after the optimiser's step.
     on_batch_end: BatchEnd()
+}
+from_closure! {
+    /// A callback that is called for every batch of validation data that the loop shows, with what the model answered.
+    on_validation_batch: ValidationBatch(BatchView)
 }
 from_closure! {
     /// A callback that is called after each pass over the validation data, with its metrics.

@@ -1,13 +1,16 @@
 //! What a callback may read.
 
+use std::cell::Cell;
+
 use tch::{Tensor, nn};
 
 use super::Position;
 use crate::{
     capture::{Activations, Tap},
-    error::Result,
+    error::{Error, Result},
     params::Params,
     render::Caption,
+    rules::Timing,
     summary::Step,
     tch_context::TchContext as _,
 };
@@ -31,12 +34,49 @@ pub(crate) struct BatchReport {
     pub images: Option<u64>,
     pub activations: Option<Activations>,
     pub activation_gradients: Option<Vec<Option<Tensor>>>,
+    pub params_before: Option<Vec<(String, Tensor)>>,
+    pub batch: Option<BatchView>,
+    /// Whether the loop itself announced that the gradients are computed.
+    pub announced: bool,
 }
 
 impl BatchReport {
     /// What the batch counts in a mean over batches: its number of images, or 1 where that is unknown.
     pub fn weight(&self) -> f64 {
         self.images.map_or(1.0, |images| images as f64)
+    }
+}
+
+/// A batch of a classifier, detached from the graph: the loop's own tensors, not copies. Do not change them in place.
+#[derive(Debug)]
+pub struct BatchView {
+    /// What the model took, `[N, C, H, W]`.
+    pub images: Tensor,
+    /// Class of each image, integers `[N]`.
+    pub labels: Tensor,
+    /// What the model answered before softmax, `[N, classes]`.
+    pub logits: Tensor,
+}
+
+impl BatchView {
+    /// # Errors
+    /// Logits that are not two-dimensional; another number of images, labels and rows of logits.
+    pub(crate) fn new(images: &Tensor, labels: &Tensor, logits: &Tensor) -> Result<BatchView> {
+        let sizes = [images.size(), labels.size(), logits.size()];
+        let belong = matches!(&sizes, [images, labels, logits]
+            if labels.len() == 1 && logits.len() == 2 && images.first() == labels.first() && labels[0] == logits[0]);
+        if !belong {
+            let [images, labels, logits] = sizes;
+            return Err(Error::invalid(
+                "batch",
+                format!(
+                    "images of shape {images:?}, labels {labels:?} and logits {logits:?} found; [N, ...], [N] and \
+                     [N, classes] with one N expected"
+                ),
+            ));
+        }
+        let detach = |tensor: &Tensor| tensor.f_detach().context(|| "batch".to_owned());
+        Ok(BatchView { images: detach(images)?, labels: detach(labels)?, logits: detach(logits)? })
     }
 }
 
@@ -51,6 +91,9 @@ pub struct Context<'a> {
     pub(crate) learning_rate: Option<f64>,
     pub(crate) tap: &'a Tap,
     pub(crate) model: Option<&'a Forward<'a>>,
+    pub(crate) timing: Timing,
+    /// The learning rate that a callback asked for.
+    pub(crate) requested: &'a Cell<Option<f64>>,
 }
 
 impl Context<'_> {
@@ -102,6 +145,52 @@ impl Context<'_> {
     /// The learning rate, where the loop said so: tch's optimisers do not tell it.
     pub fn learning_rate(&self) -> Option<f64> {
         self.learning_rate
+    }
+
+    /// Asks for another learning rate. The [`Trainer`](crate::Trainer) sets it before the next batch; an own loop takes
+    /// it from [`Session::requested_learning_rate`](crate::Session::requested_learning_rate).
+    ///
+    /// # Errors
+    /// A rate that is not a positive number.
+    pub fn set_learning_rate(&self, learning_rate: f64) -> Result<()> {
+        if !(learning_rate.is_finite() && learning_rate > 0.0) {
+            return Err(Error::invalid(
+                "learning rate",
+                format!("{learning_rate} found; give a positive number"),
+            ));
+        }
+        self.requested.set(Some(learning_rate));
+        Ok(())
+    }
+
+    /// Input, labels and logits of the batch, where the loop showed them ([`Scope::batch`](crate::Scope::batch); the
+    /// [`Trainer`](crate::Trainer) does).
+    pub fn batch(&self) -> Option<&BatchView> {
+        self.report.batch.as_ref()
+    }
+
+    /// The trainable parameters as they were when the step began, sorted by name, if somebody asked for them
+    /// ([`Needs::PARAMETERS_BEFORE`](super::Needs::PARAMETERS_BEFORE)). Gone after `on_batch_end`.
+    pub fn params_before(&self) -> Option<&[(String, Tensor)]> {
+        self.report.params_before.as_deref()
+    }
+
+    /// Whether the loop announced the moment after the backward pass: then the gradients that `on_after_backward` sees
+    /// are not clipped yet, and the weights not moved.
+    pub fn announced(&self) -> bool {
+        self.report.announced
+    }
+
+    /// Where the time went since training began, until this call of the callbacks: take the difference of two readings
+    /// for an interval.
+    pub fn timing(&self) -> Timing {
+        self.timing
+    }
+
+    /// Whether diagnostics have taken more than their share of the time: see
+    /// [`Position::over_budget`](super::Position::over_budget).
+    pub fn over_budget(&self) -> bool {
+        self.position.over_budget
     }
 
     /// Outputs of the observed layers in the batch's forward pass, if somebody asked for them

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{Callback, Context, Flow, Metrics, Needs, Position};
+use super::{BatchView, Callback, Context, Flow, Metrics, Needs, Position};
 use crate::writer::SummarySink;
 
 /// Callbacks that are called in the order in which they were added; itself a callback.
@@ -61,6 +61,15 @@ impl Callback for CallbackList<'_> {
 
     fn on_batch_end(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Flow {
         self.round(|callback| callback.on_batch_end(cx, out))
+    }
+
+    fn on_validation_batch(
+        &mut self,
+        cx: &Context<'_>,
+        batch: &BatchView,
+        out: &mut dyn SummarySink,
+    ) -> Flow {
+        self.round(|callback| callback.on_validation_batch(cx, batch, out))
     }
 
     fn on_validation_end(&mut self, cx: &Context<'_>, metrics: &Metrics, out: &mut dyn SummarySink) -> Flow {

@@ -22,10 +22,10 @@ pub use self::{
     checkpoint::Checkpoint,
     closures::{
         on_after_backward, on_batch_end, on_before_backward, on_epoch_end, on_train_end, on_train_start,
-        on_validation_end,
+        on_validation_batch, on_validation_end,
     },
     console::Console,
-    context::{Context, Measure},
+    context::{BatchView, Context, Measure},
     early_stopping::EarlyStopping,
     interrupter::Interrupter,
     list::CallbackList,
@@ -65,6 +65,7 @@ pub const CONTINUE: Flow = Ok(ControlFlow::Continue(()));
 /// | [`on_before_backward`](Callback::on_before_backward) | loss computed, graph intact | loss, activations and their gradients |
 /// | [`on_after_backward`](Callback::on_after_backward) | parameter gradients defined, weights not yet moved (see below) | the same, gradients |
 /// | [`on_batch_end`](Callback::on_batch_end) | after the optimiser's step | all of it |
+/// | [`on_validation_batch`](Callback::on_validation_batch) | for every batch of validation data that the loop shows | the batch and its logits |
 /// | [`on_validation_end`](Callback::on_validation_end) | after a pass over the validation data | its metrics |
 /// | [`on_epoch_end`](Callback::on_epoch_end) | after the last batch (and the validation) of an epoch | the last batch, training metrics |
 /// | [`on_train_end`](Callback::on_train_end) | once, also after a stop; not after an error | parameters |
@@ -119,6 +120,21 @@ pub trait Callback {
     /// The callback's own.
     fn on_batch_end(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Flow {
         let _ = (cx, out);
+        CONTINUE
+    }
+
+    /// The model answered a batch of validation data, with `train = false`: called where the loop shows its batches
+    /// ([`Session::validation_batch`](crate::Session::validation_batch); the [`Trainer`](crate::Trainer) does).
+    ///
+    /// # Errors
+    /// The callback's own.
+    fn on_validation_batch(
+        &mut self,
+        cx: &Context<'_>,
+        batch: &BatchView,
+        out: &mut dyn SummarySink,
+    ) -> Flow {
+        let _ = (cx, batch, out);
         CONTINUE
     }
 

@@ -150,7 +150,8 @@ mod tests {
     use super::*;
     use crate::summary::Step;
 
-    const EPOCH_1: Position = Position { step: Step::new(1), epoch: 1, batch: 1, batches: None };
+    const EPOCH_1: Position =
+        Position { step: Step::new(1), epoch: 1, batch: 1, batches: None, over_budget: false };
 
     #[test]
     fn names_tell_the_mode() {

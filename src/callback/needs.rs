@@ -22,6 +22,8 @@ impl Needs {
     pub const ACTIVATIONS: Needs = Needs(1);
     /// The gradient of the loss by each of these outputs: one extra backward pass.
     pub const ACTIVATION_GRADIENTS: Needs = Needs(1 | 2);
+    /// A copy of the trainable parameters as they were when the step began: one copy of the model, freed with the step.
+    pub const PARAMETERS_BEFORE: Needs = Needs(4);
 
     /// Whether everything of `other` is among these needs.
     pub const fn contains(self, other: Needs) -> bool {

@@ -18,6 +18,10 @@ pub struct Position {
     pub batch: u64,
     /// Batches in an epoch, where the loop said so.
     pub batches: Option<u64>,
+    /// Whether diagnostics have taken more than their share of the time
+    /// ([`Session::max_overhead`](crate::Session::max_overhead)): what is due on a
+    /// [`within_budget`](Schedule::within_budget) schedule waits. The same during a whole step.
+    pub over_budget: bool,
 }
 
 impl Position {
@@ -40,7 +44,7 @@ impl Position {
 /// ```
 /// use convscope::{Step, callback::{Position, Schedule}};
 ///
-/// let at = |step| Position { step: Step::new(step), epoch: 1, batch: step as u64, batches: Some(100) };
+/// let at = |step| Position { step: Step::new(step), epoch: 1, batch: step as u64, ..Position::default() };
 /// let schedule = Schedule::every(10).from(Step::new(20));
 /// assert!(!schedule.batch_is_due(&at(10)));
 /// assert!(schedule.batch_is_due(&at(20)));
@@ -54,6 +58,7 @@ pub struct Schedule {
     period: Period,
     from: Option<Step>,
     until: Option<Step>,
+    within_budget: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +70,7 @@ enum Period {
 
 impl Schedule {
     const fn new(period: Period) -> Schedule {
-        Schedule { period, from: None, until: None }
+        Schedule { period, from: None, until: None, within_budget: false }
     }
 
     /// Never.
@@ -107,6 +112,22 @@ impl Schedule {
         self
     }
 
+    /// Left out where diagnostics have taken more than their share of the time, until the next time that it is due: for
+    /// what costs much. See [`Session::max_overhead`](crate::Session::max_overhead).
+    ///
+    /// ```
+    /// use convscope::{Step, callback::{Position, Schedule}};
+    ///
+    /// let position = Position { step: Step::new(10), over_budget: true, ..Position::default() };
+    /// assert!(Schedule::every(10).batch_is_due(&position));
+    /// assert!(!Schedule::every(10).within_budget().batch_is_due(&position));
+    /// ```
+    #[must_use]
+    pub const fn within_budget(mut self) -> Schedule {
+        self.within_budget = true;
+        self
+    }
+
     /// Whether this is due after the batch at `position`; false for schedules that count epochs.
     pub fn batch_is_due(&self, position: &Position) -> bool {
         matches!(self.period, Period::Batches(n) if position.step.get().unsigned_abs().is_multiple_of(n))
@@ -139,6 +160,7 @@ impl Schedule {
     fn is_within(&self, position: &Position) -> bool {
         self.from.is_none_or(|from| from <= position.step)
             && self.until.is_none_or(|until| position.step <= until)
+            && !(self.within_budget && position.over_budget)
     }
 }
 
@@ -165,7 +187,7 @@ mod tests {
     use super::*;
 
     fn at(step: i64, epoch: u64, batch: u64, batches: Option<u64>) -> Position {
-        Position { step: Step::new(step), epoch, batch, batches }
+        Position { step: Step::new(step), epoch, batch, batches, over_budget: false }
     }
 
     #[test]

@@ -24,6 +24,15 @@ pub enum StopReason {
         /// What was found.
         value: f64,
     },
+    /// A rule found something critical, and the user wants to stop then.
+    Critical {
+        /// Name of the rule, such as `exploding_gradient`.
+        rule: String,
+        /// Layer or parameter, or `training` for the whole.
+        subject: String,
+        /// What was found, in words.
+        message: String,
+    },
     /// The user asked, by Ctrl-C or [`Interrupter::interrupt`](crate::Interrupter::interrupt).
     Interrupted,
     /// A callback of the user's own.
@@ -38,6 +47,7 @@ impl fmt::Display for StopReason {
                 "`{monitor}` did not improve on {best:.4} (epoch {best_epoch}) in {checks} checks in a row"
             ),
             StopReason::NonFinite { monitor, value } => write!(f, "`{monitor}` is {value}"),
+            StopReason::Critical { rule, subject, message } => write!(f, "{rule} ({subject}): {message}"),
             StopReason::Interrupted => f.write_str("interrupted by the user"),
             StopReason::Other(reason) => f.write_str(reason),
         }

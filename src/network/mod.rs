@@ -8,7 +8,7 @@ use tch::{Tensor, nn};
 
 use self::ops::Weights;
 use crate::{
-    arch::{Layer, ModelSpec, ResolvedLayer, ResolvedModel, Source},
+    arch::{ModelSpec, ResolvedLayer, ResolvedModel, Source},
     capture::{Activations, Role, Tap},
     error::{Error, Result},
 };

@@ -85,7 +85,7 @@ impl TensorBoard {
     pub fn new() -> TensorBoard {
         TensorBoard {
             scalars: Scalars::new(Schedule::epoch()),
-            distributions: Distributions::new(Schedule::epoch()),
+            distributions: Distributions::new(Schedule::epoch().within_budget()),
             pictures: Pictures { enabled: true, probe: None },
             chosen: Chosen::default(),
             written: None,
@@ -105,10 +105,11 @@ impl TensorBoard {
         self.histograms(Schedule::epochs(epochs))
     }
 
-    /// When to write histograms and images, as a [`Schedule`].
+    /// When to write histograms and images, as a [`Schedule`]. They wait while diagnostics take more than their share of
+    /// the time ([`Session::max_overhead`](crate::Session::max_overhead)).
     #[must_use]
     pub fn histograms(mut self, schedule: Schedule) -> TensorBoard {
-        self.distributions.schedule = schedule;
+        self.distributions.schedule = schedule.within_budget();
         self
     }
 

@@ -81,7 +81,7 @@ impl EffectiveReceptiveField {
     pub fn new(images: &ProbeImages) -> EffectiveReceptiveField {
         EffectiveReceptiveField {
             images: images.input().shallow_clone(),
-            schedule: Schedule::epoch(),
+            schedule: Schedule::epoch().within_budget(),
             layers: None,
             theoretical: None,
             growth: Growth::default(),
@@ -93,7 +93,7 @@ impl EffectiveReceptiveField {
     /// When to look. The default is [`Schedule::epoch`].
     #[must_use]
     pub fn schedule(mut self, schedule: Schedule) -> EffectiveReceptiveField {
-        self.schedule = schedule;
+        self.schedule = schedule.within_budget();
         self
     }
 

@@ -26,20 +26,30 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use std::ops::ControlFlow;
+mod clock;
+mod overhead;
+mod scope;
+
+use std::{cell::Cell, ops::ControlFlow};
 
 use tch::{Tensor, nn};
 
 use crate::{
     callback::{
-        BatchReport, Callback, Context, Flow, Forward, LOSS, Means, Measure, Metrics, Needs, Position,
-        StopReason,
+        BatchReport, BatchView, Callback, Context, Flow, Forward, Means, Metrics, Needs, Position, StopReason,
     },
-    capture::{Capture, Tap},
-    error::{Error, Result},
+    capture::Tap,
+    error::Result,
+    params::{Param, Params},
     summary::Step,
     tch_context::TchContext as _,
     writer::SummarySink,
+};
+
+pub use self::scope::Scope;
+use self::{
+    clock::{Clock, Phase},
+    overhead::Overhead,
 };
 
 /// Callbacks attached to a training loop. See the [module](self) for the three lines that a loop needs.
@@ -53,6 +63,10 @@ pub struct Session<'a> {
     tap: Tap,
     model: Option<Box<Forward<'a>>>,
     learning_rate: Option<f64>,
+    /// The rate that a callback asked for, until the loop takes it.
+    requested_rate: Cell<Option<f64>>,
+    clock: Clock,
+    overhead: Overhead,
     position: Position,
     report: BatchReport,
     means: Means,
@@ -76,6 +90,9 @@ impl<'a> Session<'a> {
             tap: Tap::new(),
             model: None,
             learning_rate: None,
+            requested_rate: Cell::new(None),
+            clock: Clock::new(),
+            overhead: Overhead::new(),
             position: Position { epoch: 1, ..Position::default() },
             report: BatchReport::default(),
             means: Means::default(),
@@ -124,6 +141,42 @@ impl<'a> Session<'a> {
         self
     }
 
+    /// Sets the share of the time that diagnostics may take, from 0: what is costly (histograms, pictures, statistics of
+    /// layers) is left out when it comes due while they have taken more, so that its points become rarer in a long
+    /// training. 10 s are free, so that a short one shows everything. The default is 0.05; infinity is no limit.
+    ///
+    /// The scalar `train/overhead_fraction` shows what they take, every 100 steps and at the end of every epoch; the text
+    /// `overhead` says when something had to wait.
+    #[must_use]
+    pub fn max_overhead(mut self, share: f64) -> Session<'a> {
+        self.overhead.most = share;
+        self
+    }
+
+    /// The learning rate that a callback has asked for since the last call ([`Context::set_learning_rate`]): set the
+    /// optimiser's to it. The [`Trainer`](crate::Trainer) does so.
+    ///
+    /// ```
+    /// use convscope::{MemorySink, Session, callback::{CONTINUE, on_batch_end}};
+    /// use tch::{Device, Tensor, nn};
+    ///
+    /// let store = nn::VarStore::new(Device::Cpu);
+    /// let careful = on_batch_end(|cx, _| {
+    ///     cx.set_learning_rate(1e-4)?;
+    ///     CONTINUE
+    /// });
+    /// let mut session = Session::new(&store, careful, MemorySink::default());
+    /// session.begin_step()?.end(&Tensor::from(0.5))?;
+    /// assert_eq!(session.requested_learning_rate(), Some(1e-4));
+    /// assert_eq!(session.requested_learning_rate(), None);
+    /// # Ok::<(), convscope::Error>(())
+    /// ```
+    pub fn requested_learning_rate(&mut self) -> Option<f64> {
+        let rate = self.requested_rate.take();
+        self.learning_rate = rate.or(self.learning_rate);
+        rate
+    }
+
     /// Says what the learning rate is from now on, because tch's optimisers do not tell it.
     pub fn set_learning_rate(&mut self, learning_rate: f64) {
         self.learning_rate = Some(learning_rate);
@@ -145,12 +198,33 @@ impl<'a> Session<'a> {
     /// Those of the callbacks' `on_train_start`, before the first step.
     pub fn begin_step(&mut self) -> Result<Scope<'_, 'a>> {
         self.start()?;
+        self.clock.enter(Phase::Diagnostics);
         self.position.step = Step::new(self.position.step.get() + 1);
         self.position.batch += 1;
         self.report = BatchReport::default(); // frees what the last batch left before this one allocates
+        self.position.over_budget =
+            self.overhead.begin_step(&self.clock.totals(), &self.position, self.sink.as_mut())?;
         let needs = self.callbacks.needs(&self.position);
+        if needs.contains(Needs::PARAMETERS_BEFORE) {
+            self.report.params_before = Some(copies(&Params::trainable(self.var_store))?);
+        }
         let capture = needs.contains(Needs::ACTIVATIONS).then(|| self.tap.capture());
-        Ok(Scope { session: self, needs, capture, gradients_seen: false })
+        self.clock.enter(Phase::Training);
+        Ok(Scope::new(self, needs, capture))
+    }
+
+    /// Shows callbacks a batch of validation data and what the model answered, with `train = false`: for confusion
+    /// matrices and whatever needs single predictions. Optional; call it before
+    /// [`end_validation`](Session::end_validation), once for every batch. The answer is that of all callbacks so far.
+    ///
+    /// # Errors
+    /// Shapes as those of [`Scope::batch`]; those of the callbacks.
+    pub fn validation_batch(&mut self, images: &Tensor, labels: &Tensor, logits: &Tensor) -> Flow {
+        self.start()?;
+        self.clock.enter(Phase::Elsewhere);
+        let batch = BatchView::new(images, labels, logits)?;
+        self.tell(|callbacks, cx, out| callbacks.on_validation_batch(cx, &batch, out))?;
+        self.flow()
     }
 
     /// Tells the callbacks what a pass over the validation data gave.
@@ -159,6 +233,7 @@ impl<'a> Session<'a> {
     /// Those of the callbacks.
     pub fn end_validation(&mut self, metrics: &Metrics) -> Flow {
         self.start()?;
+        self.clock.enter(Phase::Elsewhere);
         self.tell(|callbacks, cx, out| callbacks.on_validation_end(cx, metrics, out))?;
         self.flow()
     }
@@ -169,8 +244,10 @@ impl<'a> Session<'a> {
     /// Those of the callbacks.
     pub fn end_epoch(&mut self) -> Flow {
         self.start()?;
+        self.clock.enter(Phase::Elsewhere);
         let metrics = self.means.take()?;
         let told = self.tell(|callbacks, cx, out| callbacks.on_epoch_end(cx, &metrics, out));
+        self.overhead.write(&self.clock.totals(), self.position.step, self.sink.as_mut())?;
         self.position.epoch += 1;
         self.position.batch = 0;
         told?;
@@ -193,7 +270,9 @@ impl<'a> Session<'a> {
     /// Those of the callbacks, and the first value that could not be written.
     pub fn finish(mut self) -> Result<Option<StopReason>> {
         self.start()?;
+        self.clock.enter(Phase::Elsewhere);
         let told = self.tell(|callbacks, cx, out| callbacks.on_train_end(cx, out));
+        self.overhead.finish(&self.clock.totals(), self.position.step, self.sink.as_mut())?;
         if let Some((reason, Position { step, epoch, .. })) = &self.stop {
             self.sink.add_text(
                 "stop_reason",
@@ -214,11 +293,12 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Calls the callbacks and remembers the first reason to stop.
+    /// Calls the callbacks, on their time, and remembers the first reason to stop.
     fn tell(
         &mut self,
         call: impl FnOnce(&mut (dyn Callback + 'a), &Context<'_>, &mut dyn SummarySink) -> Flow,
     ) -> Result<()> {
+        let phase = self.clock.enter(Phase::Diagnostics);
         let cx = Context {
             position: self.position,
             var_store: self.var_store,
@@ -226,8 +306,12 @@ impl<'a> Session<'a> {
             learning_rate: self.learning_rate,
             tap: &self.tap,
             model: self.model.as_deref(),
+            timing: self.clock.totals(),
+            requested: &self.requested_rate,
         };
-        if let ControlFlow::Break(reason) = call(self.callbacks.as_mut(), &cx, self.sink.as_mut())? {
+        let told = call(self.callbacks.as_mut(), &cx, self.sink.as_mut());
+        self.clock.enter(phase);
+        if let ControlFlow::Break(reason) = told? {
             self.stop.get_or_insert((reason, self.position));
         }
         Ok(())
@@ -238,109 +322,10 @@ impl<'a> Session<'a> {
     }
 }
 
-/// A step that is running. [`end`](Scope::end) it after the optimiser's step; dropped without that, the batch counts as
-/// seen, but nothing is reported of it.
-pub struct Scope<'s, 'a> {
-    session: &'s mut Session<'a>,
-    needs: Needs,
-    capture: Option<Capture>,
-    gradients_seen: bool,
-}
-
-impl Scope<'_, '_> {
-    /// Says how many images the batch holds: means over batches are weighted by it, and throughput is known.
-    #[must_use]
-    pub fn images(self, images: usize) -> Self {
-        self.session.report.images = Some(images as u64);
-        self
-    }
-
-    /// Reports a number beside the loss, such as `accuracy`: a tensor of one element, averaged and logged like the loss
-    /// (`train/<name>`). It is not fetched from its device now.
-    ///
-    /// # Errors
-    /// A tensor of more than one element; a name that was reported before in this step; the name `loss`, which is
-    /// reported by [`end`](Scope::end).
-    pub fn measure(&mut self, name: &str, value: &Tensor) -> Result<()> {
-        if name == LOSS || self.session.report.measures.iter().any(|measure| measure.name == name) {
-            return Err(Error::invalid(
-                format!("measure `{name}`"),
-                "this step reports one of that name already; give it another name",
-            ));
-        }
-        self.add_measure(name, value)
-    }
-
-    fn add_measure(&mut self, name: &str, value: &Tensor) -> Result<()> {
-        if value.numel() != 1 {
-            return Err(Error::invalid(
-                format!("measure `{name}`"),
-                format!("a tensor of shape {:?} found; give one number, such as its mean", value.size()),
-            ));
-        }
-        // A copy, because it is fetched later, and the loop may change its tensor in place until then.
-        let value =
-            tch::no_grad(|| value.f_detach_copy()?.f_reshape([])).context(|| format!("measure `{name}`"))?;
-        self.session.report.measures.push(Measure { name: name.to_owned(), value });
-        Ok(())
-    }
-
-    /// Announces that the loss is computed and the backward pass comes next: callbacks may now look at the gradients of
-    /// activations. Optional.
-    ///
-    /// # Errors
-    /// Those of the callbacks; a captured activation that was changed in place.
-    pub fn before_backward(&mut self, loss: &Tensor) -> Result<()> {
-        self.take_loss(loss)?;
-        if self.needs.contains(Needs::ACTIVATION_GRADIENTS)
-            && let Some(activations) = &self.session.report.activations
-        {
-            self.session.report.activation_gradients = Some(activations.gradients(loss)?);
-        }
-        self.session.tell(|callbacks, cx, out| callbacks.on_before_backward(cx, out))
-    }
-
-    /// Announces that the gradients are computed and not yet clipped or used. Optional: without it callbacks see the
-    /// gradients in [`end`](Scope::end), after clipping.
-    ///
-    /// # Errors
-    /// Those of the callbacks.
-    pub fn after_backward(&mut self) -> Result<()> {
-        self.gradients_seen = true;
-        self.session.tell(|callbacks, cx, out| callbacks.on_after_backward(cx, out))
-    }
-
-    /// Ends the step, after the optimiser moved the weights. Answers whether training shall go on.
-    ///
-    /// Callbacks read the parameters' gradients here (and at [`Session::end_epoch`], where the length of an epoch is
-    /// unknown), so let `zero_grad` come later: before the next backward pass, as in tch's `backward_step`.
-    ///
-    /// # Errors
-    /// Those of the callbacks; a loss of more than one element; a captured activation that was changed in place.
-    pub fn end(mut self, loss: &Tensor) -> Flow {
-        self.take_loss(loss)?;
-        if !self.gradients_seen {
-            self.after_backward()?;
-        }
-        let Scope { session, .. } = self;
-        session.tell(|callbacks, cx, out| callbacks.on_batch_end(cx, out))?;
-        session.means.add(&session.report)?;
-        if session.position.batches.is_some() {
-            // Nobody can ask for them any more: free them before the validation pass allocates.
-            session.report.activations = None;
-            session.report.activation_gradients = None;
-        }
-        session.flow()
-    }
-
-    /// Takes over loss and activations, the first time it is called.
-    fn take_loss(&mut self, loss: &Tensor) -> Result<()> {
-        if !self.session.report.measures.iter().any(|measure| measure.name == LOSS) {
-            self.add_measure(LOSS, loss)?;
-        }
-        if let Some(capture) = self.capture.take() {
-            self.session.report.activations = Some(capture.finish()?);
-        }
-        Ok(())
-    }
+fn copies(params: &Params) -> Result<Vec<(String, Tensor)>> {
+    let copy = |param: &Param| -> Result<(String, Tensor)> {
+        let copy = param.tensor().f_detach_copy();
+        Ok((param.name().to_owned(), copy.context(|| format!("copying parameter `{}`", param.name()))?))
+    };
+    tch::no_grad(|| params.iter().map(copy).collect())
 }
