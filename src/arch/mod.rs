@@ -105,7 +105,6 @@ mod shape;
 mod shapes;
 mod smallest_input;
 mod spec;
-mod spread;
 mod summary;
 mod toml;
 mod window;
@@ -113,8 +112,6 @@ pub mod zoo;
 
 #[cfg(feature = "tch")]
 pub(crate) use self::nearby::did_you_mean;
-#[cfg(feature = "tch")]
-pub(crate) use self::spread::spread;
 pub use self::{
     advice::{Advice, AdviceKind, AdviceOptions},
     builder::ModelBuilder,

@@ -143,5 +143,5 @@ fn legend(map: &[f32], zoom: Zoom, range: Range, frames: &[BoundingBox]) -> Lege
         marks.push((Mark::Swatch(UNMOVED), format!("{unmoved} of {} pixels: exactly 0", map.len())));
     }
     marks.extend(Mark::non_finite(map));
-    Legend { map: ColorMap::Viridis, range: Some(range), label, marks }
+    Legend { map: ColorMap::Viridis, range: Some(range), ticks: Vec::new(), label, marks }
 }

@@ -160,7 +160,7 @@ impl<'a> Drawing<'a> {
         let mut marks = Vec::new();
         marks.extend(self.constant_mark());
         marks.extend(Mark::non_finite(self.maps));
-        Legend { map: self.color_map(), range: self.scale.range, label, marks }
+        Legend { map: self.color_map(), range: self.scale.range, ticks: Vec::new(), label, marks }
     }
 
     /// Counts the constant maps, and the channels that are constant for every image.

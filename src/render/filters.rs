@@ -190,7 +190,7 @@ impl Drawing<'_> {
             marks.push((Mark::Cross, format!("{constant} of {count} tiles constant")));
         }
         marks.extend(Mark::non_finite(self.kernel));
-        Legend { map: self.color_map(), range: self.scale.range, label, marks }
+        Legend { map: self.color_map(), range: self.scale.range, ticks: Vec::new(), label, marks }
     }
 }
 

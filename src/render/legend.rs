@@ -14,6 +14,8 @@ pub(super) struct Legend {
     pub map: ColorMap,
     /// `None` where each tile has its own range.
     pub range: Option<Range>,
+    /// Numbers along the bar, between its ends: where, from 0 to 1, and what.
+    pub ticks: Vec<(f64, String)>,
     /// What is measured and which range was chosen, in a few words.
     pub label: String,
     /// Marks that occur, each with what it means.
@@ -79,10 +81,12 @@ impl Legend {
         let right = |label: &str, at: usize| at.saturating_sub(font.measure(label));
         text::draw(canvas, (bar.x, below), &low, font, true, INK);
         text::draw(canvas, (right(&high, bar.x + bar.width), below), &high, font, true, INK);
-        if self.range.is_some_and(Range::is_symmetric) {
-            let middle = bar.x + bar.width / 2;
-            canvas.fill(Rect::new(middle, bar.y + bar.height, 1, 3), INK);
-            text::draw(canvas, (middle - font.advance() / 2, below), "0", font, true, INK);
+        let zero = self.range.is_some_and(Range::is_symmetric).then(|| (0.5, "0".to_owned()));
+        for (at, number) in self.ticks.iter().chain(&zero) {
+            let x = bar.x + (at * bar.width as f64) as usize;
+            canvas.fill(Rect::new(x, bar.y + bar.height, 1, 3), INK);
+            let left = x.saturating_sub(font.measure(number) / 2);
+            text::draw(canvas, (left, below), number, font, true, INK);
         }
     }
 

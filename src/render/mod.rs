@@ -13,20 +13,26 @@
 //! | `scene`, `outline`, `key` | an image with what lies around it, a box on it, and what the marks mean |
 //! | `layer_field` | the numbers of a receptive field |
 //! | `layout`, `tile` | where the tiles go, and how one is drawn |
+//! | `heat_map`, `dashboard` | numbers of layers over the steps; all numbers of the layers at one moment |
+//! | `layer_scale` | [`LayerScale`]: what both draw a number as |
+//! | `spread` | which of many layers are shown |
 //! | `canvas`, `text` | pixels and letters |
 
 mod boxes;
 mod canvas;
 mod caption;
 mod colormap;
+mod dashboard;
 mod effective_field;
 mod feature_maps;
 mod field_overview;
 mod filters;
 mod grid;
 mod growth;
+mod heat_map;
 mod key;
 mod layer_field;
+mod layer_scale;
 mod layout;
 mod legend;
 mod normalize;
@@ -36,6 +42,7 @@ mod probe_images;
 mod receptive_field;
 mod scene;
 mod shape;
+mod spread;
 mod taps;
 mod text;
 mod tile;
@@ -44,15 +51,20 @@ pub use self::{
     boxes::{BoundingBox, BoxColor, draw_boxes},
     caption::Caption,
     colormap::ColorMap,
+    dashboard::{Dashboard, DashboardColumn, DashboardRow, Flag, FlagColor, dashboard},
     effective_field::effective_field,
     feature_maps::{FeatureMapOptions, feature_maps},
     field_overview::receptive_fields,
     filters::{FilterOptions, filters},
     grid::{Grid, GridOptions, make_grid},
     growth::{GrowthCurve, growth},
+    heat_map::{HeatMap, MOST_COLUMNS, heat_map},
     layer_field::{LayerField, UnitField},
+    layer_scale::LayerScale,
     normalize::{Normalization, to_byte},
     probe_images::probe_images,
     receptive_field::receptive_field,
     taps::{Taps, taps},
 };
+
+pub(crate) use self::spread::spread;

@@ -289,6 +289,7 @@ fn legend_of(taps: &Taps) -> Result<Option<Legend>> {
     Ok(Some(Legend {
         map: ColorMap::BlueRed,
         range: scale.range,
+        ticks: Vec::new(),
         label: "weight of each tap".to_owned(),
         marks: legend::Mark::non_finite(weights).into_iter().collect(),
     }))

@@ -9,11 +9,10 @@ use crate::{
         receptive_field::{ReceptiveField, ReceptiveFields},
         resolve::{ResolvedLayer, ResolvedModel},
         spec::ModelSpec,
-        spread::spread,
         summary::ModelSummary,
     },
     error::{Error, Result},
-    render::{self, Caption},
+    render::{self, Caption, spread},
     summary::{Image, Step, Summary, layer_tag},
     writer::SummarySink,
 };

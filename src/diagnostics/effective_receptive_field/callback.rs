@@ -8,10 +8,11 @@ use super::{
     view::{Measure, View},
 };
 use crate::{
-    arch::{ReceptiveFields, spread},
+    arch::ReceptiveFields,
     callback::{CONTINUE, Callback, Context, Flow, Metrics, ProbeImages, Schedule, TRAIN},
     capture::{Activation, Activations, Role},
     error::{Error, Result},
+    render::spread,
     summary::{Step, Summary, layer_tag},
     writer::{SubRun, SummarySink},
 };
