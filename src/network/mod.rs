@@ -229,6 +229,7 @@ fn releases(model: &ResolvedModel) -> Vec<Vec<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arch::Layer;
 
     #[test]
     fn an_output_is_freed_after_its_last_reader() {

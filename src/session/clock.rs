@@ -45,6 +45,11 @@ impl Clock {
         std::mem::replace(&mut self.phase, phase)
     }
 
+    /// Forgets the time since the last step, which was not spent on the next batch, as in a validation pass.
+    pub fn leave(&mut self) {
+        (self.phase, self.since) = (Phase::Elsewhere, Instant::now());
+    }
+
     /// The phases that have ended.
     pub fn totals(&self) -> Timing {
         self.totals

@@ -221,7 +221,7 @@ impl<'a> Session<'a> {
     /// Shapes as those of [`Scope::batch`]; those of the callbacks.
     pub fn validation_batch(&mut self, images: &Tensor, labels: &Tensor, logits: &Tensor) -> Flow {
         self.start()?;
-        self.clock.enter(Phase::Elsewhere);
+        self.clock.leave();
         let batch = BatchView::new(images, labels, logits)?;
         self.tell(|callbacks, cx, out| callbacks.on_validation_batch(cx, &batch, out))?;
         self.flow()
@@ -233,7 +233,7 @@ impl<'a> Session<'a> {
     /// Those of the callbacks.
     pub fn end_validation(&mut self, metrics: &Metrics) -> Flow {
         self.start()?;
-        self.clock.enter(Phase::Elsewhere);
+        self.clock.leave();
         self.tell(|callbacks, cx, out| callbacks.on_validation_end(cx, metrics, out))?;
         self.flow()
     }
@@ -244,7 +244,7 @@ impl<'a> Session<'a> {
     /// Those of the callbacks.
     pub fn end_epoch(&mut self) -> Flow {
         self.start()?;
-        self.clock.enter(Phase::Elsewhere);
+        self.clock.leave();
         let metrics = self.means.take()?;
         let told = self.tell(|callbacks, cx, out| callbacks.on_epoch_end(cx, &metrics, out));
         self.overhead.write(&self.clock.totals(), self.position.step, self.sink.as_mut())?;
@@ -270,7 +270,7 @@ impl<'a> Session<'a> {
     /// Those of the callbacks, and the first value that could not be written.
     pub fn finish(mut self) -> Result<Option<StopReason>> {
         self.start()?;
-        self.clock.enter(Phase::Elsewhere);
+        self.clock.leave();
         let told = self.tell(|callbacks, cx, out| callbacks.on_train_end(cx, out));
         self.overhead.finish(&self.clock.totals(), self.position.step, self.sink.as_mut())?;
         if let Some((reason, Position { step, epoch, .. })) = &self.stop {

@@ -90,3 +90,63 @@ impl Overhead {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MemorySink;
+
+    fn timing(diagnostics: f64, all: f64) -> Timing {
+        Timing { data: 0.0, training: all - diagnostics, diagnostics }
+    }
+
+    fn at(step: i64) -> Position {
+        Position { step: Step::new(step), ..Position::default() }
+    }
+
+    #[test]
+    fn costly_parts_wait_above_the_share_and_its_grace() {
+        let (mut overhead, mut sink) = (Overhead::new(), MemorySink::default());
+        let cases = [
+            (timing(9.0, 10.0), false), // within the grace
+            (timing(14.9, 100.0), false),
+            (timing(15.1, 100.0), true),
+            (timing(16.0, 110.0), true),
+            (timing(16.0, 130.0), false), // the rest of the training has caught up
+        ];
+        for (step, (totals, waits)) in (1..).zip(cases) {
+            assert_eq!(overhead.begin_step(&totals, &at(step), &mut sink).unwrap(), waits, "{totals:?}");
+        }
+        overhead.finish(&timing(16.0, 130.0), Step::new(5), &mut sink).unwrap();
+        let texts: Vec<(String, i64)> =
+            sink.entries.iter().map(|entry| (entry.tag.to_string(), entry.step.get())).collect();
+        let expected = [("overhead", 3), ("overhead_fraction", 5), ("overhead", 5)];
+        assert_eq!(
+            texts,
+            expected.map(|(tag, step)| (tag.to_owned(), step)),
+            "explained once, counted at the end"
+        );
+        let summary = sink.entries[2].summary.as_text().unwrap_or_default();
+        assert!(summary.contains("waited in 2 steps"), "{summary}");
+    }
+
+    #[test]
+    fn no_limit_means_none() {
+        let (mut overhead, mut sink) = (Overhead::new(), MemorySink::default());
+        overhead.most = f64::INFINITY;
+        assert!(!overhead.begin_step(&timing(1e6, 1e6), &at(1), &mut sink).unwrap());
+        overhead.most = 0.0;
+        assert!(overhead.begin_step(&timing(10.1, 1e6), &at(2), &mut sink).unwrap());
+    }
+
+    #[test]
+    fn the_scalar_is_the_share_since_its_last_point() {
+        let (mut overhead, mut sink) = (Overhead::new(), MemorySink::default());
+        overhead.end_step(&timing(1.0, 10.0), Step::new(99), &mut sink).unwrap();
+        overhead.end_step(&timing(1.0, 10.0), Step::new(100), &mut sink).unwrap();
+        overhead.write(&timing(2.0, 12.0), Step::new(100), &mut sink).unwrap(); // stands there already
+        overhead.write(&timing(4.0, 16.0), Step::new(150), &mut sink).unwrap();
+        let values: Vec<Option<f64>> = sink.entries.iter().map(|entry| entry.summary.as_scalar()).collect();
+        assert_eq!(values, [Some(0.1), Some(0.5)]);
+    }
+}
