@@ -110,7 +110,6 @@ mod toml;
 mod window;
 pub mod zoo;
 
-#[cfg(feature = "tch")]
 pub(crate) use self::nearby::did_you_mean;
 pub use self::{
     advice::{Advice, AdviceKind, AdviceOptions},

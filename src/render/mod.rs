@@ -47,6 +47,7 @@ mod taps;
 mod text;
 mod tile;
 
+pub(crate) use self::text::number;
 pub use self::{
     boxes::{BoundingBox, BoxColor, draw_boxes},
     caption::Caption,

@@ -100,7 +100,7 @@ pub(super) fn wrap(text: &str, max: usize) -> Vec<String> {
 }
 
 /// A number with three significant digits, as short as it goes: `0.25`, `-1.2e-5`, `30400`.
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     let magnitude = value.abs();
     if magnitude == 0.0 {
         return "0".to_owned();

@@ -1,0 +1,193 @@
+//! When a symptom becomes a finding, and when that is over.
+
+use std::collections::VecDeque;
+
+use super::{Finding, Recent, Severity, Symptom};
+use crate::summary::Step;
+
+/// How often a symptom has to be seen before it is an alarm, and how long it has to be gone before the alarm is over.
+/// Only observations that the rule says something about count.
+///
+/// ```
+/// use convscope::rules::Persistence;
+///
+/// let patient = Persistence::new(3, 5).warm_up(100).clear(10);
+/// assert_eq!((patient.raise, patient.of, patient.warm_up, patient.clear), (3, 5, 100, 10));
+/// assert_eq!(Persistence::new(7, 2), Persistence::new(7, 7)); // no 7 of 2
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Persistence {
+    /// Steps at the beginning of the training in which nothing counts. Default 20.
+    pub warm_up: u64,
+    /// So many of the last `of` examinations must show the symptom. Default 3.
+    pub raise: u64,
+    /// See `raise`. Default 5.
+    pub of: u64,
+    /// After so many examinations in a row without the symptom the alarm is over. Default 5.
+    pub clear: u64,
+}
+
+impl Persistence {
+    /// The most that `raise`, `of` and `clear` can be: so many results are remembered for each alarm.
+    pub const MOST: u64 = 10_000;
+    /// The longest warm-up in steps.
+    pub const LONGEST_WARM_UP: u64 = 1_000_000_000;
+
+    /// An alarm when `raise` of the last `of` examinations show the symptom; the rest by default.
+    pub fn new(raise: u64, of: u64) -> Persistence {
+        Persistence { warm_up: 20, raise, of, clear: 5 }.in_range()
+    }
+
+    /// An alarm at the first symptom, from the first step on; over with the first clean examination.
+    pub fn at_once() -> Persistence {
+        Persistence::new(1, 1).warm_up(0).clear(1)
+    }
+
+    /// Nothing counts in the first `steps` of the training.
+    #[must_use]
+    pub fn warm_up(self, steps: u64) -> Persistence {
+        Persistence { warm_up: steps, ..self }.in_range()
+    }
+
+    /// Over after `examinations` in a row without the symptom.
+    #[must_use]
+    pub fn clear(self, examinations: u64) -> Persistence {
+        Persistence { clear: examinations, ..self }.in_range()
+    }
+
+    /// The nearest that makes sense: at least 1 everywhere, `raise` at most `of`, nothing above its most.
+    pub(super) fn in_range(self) -> Persistence {
+        let raise = self.raise.clamp(1, Persistence::MOST);
+        Persistence {
+            warm_up: self.warm_up.min(Persistence::LONGEST_WARM_UP),
+            raise,
+            of: self.of.clamp(raise, Persistence::MOST),
+            clear: self.clear.clamp(1, Persistence::MOST),
+        }
+    }
+
+    pub(super) fn is_warming_up(&self, step: Step) -> bool {
+        u64::try_from(step.get()).unwrap_or(0) <= self.warm_up
+    }
+}
+
+impl Default for Persistence {
+    fn default() -> Persistence {
+        Persistence::new(3, 5)
+    }
+}
+
+/// What an examination changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// A finding is new.
+    Raised,
+    /// A finding became worse.
+    Worse,
+    /// A finding is over.
+    Cleared,
+}
+
+/// What is remembered of one rule and one subject.
+#[derive(Debug, Default)]
+pub(super) struct Alarm {
+    /// Of the last examinations: the step, and how bad it was where the symptom could raise an alarm.
+    seen: VecDeque<(Step, Option<Severity>)>,
+    /// Examinations in a row without the symptom.
+    clean: u64,
+    /// The finding while it lasts.
+    pub(super) finding: Option<Finding>,
+}
+
+impl Alarm {
+    /// Counts one examination.
+    pub(super) fn count(
+        &mut self,
+        rule: &str,
+        step: Step,
+        symptom: Option<Symptom>,
+        persistence: &Persistence,
+    ) -> Option<Change> {
+        let raising = symptom.as_ref().filter(|symptom| symptom.raises).map(|symptom| symptom.severity);
+        self.seen.push_back((step, raising));
+        while self.seen.len() as u64 > persistence.of {
+            self.seen.pop_front();
+        }
+        let Some(symptom) = symptom else { return self.clean(step, persistence) };
+        self.clean = 0;
+        let level = self.level(persistence.raise);
+        match &mut self.finding {
+            Some(finding) => {
+                let worse = level.is_some_and(|level| level > finding.severity);
+                finding.severity = level.map_or(finding.severity, |level| level.max(finding.severity));
+                finding.last = step;
+                // The finding keeps the words of its worst: those of a lesser symptom would not match its severity.
+                if symptom.severity >= finding.severity {
+                    finding.tell(symptom);
+                }
+                worse.then_some(Change::Worse)
+            }
+            None => {
+                self.finding = Some(Finding::new(rule, level?, self.first()?, step, symptom));
+                Some(Change::Raised)
+            }
+        }
+    }
+
+    /// An examination without the symptom.
+    fn clean(&mut self, step: Step, persistence: &Persistence) -> Option<Change> {
+        self.clean = self.clean.saturating_add(1);
+        if self.clean < persistence.clear {
+            return None;
+        }
+        let finding = self.finding.as_mut()?;
+        finding.cleared = Some(step);
+        self.seen.clear();
+        Some(Change::Cleared)
+    }
+
+    /// How bad it was at least in `raise` of the last examinations.
+    fn level(&self, raise: u64) -> Option<Severity> {
+        let mut severities: Vec<Severity> = self.seen.iter().filter_map(|&(_, severity)| severity).collect();
+        severities.sort_unstable_by(|a, b| b.cmp(a));
+        severities.get(usize::try_from(raise).ok()?.checked_sub(1)?).copied()
+    }
+
+    /// The first of the steps that are remembered at which the symptom could raise an alarm.
+    fn first(&self) -> Option<Step> {
+        self.seen.iter().find(|(_, severity)| severity.is_some()).map(|&(step, _)| step)
+    }
+
+    /// Whether nothing is worth remembering.
+    pub(super) fn is_idle(&self) -> bool {
+        self.finding.is_none() && self.first().is_none()
+    }
+}
+
+impl Finding {
+    fn new(rule: &str, severity: Severity, since: Step, last: Step, symptom: Symptom) -> Finding {
+        let mut finding = Finding {
+            rule: rule.to_owned(),
+            subject: symptom.subject.clone(),
+            severity,
+            since,
+            last,
+            cleared: None,
+            value: symptom.value,
+            threshold: symptom.threshold,
+            message: String::new(),
+            advice: String::new(),
+            explained_by: None,
+            recent: Vec::<Recent>::new(),
+        };
+        finding.tell(symptom);
+        finding
+    }
+
+    fn tell(&mut self, symptom: Symptom) {
+        self.value = symptom.value;
+        self.threshold = symptom.threshold;
+        self.message = symptom.message;
+        self.advice = symptom.advice;
+    }
+}
