@@ -5,11 +5,13 @@
 //! |---|---|
 //! | `architecture` | [`Architecture`]: what is known of a model before it is trained |
 //! | `effective_receptive_field` | how much each pixel really moves a unit: [`effective_receptive_field`] |
+//! | `observer` | [`Observer`]: measures a training for the [`rules`](crate::rules) |
 //! | `containment` | whether a spec says of a hand-written model what is true: [`check_receptive_field`] |
 
 mod architecture;
 mod containment;
 mod effective_receptive_field;
+mod observer;
 
 pub use self::{
     architecture::Architecture,
@@ -17,4 +19,5 @@ pub use self::{
     effective_receptive_field::{
         EffectiveField, EffectiveReceptiveField, ForwardGraph, Unit, effective_receptive_field,
     },
+    observer::Observer,
 };

@@ -22,7 +22,7 @@ pub struct LayerObservation {
     pub near_zero: Option<f64>,
     /// Which units were active, where a window closed with this observation.
     pub units: Option<UnitActivity>,
-    /// What dropout does to the values that the next layer sees, for a layer behind dropout.
+    /// Of a dropout layer: what it does to the values that the next layer sees.
     pub dropout: Option<DropoutShift>,
 }
 
