@@ -11,16 +11,20 @@
 //! | `rule_set`, `config`, `standard` | [`RuleSet`]: which rules look, with which settings, in TOML too |
 //! | `examiner`, `alarm`, `finding`, `recent` | [`Examiner`]: from symptoms that last to a [`Finding`] |
 //! | `group`, `words` | many layers with the same trouble are one symptom; numbers in sentences |
+//! | `losses`, `checks`, `label_counts` | what several rules about loss, validation and labels remember |
 //! | every other file | one rule |
 
 mod alarm;
 mod batch;
+mod checks;
 mod closure;
 mod config;
 mod examiner;
 mod finding;
 mod group;
+mod label_counts;
 mod layer;
+mod losses;
 mod observation;
 mod param;
 mod recent;
@@ -36,6 +40,20 @@ mod words;
 mod exploding_gradient;
 mod non_finite;
 mod vanishing_gradient;
+
+mod class_imbalance;
+mod input_not_normalized;
+mod label_range;
+mod loss_divergence;
+mod loss_not_decreasing;
+mod loss_plateau;
+mod loss_spike;
+mod no_generalization;
+mod overfitting;
+mod overtraining;
+mod prediction_collapse;
+mod stalled_data_loading;
+mod unshuffled_data;
 
 pub use self::{
     alarm::Persistence,
@@ -55,4 +73,11 @@ pub use self::{
     threshold::{Grade, Threshold},
     timing::Timing,
     vanishing_gradient::VanishingGradient,
+};
+pub use self::{
+    class_imbalance::ClassImbalance, input_not_normalized::InputNotNormalized, label_range::LabelRange,
+    loss_divergence::LossDivergence, loss_not_decreasing::LossNotDecreasing, loss_plateau::LossPlateau,
+    loss_spike::LossSpike, no_generalization::NoGeneralization, overfitting::Overfitting,
+    overtraining::Overtraining, prediction_collapse::PredictionCollapse,
+    stalled_data_loading::StalledDataLoading, unshuffled_data::UnshuffledData,
 };

@@ -1,0 +1,219 @@
+//! The images have values that a network learns badly from.
+
+use super::{ChannelStats, Observation, Persistence, Rule, Setting, Severity, Symptom};
+use crate::render::number;
+
+/// The images are not normalised: a channel's mean is far from 0, or its values are far too large or too small.
+///
+/// Initialisations such as Kaiming's and Glorot's keep the scale of what comes in, so inputs of the size 100 make outputs
+/// of the size 100, and steps of the learning rates in use overshoot. Inputs with a mean of one sign give the weights of
+/// a first layer gradients of one sign (LeCun et al. 1998, "Efficient BackProp", 4.3).
+///
+/// Per channel, over all images that were observed:
+///
+/// * root of the mean square above `huge`: critical. Pixels of 0 to 255 have 80 to 150, normalised ones 1.
+/// * above `large`, or a standard deviation below `tiny`: a warning. Pixels that were divided by 255 twice have a standard
+///   deviation of 0.001.
+/// * AWS SageMaker Debugger's `CheckInputImages`: after 500 images a mean above 0.2 or below −0.2. For information alone:
+///   pixels of 0 to 1 have means of 0.3 to 0.5 and train well. Likewise a channel with one value everywhere.
+///
+/// Size is judged from the first batch on: it is thousands of pixels. Subject: `input`, for the worst channel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InputNotNormalized {
+    /// Greatest absolute mean, for information. Default 0.2 (AWS).
+    pub mean: f64,
+    /// Root mean square above which there is a warning. Default 5.
+    pub large: f64,
+    /// Root mean square above which a finding is critical. Default 20.
+    pub huge: f64,
+    /// Standard deviation below which there is a warning. Default 0.01.
+    pub tiny: f64,
+    /// Images before the mean is judged. Default 500 (AWS).
+    pub images: u64,
+    /// A finding is kept where the value is within this factor of the threshold. Default 0.8.
+    pub keep: f64,
+    channels: Vec<Channel>,
+}
+
+/// Sums over the images so far.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Channel {
+    images: f64,
+    /// Sum of the means, each times its images, and the same for mean squares.
+    sum: f64,
+    squares: f64,
+    max: f64,
+}
+
+impl Channel {
+    fn add(&mut self, stats: &ChannelStats, images: f64) {
+        if !(stats.mean.is_finite() && stats.std.is_finite()) {
+            return; // no finite value at all
+        }
+        self.images += images;
+        self.sum += images * stats.mean;
+        self.squares += images * (stats.mean * stats.mean + stats.std * stats.std);
+        self.max = self.max.max(stats.min.abs()).max(stats.max.abs());
+    }
+
+    fn mean(&self) -> f64 {
+        self.sum / self.images
+    }
+
+    fn rms(&self) -> f64 {
+        (self.squares / self.images).sqrt()
+    }
+
+    fn std(&self) -> f64 {
+        (self.squares / self.images - self.mean().powi(2)).max(0.0).sqrt()
+    }
+}
+
+impl Default for InputNotNormalized {
+    fn default() -> InputNotNormalized {
+        InputNotNormalized {
+            mean: 0.2,
+            large: 5.0,
+            huge: 20.0,
+            tiny: 0.01,
+            images: 500,
+            keep: 0.8,
+            channels: Vec::new(),
+        }
+    }
+}
+
+impl Rule for InputNotNormalized {
+    fn name(&self) -> &str {
+        "input_not_normalized"
+    }
+
+    fn examine(&mut self, observation: &Observation) -> Option<Vec<Symptom>> {
+        let batch = observation.batch.as_ref()?;
+        if batch.channels.is_empty() || batch.images == 0 {
+            return None;
+        }
+        if self.channels.len() != batch.channels.len() {
+            self.channels = vec![Channel::default(); batch.channels.len()];
+        }
+        for (channel, stats) in self.channels.iter_mut().zip(&batch.channels) {
+            channel.add(stats, batch.images as f64);
+        }
+        let found = self.channels.iter().enumerate().filter(|(_, channel)| channel.images > 0.0);
+        let found = found.filter_map(|(index, channel)| self.judge(index, channel));
+        // The worst of the worst severity; of several the one that exceeds its threshold by the most.
+        let worst = found.max_by(|a, b| {
+            let excess = |symptom: &Symptom| (symptom.value / symptom.threshold).ln().abs();
+            a.severity.cmp(&b.severity).then(excess(a).total_cmp(&excess(b)))
+        });
+        Some(worst.into_iter().collect())
+    }
+
+    fn about(&self) -> &str {
+        "The images' channels have a mean far from 0, or values far from 1"
+    }
+
+    fn persistence(&self) -> Persistence {
+        Persistence::at_once().clear(3)
+    }
+
+    fn explains(&self) -> &[&str] {
+        &[
+            "poor_initialization",
+            "exploding_gradient",
+            "dead_relu",
+            "saturated_activation",
+            "update_ratio",
+            "loss_spike",
+            "loss_divergence",
+            "loss_not_decreasing",
+            "prediction_collapse",
+        ]
+    }
+
+    fn settings(&mut self) -> Vec<Setting<'_>> {
+        vec![
+            Setting::number("mean", &mut self.mean, 0.0..=1e12, "greatest absolute mean, for information"),
+            Setting::number(
+                "large",
+                &mut self.large,
+                0.0..=1e12,
+                "root mean square above which there is a warning",
+            ),
+            Setting::number(
+                "huge",
+                &mut self.huge,
+                0.0..=1e12,
+                "root mean square above which it is critical",
+            ),
+            Setting::number(
+                "tiny",
+                &mut self.tiny,
+                0.0..=1e12,
+                "standard deviation below which there is a warning",
+            ),
+            Setting::whole("images", &mut self.images, 1..=1_000_000_000, "images before the mean is judged"),
+            Setting::number(
+                "keep",
+                &mut self.keep,
+                0.1..=1.0,
+                "a finding is kept within this factor of the threshold",
+            ),
+        ]
+    }
+}
+
+impl InputNotNormalized {
+    fn judge(&self, index: usize, channel: &Channel) -> Option<Symptom> {
+        let (mean, std, rms) = (channel.mean(), channel.std(), channel.rms());
+        let values =
+            format!("channel {index} has mean {} and standard deviation {}", number(mean), number(std));
+        let normalize = "Subtract the mean of the training images and divide by their standard deviation, for each channel; \
+                         pixels of 0 to 255 divide by 255 first. Prepare validation images with the same numbers.";
+        let symptom = |severity, raises, value, threshold, message: String, advice: &str| {
+            let (subject, advice) = ("input".to_owned(), advice.to_owned());
+            Some(Symptom { subject, severity, raises, value, threshold, message, advice })
+        };
+        if rms > self.huge || rms > self.large || rms > self.keep * self.large {
+            let (severity, threshold) = if rms > self.huge {
+                (Severity::Critical, self.huge)
+            } else {
+                (Severity::Warning, self.large)
+            };
+            let message =
+                format!("{values}: far larger than the values around 1 that initial weights are made for");
+            return symptom(severity, rms > self.large, rms, threshold, message, normalize);
+        }
+        let judged = channel.images >= self.images as f64;
+        // What is left of a constant after squares were subtracted.
+        if judged && std <= 1e-6 * rms.max(f64::MIN_POSITIVE) {
+            let message = format!("channel {index} is {} everywhere: it tells nothing", number(mean));
+            return symptom(
+                Severity::Info,
+                true,
+                std,
+                self.tiny,
+                message,
+                "Leave it out, or look how images are read.",
+            );
+        }
+        if std < self.tiny || std < self.tiny / self.keep {
+            let message = format!("{values}: hardly any differences for the first layer to see");
+            let advice = "Look whether the images are divided by 255 twice. Divide by their standard deviation instead.";
+            return judged
+                .then(|| symptom(Severity::Warning, std < self.tiny, std, self.tiny, message, advice))?;
+        }
+        if judged && mean.abs() > self.keep * self.mean {
+            let message = format!("{values}: the mean is not near 0");
+            return symptom(
+                Severity::Info,
+                mean.abs() > self.mean,
+                mean.abs(),
+                self.mean,
+                message,
+                normalize,
+            );
+        }
+        None
+    }
+}

@@ -1,0 +1,234 @@
+//! What rules about the loss share: the batch losses that are new, their level and their noise.
+
+use std::collections::VecDeque;
+
+use super::{BatchObservation, Observation};
+
+/// A training whose first seen step is later than this was resumed: its first losses do not tell where it began.
+const LATE: i64 = 20;
+/// Up to so many times ln C the first losses may be those of a cross-entropy in nats: further up it is a sum over the
+/// batch, or something else.
+const PLAUSIBLE: f64 = 4.0;
+
+/// The newest batch losses of a training, and the first ones. Losses that are not finite are left out: they are the
+/// business of the rule `non_finite`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Losses {
+    first: Vec<f64>,
+    recent: VecDeque<f64>,
+    first_step: Option<i64>,
+    last_step: Option<i64>,
+    seen: u64,
+    classes: Option<u64>,
+}
+
+impl Losses {
+    /// How many losses tell where the training began.
+    const FIRST: usize = 10;
+
+    /// Takes an observation's new losses and keeps the last `window` ones. How many were new.
+    pub fn add(&mut self, observation: &Observation, window: u64) -> usize {
+        let new = self.fresh(observation);
+        for &(_, loss) in &new {
+            self.push(loss, window);
+        }
+        new.len()
+    }
+
+    /// An observation's losses that were not seen before, with their steps. To be given to [`push`](Losses::push).
+    pub fn fresh(&mut self, observation: &Observation) -> Vec<(i64, f64)> {
+        self.classes = observation.batch.as_ref().and_then(BatchObservation::classes).or(self.classes);
+        let mut new = Vec::new();
+        for &(step, loss) in &observation.losses {
+            if self.last_step.is_none_or(|last| step.get() > last) {
+                self.first_step.get_or_insert(step.get());
+                self.last_step = Some(step.get());
+                if loss.is_finite() {
+                    new.push((step.get(), loss));
+                }
+            }
+        }
+        new
+    }
+
+    /// Takes one loss and keeps the last `window` ones.
+    pub fn push(&mut self, loss: f64, window: u64) {
+        if self.first.len() < Losses::FIRST {
+            self.first.push(loss);
+        }
+        while self.recent.len() as u64 >= window.max(1) {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(loss);
+        self.seen += 1;
+    }
+
+    /// Finite losses seen.
+    pub fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// Whether the beginning of the training was seen; not so where it was resumed.
+    pub fn from_the_start(&self) -> bool {
+        self.first_step.is_some_and(|step| step <= LATE)
+    }
+
+    /// Median of the first losses. NaN before the first.
+    pub fn start(&self) -> f64 {
+        median(self.first.iter().copied())
+    }
+
+    /// What guessing costs, ln C, where the number of classes is known and the first losses look like cross-entropy.
+    pub fn guessing(&self) -> Option<(u64, f64)> {
+        let classes = self.classes.filter(|&classes| classes >= 2)?;
+        let guessing = (classes as f64).ln();
+        let start = self.start();
+        (start > 0.1 * guessing && start < PLAUSIBLE * guessing).then_some((classes, guessing))
+    }
+
+    /// The last losses, oldest first.
+    pub fn recent(&self) -> impl Iterator<Item = f64> + '_ {
+        self.recent.iter().copied()
+    }
+
+    /// Mean of the last losses, and its standard error by the noise of the batches. NaN before the first.
+    pub fn level(&self) -> (f64, f64) {
+        level(self.recent())
+    }
+
+    /// The same of the last `window` losses, and of those kept from before, if these are at least half as many.
+    pub fn levels(&self, window: u64) -> ((f64, f64), Option<(f64, f64)>) {
+        let before = self.recent.len().saturating_sub(usize::try_from(window).unwrap_or(usize::MAX));
+        let earlier = before as u64 >= window.div_ceil(2).max(1);
+        (level(self.recent().skip(before)), earlier.then(|| level(self.recent().take(before))))
+    }
+
+    /// Standard error of [`start`](Losses::start): a median's is 1.2533 (√(π/2)) times a mean's.
+    pub fn error_of_start(&self) -> f64 {
+        1.2533 * noise(self.first.iter().copied()) / (self.first.len() as f64).sqrt()
+    }
+}
+
+impl BatchObservation {
+    /// Classes that the model tells apart, where known.
+    pub(crate) fn classes(&self) -> Option<u64> {
+        let of_labels = self.labels.as_ref().and_then(|labels| labels.classes);
+        of_labels.or_else(|| self.predictions.as_ref().map(|p| p.counts.len() as u64).filter(|&n| n > 0))
+    }
+}
+
+/// The middle value; of an even number of values the mean of the two in the middle. NaN without values.
+pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut sorted: Vec<f64> = values.into_iter().collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    match sorted.len() {
+        0 => f64::NAN,
+        n if n % 2 == 1 => sorted[n / 2],
+        n => sorted[n / 2 - 1] / 2.0 + sorted[n / 2] / 2.0,
+    }
+}
+
+/// Median distance from the median, times 1.4826: of normally distributed values their standard deviation. A few
+/// outliers do not change it, unlike the standard deviation itself. NaN without values.
+pub(crate) fn deviation(values: impl IntoIterator<Item = f64>) -> f64 {
+    let values: Vec<f64> = values.into_iter().collect();
+    let middle = median(values.iter().copied());
+    1.4826 * median(values.iter().map(|value| (value - middle).abs()))
+}
+
+/// Mean and standard error.
+fn level(losses: impl Iterator<Item = f64>) -> (f64, f64) {
+    let losses: Vec<f64> = losses.collect();
+    let count = losses.len() as f64;
+    (losses.iter().sum::<f64>() / count, noise(losses.into_iter()) / count.sqrt())
+}
+
+/// Standard deviation of the batches about the course of the loss, which falls meanwhile: by the differences of
+/// neighbours, whose variance is twice that of the values (von Neumann 1941). 0 for fewer than two values.
+fn noise(values: impl Iterator<Item = f64>) -> f64 {
+    let values: Vec<f64> = values.collect();
+    if values.len() < 2 {
+        return 0.0;
+    }
+    let squares: f64 = values.windows(2).map(|pair| (pair[1] - pair[0]).powi(2)).sum();
+    (squares / (2 * (values.len() - 1)) as f64).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{rules::LabelStats, summary::Step};
+
+    fn observation(losses: &[(i64, f64)]) -> Observation {
+        Observation {
+            losses: losses.iter().map(|&(step, loss)| (Step::new(step), loss)).collect(),
+            ..Observation::default()
+        }
+    }
+
+    #[test]
+    fn losses_are_counted_once_and_only_finite_ones() {
+        let mut losses = Losses::default();
+        assert_eq!(losses.add(&observation(&[(1, 2.0), (2, f64::NAN), (3, 4.0)]), 2), 2);
+        assert_eq!(losses.add(&observation(&[(3, 4.0), (4, 8.0)]), 2), 1);
+        assert_eq!((losses.seen(), losses.start(), losses.level().0), (3, 4.0, 6.0));
+        assert!(losses.from_the_start());
+        losses.add(&observation(&[]), 2);
+        assert_eq!(losses.recent().collect::<Vec<_>>(), [4.0, 8.0]);
+    }
+
+    #[test]
+    fn levels_are_those_of_now_and_before() {
+        let mut losses = Losses::default();
+        let series: Vec<(i64, f64)> =
+            [9.0, 5.0, 5.0, 1.0, 2.0, 3.0].into_iter().zip(1..).map(|(l, s)| (s, l)).collect();
+        losses.add(&observation(&series[..4]), 5);
+        assert_eq!(losses.levels(3).1, None, "one loss before is not enough");
+        losses.add(&observation(&series[4..]), 5);
+        let ((now, error), before) = losses.levels(3);
+        assert_eq!((now, error), (2.0, 0.5f64.sqrt() / 3f64.sqrt()));
+        assert_eq!(before, Some((5.0, 0.0)));
+    }
+
+    #[test]
+    fn a_resumed_training_is_told_by_its_first_step() {
+        let mut losses = Losses::default();
+        assert!(!losses.from_the_start());
+        losses.add(&observation(&[(941, 0.3)]), 5);
+        assert!(!losses.from_the_start());
+    }
+
+    #[test]
+    fn guessing_is_known_with_the_classes_and_for_cross_entropy_only() {
+        let cost = |first: f64, classes| {
+            let mut losses = Losses::default();
+            let batch = BatchObservation {
+                labels: Some(LabelStats { classes, ..Default::default() }),
+                ..Default::default()
+            };
+            losses.add(&Observation { batch: Some(batch), ..observation(&[(1, first)]) }, 5);
+            losses.guessing().map(|(_, cost)| cost)
+        };
+        assert_eq!(cost(2.4, Some(10)), Some(10f64.ln()));
+        assert_eq!(cost(2.4, None), None);
+        assert_eq!(cost(2.4, Some(1)), None);
+        assert_eq!(cost(-1.0, Some(10)), None);
+        assert_eq!(cost(147.0, Some(10)), None, "a sum over the batch");
+    }
+
+    #[test]
+    fn the_median_and_the_deviation_ignore_outliers() {
+        assert_eq!(median([3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median([4.0, 1.0, 2.0, 3.0]), 2.5);
+        assert!(median([]).is_nan());
+        assert_eq!(deviation([1.0, 2.0, 3.0, 4.0, 1e9]), 1.4826);
+    }
+
+    #[test]
+    fn noise_is_that_about_the_course() {
+        assert_eq!(noise([5.0, 5.0, 5.0].into_iter()), 0.0);
+        assert_eq!(noise([1.0, -1.0, 1.0, -1.0].into_iter()), 2f64.sqrt());
+        let falling = (0..100).map(|i| 100.0 - f64::from(i));
+        assert!(noise(falling) < 1.0, "far less than the standard deviation of 29");
+    }
+}

@@ -1,0 +1,235 @@
+//! The validation loss leaves the training loss behind.
+
+use super::{
+    Observation, Persistence, Rule, Score, Setting, Severity, Symptom,
+    checks::Checks,
+    label_counts::{IGNORED, LabelCounts},
+};
+use crate::render::number;
+
+/// The network learns its training images by heart: it gets better on them, and worse on the validation images.
+///
+/// AWS SageMaker Debugger's `Overfit` fires where (validation loss − training loss) / training loss exceeds 0.1. Nearly
+/// every healthy training gets there, since a network always knows its training images better. So that gap is asked for, and
+/// beside it one of two signs that the network pays for it:
+///
+/// * the validation loss has risen above its lowest value by a share of it: `rise` is for information, `large_rise` a
+///   warning;
+/// * the training accuracy is above the validation accuracy: `accuracy_gap` is a warning, `large_accuracy_gap`
+///   critical.
+///
+/// Both scores are those of an epoch's end. The training's is the mean over the epoch, so it lags half an epoch behind
+/// and makes the gap look smaller than it is; augmentation and dropout do so too. The first epoch is not judged.
+/// Without the training loss there is no gap to ask for, and the accuracies decide. Where the validation accuracy is
+/// that of guessing, it is the rule [`no_generalization`](super::NoGeneralization) that speaks. Subject: `validation`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Overfitting {
+    /// Gap between the losses, as a share of the training loss. Default 0.1 (AWS).
+    pub gap: f64,
+    /// Rise of the validation loss above its lowest value, as a share of it, for information. Default 0.05.
+    pub rise: f64,
+    /// The same, for a warning. Default 0.2: two to three times what the validation loss of a sound training of ten epochs
+    /// wavers by.
+    pub large_rise: f64,
+    /// Training accuracy minus validation accuracy, for a warning. Default 0.2.
+    pub accuracy_gap: f64,
+    /// The same, for a critical finding. Default 0.4: the network knows hardly more than its training images.
+    pub large_accuracy_gap: f64,
+    /// Down to this share of a threshold a finding is kept. Default 0.8.
+    pub keep: f64,
+    state: State,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+struct State {
+    checks: Checks,
+    labels: LabelCounts,
+    lowest: Option<f64>,
+    epochs: u64,
+}
+
+impl Default for Overfitting {
+    fn default() -> Overfitting {
+        Overfitting {
+            gap: 0.1,
+            rise: 0.05,
+            large_rise: 0.2,
+            accuracy_gap: 0.2,
+            large_accuracy_gap: 0.4,
+            keep: 0.8,
+            state: State::default(),
+        }
+    }
+}
+
+impl Rule for Overfitting {
+    fn name(&self) -> &str {
+        "overfitting"
+    }
+
+    fn examine(&mut self, observation: &Observation) -> Option<Vec<Symptom>> {
+        self.state.labels.add(observation, IGNORED);
+        let loss = observation.validation.and_then(|score| score.loss).filter(|loss| loss.is_finite());
+        if let Some(loss) = loss {
+            let lowest = self.state.lowest.map_or(loss, |lowest| lowest.min(loss));
+            self.state.lowest = Some(lowest);
+        }
+        let (training, validation) = self.state.checks.epoch(observation)?;
+        self.state.epochs += 1;
+        if self.state.epochs < 2 {
+            return None;
+        }
+        let scores = Scores::new(training, validation, self.state.lowest);
+        if scores.gap.is_none() && scores.accuracy_gap.is_none() {
+            return None;
+        }
+        let guesses = self.state.labels.classes().is_some_and(|classes| {
+            validation.accuracy.is_some_and(|accuracy| {
+                super::no_generalization::skill(accuracy, 1.0 / classes as f64) < 0.05
+            })
+        });
+        let symptom = if guesses { None } else { self.symptom(&scores) };
+        Some(symptom.into_iter().collect())
+    }
+
+    fn about(&self) -> &str {
+        "The network gets better on its training images and worse on the validation images"
+    }
+
+    fn persistence(&self) -> Persistence {
+        Persistence::new(2, 3).warm_up(0).clear(2)
+    }
+
+    fn explains(&self) -> &[&str] {
+        &["overtraining"]
+    }
+
+    fn settings(&mut self) -> Vec<Setting<'_>> {
+        vec![
+            Setting::number(
+                "gap",
+                &mut self.gap,
+                0.0..=1e6,
+                "gap between the losses, as a share of the training loss",
+            ),
+            Setting::number(
+                "rise",
+                &mut self.rise,
+                0.0..=1e6,
+                "rise of the validation loss above its lowest value, for information",
+            ),
+            Setting::number("large_rise", &mut self.large_rise, 0.0..=1e6, "the same, for a warning"),
+            Setting::number(
+                "accuracy_gap",
+                &mut self.accuracy_gap,
+                0.0..=1.0,
+                "training accuracy minus validation accuracy, for a warning",
+            ),
+            Setting::number(
+                "large_accuracy_gap",
+                &mut self.large_accuracy_gap,
+                0.0..=1.0,
+                "the same, critical",
+            ),
+            Setting::number(
+                "keep",
+                &mut self.keep,
+                0.0..=1.0,
+                "down to this share of a threshold a finding is kept",
+            ),
+        ]
+    }
+}
+
+/// What the scores of an epoch tell.
+struct Scores {
+    training: Score,
+    validation: Score,
+    lowest: f64,
+    /// (validation − training) / training loss.
+    gap: Option<f64>,
+    /// (validation − lowest) / lowest validation loss.
+    rise: Option<f64>,
+    accuracy_gap: Option<f64>,
+}
+
+impl Scores {
+    fn new(training: Score, validation: Score, lowest: Option<f64>) -> Scores {
+        let above = |value: Option<f64>, base: Option<f64>| {
+            let (value, base) = (value?, base?);
+            let above = (value - base) / base;
+            (base > 0.0 && above.is_finite()).then_some(above)
+        };
+        let accuracies = training.accuracy.zip(validation.accuracy);
+        Scores {
+            training,
+            validation,
+            lowest: lowest.unwrap_or(f64::NAN),
+            gap: above(validation.loss, training.loss),
+            rise: above(validation.loss, lowest),
+            accuracy_gap: accuracies
+                .map(|(training, validation)| training - validation)
+                .filter(|gap| gap.is_finite()),
+        }
+    }
+}
+
+impl Overfitting {
+    fn symptom(&self, scores: &Scores) -> Option<Symptom> {
+        // A training loss of 0, or below, has no relative gap.
+        if scores.gap.is_some_and(|gap| gap <= self.keep * self.gap) {
+            return None;
+        }
+        let of_accuracy = scores.accuracy_gap.and_then(|gap| {
+            let limits =
+                [(self.large_accuracy_gap, Severity::Critical), (self.accuracy_gap, Severity::Warning)];
+            self.grade(gap, &limits)
+        });
+        let of_loss = scores.gap.and(scores.rise).and_then(|rise| {
+            self.grade(rise, &[(self.large_rise, Severity::Warning), (self.rise, Severity::Info)])
+        });
+        let by_accuracy =
+            of_accuracy.map(|(severity, ..)| severity) >= of_loss.map(|(severity, ..)| severity);
+        let (severity, raises, value, threshold) = if by_accuracy { of_accuracy? } else { of_loss? };
+        Some(Symptom {
+            subject: "validation".to_owned(),
+            severity,
+            raises: raises && scores.gap.is_none_or(|gap| gap > self.gap),
+            value,
+            threshold,
+            message: message(scores, by_accuracy),
+            advice: if severity == Severity::Info {
+                "Keep the checkpoint with the lowest validation loss; more epochs will not help.".to_owned()
+            } else {
+                "More training images help most, then augmentation (shifts, flips), dropout and weight decay, or a smaller \
+                 network. Keep the checkpoint with the lowest validation loss."
+                    .to_owned()
+            },
+        })
+    }
+
+    /// Severity by the first threshold that is reached, whether it raises, the value and the threshold.
+    fn grade(&self, value: f64, limits: &[(f64, Severity)]) -> Option<(Severity, bool, f64, f64)> {
+        let reached = limits.iter().find(|(limit, _)| value > *limit);
+        let kept = limits.last().filter(|(limit, _)| value > self.keep * limit);
+        let &(limit, severity) = reached.or(kept)?;
+        Some((severity, reached.is_some(), value, limit))
+    }
+}
+
+fn message(scores: &Scores, by_accuracy: bool) -> String {
+    let text = |value: Option<f64>| value.map_or("unknown".to_owned(), number);
+    if by_accuracy {
+        return format!(
+            "the training accuracy is {}, the validation accuracy {}",
+            text(scores.training.accuracy),
+            text(scores.validation.accuracy)
+        );
+    }
+    format!(
+        "the validation loss has risen from {} to {}, while the training loss is {}",
+        number(scores.lowest),
+        text(scores.validation.loss),
+        text(scores.training.loss)
+    )
+}
