@@ -145,8 +145,8 @@ impl<'a> Session<'a> {
     /// layers) is left out when it comes due while they have taken more, so that its points become rarer in a long
     /// training. 10 s are free, so that a short one shows everything. The default is 0.05; infinity is no limit.
     ///
-    /// The scalar `train/overhead_fraction` shows what they take, every 100 steps and at the end of every epoch; the text
-    /// `overhead` says when something had to wait.
+    /// The scalar `train/overhead_fraction` shows what they take, at the end of every epoch, and every 100 steps where the
+    /// loop does not say how long an epoch is; the text `overhead` says when something had to wait.
     #[must_use]
     pub fn max_overhead(mut self, share: f64) -> Session<'a> {
         self.overhead.most = share;

@@ -10,7 +10,7 @@ use crate::{
 
 /// Seconds that diagnostics may take beyond their share, so that a short training shows everything.
 const GRACE: f64 = 10.0;
-/// Steps from one point of the scalar to the next, beside the ends of epochs.
+/// Steps from one point of the scalar to the next, in a loop that does not say where its epochs end.
 const EVERY: i64 = 100;
 
 /// Compares what diagnostics took with what they may take, and logs it.
@@ -56,9 +56,15 @@ impl Overhead {
         )
     }
 
-    /// Writes a point where one is due.
-    pub fn end_step(&mut self, totals: &Timing, step: Step, sink: &mut dyn SummarySink) -> Result<()> {
-        if step.get() % EVERY == 0 { self.write(totals, step, sink) } else { Ok(()) }
+    /// Writes a point where one is due within an epoch.
+    pub fn end_step(
+        &mut self,
+        totals: &Timing,
+        position: &Position,
+        sink: &mut dyn SummarySink,
+    ) -> Result<()> {
+        let due = position.batches.is_none() && position.step.get() % EVERY == 0;
+        if due { self.write(totals, position.step, sink) } else { Ok(()) }
     }
 
     /// Writes the share since the last point.
@@ -142,8 +148,10 @@ mod tests {
     #[test]
     fn the_scalar_is_the_share_since_its_last_point() {
         let (mut overhead, mut sink) = (Overhead::new(), MemorySink::default());
-        overhead.end_step(&timing(1.0, 10.0), Step::new(99), &mut sink).unwrap();
-        overhead.end_step(&timing(1.0, 10.0), Step::new(100), &mut sink).unwrap();
+        overhead.end_step(&timing(1.0, 10.0), &at(99), &mut sink).unwrap();
+        overhead.end_step(&timing(1.0, 10.0), &at(100), &mut sink).unwrap();
+        let within_epoch = Position { batches: Some(1000), ..at(200) };
+        overhead.end_step(&timing(1.5, 11.0), &within_epoch, &mut sink).unwrap();
         overhead.write(&timing(2.0, 12.0), Step::new(100), &mut sink).unwrap(); // stands there already
         overhead.write(&timing(4.0, 16.0), Step::new(150), &mut sink).unwrap();
         let values: Vec<Option<f64>> = sink.entries.iter().map(|entry| entry.summary.as_scalar()).collect();

@@ -128,7 +128,7 @@ impl<'s, 'a> Scope<'s, 'a> {
             session.report.activation_gradients = None;
             session.report.batch = None;
         }
-        session.overhead.end_step(&session.clock.totals(), session.position.step, session.sink.as_mut())?;
+        session.overhead.end_step(&session.clock.totals(), &session.position, session.sink.as_mut())?;
         session.clock.enter(Phase::Data);
         session.flow()
     }
