@@ -3,6 +3,7 @@
 mod logs;
 mod model;
 mod page;
+mod rules;
 mod terminal;
 #[cfg(feature = "tch")]
 mod train;
@@ -26,6 +27,7 @@ enum Command {
     #[cfg(feature = "tch")]
     Train(train::Args),
     Model(model::Args),
+    Rules(rules::Args),
     Logs(logs::Args),
 }
 
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "tch")]
         Command::Train(args) => train::run(args),
         Command::Model(args) => model::run(args),
+        Command::Rules(args) => rules::run(args),
         Command::Logs(args) => logs::run(args),
     };
     result.unwrap_or_else(|error| {
