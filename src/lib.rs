@@ -50,6 +50,7 @@ pub mod prelude;
 pub mod proto;
 
 pub mod arch;
+pub mod classification;
 pub mod data;
 pub mod event;
 pub mod logdir;

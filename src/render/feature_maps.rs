@@ -131,6 +131,7 @@ impl<'a> Drawing<'a> {
             zooms,
             cut: Cut::Columns,
             labels: 0,
+            label_lines: 1,
             lines: 6,
         }
     }

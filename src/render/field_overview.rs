@@ -63,6 +63,7 @@ pub fn receptive_fields(
         zooms: zooms(tile),
         cut: Cut::Columns,
         labels: layers.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(1).clamp(1, LABEL),
+        label_lines: 1,
         lines: 3,
     });
     let note = note(layers, layout.columns, image);

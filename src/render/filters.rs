@@ -130,7 +130,7 @@ impl Drawing<'_> {
             (self.outputs.min(max_outputs), self.inputs.min(max_inputs.saturating_mul(more)), Cut::Rows)
         };
         let zooms = Zoom::choices(self.size, CELL.0, CELL.1, TILE_LIMIT);
-        Matrix { rows, columns, tile: self.size, zooms, cut, labels: 0, lines: 6 }
+        Matrix { rows, columns, tile: self.size, zooms, cut, labels: 0, label_lines: 1, lines: 6 }
     }
 
     /// Values of a tile, over all of its channels.

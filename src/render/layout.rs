@@ -14,7 +14,7 @@ pub(super) const WIDTH: RangeInclusive<usize> = 400..=900;
 /// Height that a picture never exceeds.
 pub(super) const MAX_HEIGHT: usize = 1600;
 /// What a card of TensorBoard leaves for a picture at its default size: width, height.
-const CARD: (f64, f64) = (380.0, 260.0);
+pub(super) const CARD: (f64, f64) = (380.0, 260.0);
 /// Lines of text that caption and legend may take.
 const TEXT_LINES: usize = 10;
 
@@ -29,6 +29,8 @@ pub(super) struct Matrix {
     pub cut: Cut,
     /// Characters of the label below each tile; 0 for none.
     pub labels: usize,
+    /// Lines of the label below each tile, where there is one.
+    pub label_lines: usize,
     /// About how many lines caption and legend take.
     pub lines: usize,
 }
@@ -86,7 +88,7 @@ impl Layout {
     fn new(matrix: &Matrix, font: Font, zoom: Zoom, per_block: usize) -> Layout {
         let tile = zoom.tile(matrix.tile);
         let separator = if tile.0.min(tile.1) < 48 { 1 } else { 2 };
-        let label = if matrix.labels > 0 { font.line() } else { 0 };
+        let label = if matrix.labels > 0 { matrix.label_lines * font.line() } else { 0 };
         let pitch = (tile.0 + separator + label, tile.1 + separator);
         let gutter =
             if matrix.labels > 0 { 0 } else { font.measure(&matrix.longest_row_label()) + font.advance() };
@@ -271,7 +273,7 @@ mod tests {
 
     fn matrix(rows: usize, columns: usize, tile: (usize, usize), cut: Cut) -> Matrix {
         let zooms = Zoom::choices(tile, 8, 32, TILE_LIMIT);
-        Matrix { rows, columns, tile, zooms, cut, labels: 0, lines: 6 }
+        Matrix { rows, columns, tile, zooms, cut, labels: 0, label_lines: 1, lines: 6 }
     }
 
     #[test]

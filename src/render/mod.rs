@@ -7,6 +7,7 @@
 //! | `effective_field`, `growth` | how much each pixel moves a unit; how fields grow while training |
 //! | `boxes` | labelled boxes on a picture |
 //! | `receptive_field`, `field_overview`, `taps` | what units see of an image, layer by layer; where a dilated kernel touches it |
+//! | `confusion`, `confusion_classes`, `reliability`, `mistakes` | how well a classifier answers |
 //! | `grid` | [`make_grid`]: bare tiles in torchvision's layout |
 //! | `normalize`, `colormap` | from a value to `0..=1`, from there to a colour |
 //! | `caption`, `legend`, `page` | what stands around the tiles |
@@ -22,6 +23,8 @@ mod boxes;
 mod canvas;
 mod caption;
 mod colormap;
+mod confusion;
+mod confusion_classes;
 mod dashboard;
 mod effective_field;
 mod feature_maps;
@@ -35,11 +38,13 @@ mod layer_field;
 mod layer_scale;
 mod layout;
 mod legend;
+mod mistakes;
 mod normalize;
 mod outline;
 mod page;
 mod probe_images;
 mod receptive_field;
+mod reliability;
 mod scene;
 mod shape;
 mod spread;
@@ -52,6 +57,7 @@ pub use self::{
     boxes::{BoundingBox, BoxColor, draw_boxes},
     caption::Caption,
     colormap::ColorMap,
+    confusion::{ConfusionCells, ConfusionScale, confusion_matrix},
     dashboard::{Dashboard, DashboardColumn, DashboardRow, Flag, FlagColor, dashboard},
     effective_field::effective_field,
     feature_maps::{FeatureMapOptions, feature_maps},
@@ -62,9 +68,11 @@ pub use self::{
     heat_map::{HeatMap, MOST_COLUMNS, heat_map},
     layer_field::{LayerField, UnitField},
     layer_scale::LayerScale,
+    mistakes::{WrongAnswer, mistakes},
     normalize::{Normalization, to_byte},
     probe_images::probe_images,
     receptive_field::receptive_field,
+    reliability::{ReliabilityBin, reliability},
     taps::{Taps, taps},
 };
 

@@ -42,14 +42,33 @@ impl<'a> Page<'a> {
         Page { caption, note, legend, font: layout.font, width: layout.width, body: layout.body }
     }
 
+    /// Height of the whole picture.
+    pub fn height(&self) -> usize {
+        let legend = self.legend.map_or(0, |legend| legend.height(self.font, self.inner()));
+        self.foot(self.header_lines(self.inner()).len()) + legend + MARGIN
+    }
+
+    /// Width between the borders.
+    fn inner(&self) -> usize {
+        self.width.saturating_sub(2 * MARGIN)
+    }
+
+    /// Where the tiles begin below a header of so many lines.
+    fn top(&self, header: usize) -> usize {
+        MARGIN + header * self.font.line() + self.font.line() / 2
+    }
+
+    /// Where the legend begins.
+    fn foot(&self, header: usize) -> usize {
+        self.top(header) + self.body.1 + self.font.line() / 2
+    }
+
     /// Makes the canvas with caption and legend on it, and says where the upper left corner of the tiles is.
     pub fn open(&self) -> Result<(Canvas, (usize, usize))> {
-        let inner = self.width.saturating_sub(2 * MARGIN);
+        let inner = self.inner();
         let header = self.header_lines(inner);
-        let top = MARGIN + header.len() * self.font.line() + self.font.line() / 2;
-        let foot = top + self.body.1 + self.font.line() / 2;
-        let legend = self.legend.map_or(0, |legend| legend.height(self.font, inner));
-        let mut canvas = Canvas::new(self.width, foot + legend + MARGIN, PAPER)?;
+        let (top, foot) = (self.top(header.len()), self.foot(header.len()));
+        let mut canvas = Canvas::new(self.width, self.height(), PAPER)?;
         for (i, line) in header.iter().enumerate() {
             let y = MARGIN + i * self.font.line();
             text::draw(&mut canvas, (MARGIN, y), &line.left, self.font, line.bold, INK);

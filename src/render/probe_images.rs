@@ -68,6 +68,7 @@ pub fn probe_images(
         zooms: zooms(size, least),
         cut: Cut::Columns,
         labels: labels.iter().map(|label| label.chars().count()).max().unwrap_or(0).min(24) + 4,
+        label_lines: 1,
         lines: 3,
     });
     let note = note(size, images, layout.columns, layout.zoom);

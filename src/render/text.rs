@@ -1,8 +1,13 @@
 //! Letters: three sizes of bitmap fonts, breaking of lines, numbers that fit under a legend.
 
+use std::convert::Infallible;
+
 use embedded_graphics::{
-    Drawable as _,
+    Drawable as _, Pixel,
+    draw_target::DrawTarget,
+    geometry::{OriginDimensions, Point, Size},
     mono_font::{MonoFont, MonoTextStyle, iso_8859_1 as fonts},
+    pixelcolor::Rgb888,
     text::{Baseline, Text},
 };
 
@@ -67,6 +72,40 @@ pub(super) fn draw(canvas: &mut Canvas, at: (usize, usize), text: &str, font: Fo
     if bold && font == Font::Large {
         // This size has no bold face: struck twice.
         let Ok(_) = Text::with_baseline(text, point((at.0 + 1, at.1)), style, Baseline::Top).draw(canvas);
+    }
+}
+
+/// Writes one line from bottom to top, its first letter's foot at the right: the upper left corner of the whole is `at`.
+pub(super) fn draw_upwards(canvas: &mut Canvas, at: (usize, usize), text: &str, font: Font, color: Rgb) {
+    let style = MonoTextStyle::new(font.regular(), rgb888(color));
+    let mut turned = Upwards { canvas, at: point(at), length: font.measure(text) as i32 };
+    let Ok(_) = Text::with_baseline(text, Point::zero(), style, Baseline::Top).draw(&mut turned);
+}
+
+/// A canvas turned by a quarter against the clock.
+struct Upwards<'a> {
+    canvas: &'a mut Canvas,
+    /// Upper left corner of the turned text.
+    at: Point,
+    /// Pixels that the text takes.
+    length: i32,
+}
+
+impl OriginDimensions for Upwards<'_> {
+    fn size(&self) -> Size {
+        let Size { width, height } = self.canvas.size();
+        Size::new(height, width)
+    }
+}
+
+impl DrawTarget for Upwards<'_> {
+    type Color = Rgb888;
+    type Error = Infallible;
+
+    fn draw_iter<I: IntoIterator<Item = Pixel<Rgb888>>>(&mut self, pixels: I) -> Result<(), Infallible> {
+        let Upwards { at, length, .. } = *self;
+        let turned = |Pixel(Point { x, y }, color)| Pixel(at + Point::new(y, length - 1 - x), color);
+        self.canvas.draw_iter(pixels.into_iter().map(turned))
     }
 }
 
