@@ -82,7 +82,9 @@ pub fn confusion_matrix(
         Chosen::most_confused(&counts, MOST_NUMBERED)
     };
     let matrix = Matrix { names: cells.classes, counts: &counts, chosen: &chosen.classes, scale };
-    let note = [note, &chosen.note, matrix.words()].into_iter().filter(|part| !part.is_empty());
+    let note = [note, &chosen.note, "rows: true class, columns: predicted"]
+        .into_iter()
+        .filter(|part| !part.is_empty());
     let note = note.collect::<Vec<_>>().join("; ");
     let draft = |font| Draft::new(&matrix, font, &note, caption);
     // The font that is largest on a card, in which everything fits.
@@ -103,13 +105,6 @@ struct Matrix<'a> {
 impl Matrix<'_> {
     fn is_numbered(&self) -> bool {
         self.chosen.len() <= MOST_NUMBERED
-    }
-
-    fn words(&self) -> &'static str {
-        match self.scale {
-            ConfusionScale::Counts => "rows: true class, columns: predicted class; samples",
-            ConfusionScale::Shares => "rows: true class, columns: predicted class; % of the true class",
-        }
     }
 
     fn name(&self, class: usize) -> String {

@@ -99,12 +99,12 @@ fn key(bins: &[ReliabilityBin]) -> Key {
     let is_there = |is: fn(&ReliabilityBin) -> bool| bins.iter().any(|bin| bin.count > 0 && is(bin));
     key.push(Mark::Cell(ACCURACY), ["accuracy".to_owned()]);
     if is_there(|bin| bin.accuracy < bin.confidence) {
-        key.push(Mark::Cell(OVER), ["gap: claims too much".to_owned()]);
+        key.push(Mark::Cell(OVER), ["gap: too sure".to_owned()]);
     }
     if is_there(|bin| bin.accuracy > bin.confidence) {
-        key.push(Mark::Cell(UNDER), ["gap: claims too little".to_owned()]);
+        key.push(Mark::Cell(UNDER), ["gap: not sure enough".to_owned()]);
     }
-    key.push(Mark::None, ["dotted: as often right as claimed".to_owned()]);
+    key.push(Mark::None, ["dotted: no gap".to_owned()]);
     key
 }
 
