@@ -181,9 +181,10 @@ impl<'a> Draft<'a> {
         let stride = stride(font.line(), cell.1);
         let shown = matrix.chosen.iter().step_by(stride);
         let widest = shown.map(|&class| font.measure(&matrix.name(class))).max().unwrap_or(0);
-        let corner = CORNER.map(|word| font.measure(word))[0];
+        let corner = font.measure(CORNER[0]);
         let top = widest.max(2 * font.line()) + PAD;
-        let gutter = widest.max(corner) + 2 * PAD;
+        // A turned name may be wider than its column.
+        let gutter = widest.max(corner) + 2 * PAD + font.line().saturating_sub(cell.0) / 2;
         let width = 40.max((gutter + side * cell.0) / font.advance());
         let named = if matrix.is_numbered() { Vec::new() } else { named(matrix, width) };
         let mut marks = Vec::new();
@@ -261,7 +262,7 @@ impl<'a> Draft<'a> {
     fn draw_names(&self, canvas: &mut Canvas, origin: (usize, usize)) {
         let font = self.font;
         let [predicted, truth] = CORNER;
-        let right = origin.0 + self.gutter - 2 * PAD;
+        let right = origin.0 + self.gutter - 2 * PAD - font.line().saturating_sub(self.cell.0) / 2;
         let foot = origin.1 + self.top - PAD;
         text::draw(
             canvas,

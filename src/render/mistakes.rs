@@ -35,7 +35,7 @@ const LARGEST_CELL: usize = 16;
 const LABEL: usize = 16;
 
 /// A gallery of images that were answered wrongly, in the order in which they are given. Below each stands what was
-/// predicted, with its probability, and below that the true class.
+/// predicted, the true class, and the probability of the prediction.
 ///
 /// `pixels` holds the brightness, 0 to 1, of shape `[N, C, H, W]`, row by row; C is 1 for grey or 3 for red, green, blue.
 /// `note` says which images these are. Up to 64 are shown as far as they fit. Without any image the note stands alone.
@@ -76,7 +76,7 @@ pub fn mistakes(
         let why = format!("{channels} channels found; 1 (grey) or 3 (red, green, blue) can be shown");
         return Err(Error::invalid(what, why));
     }
-    let lines: Vec<[String; 2]> = answers.iter().map(lines).collect();
+    let lines: Vec<[String; 3]> = answers.iter().map(lines).collect();
     let size = (height, width);
     let longest = lines.iter().flatten().map(|line| line.chars().count()).max();
     let layout = Layout::best(&Matrix {
@@ -86,7 +86,7 @@ pub fn mistakes(
         zooms: zooms(size),
         cut: Cut::Columns,
         labels: longest.unwrap_or(0).min(LABEL),
-        label_lines: 2,
+        label_lines: 3,
         lines: 4,
     });
     let shown = shape::shown(layout.columns, images, "image");
@@ -94,7 +94,7 @@ pub fn mistakes(
         1 => String::new(),
         down => format!("; each pixel the mean of {down} x {down}"),
     };
-    let note = format!("{note}; {shown}: predicted with its probability, below it the true class{averaged}");
+    let note = format!("{note}; {shown}, below each: predicted, true class, confidence{averaged}");
     let (mut canvas, origin) = Page::around(&layout, caption, &note, None).open()?;
     let font = layout.font;
     for ((_, image, at), values) in layout.tiles(origin).zip(pixels.chunks_exact(channels * height * width)) {
@@ -105,20 +105,19 @@ pub fn mistakes(
             tile::grey_plane(&mut canvas, at, Plane::new(values, width), layout.zoom, byte);
         }
         let room = layout.zoom.pixels(width) / font.advance();
-        let [predicted, truth] = &lines[image];
-        for (number, (line, color)) in [(predicted, INK), (truth, FAINT)].into_iter().enumerate() {
+        for (number, line) in lines[image].iter().enumerate() {
             let below = (at.0, at.1 + layout.zoom.pixels(height) + 1 + number * font.line());
-            text::draw(&mut canvas, below, &text::shorten(line, room), font, number == 0, color);
+            let line = text::shorten(line, room);
+            text::draw(&mut canvas, below, &line, font, number == 0, if number == 2 { FAINT } else { INK });
         }
     }
     canvas.into_image()
 }
 
-/// `98% Shirt` and `is Coat`: what is cut off where there is no room are the names.
-fn lines(answer: &WrongAnswer<'_>) -> [String; 2] {
-    // A mistake is never sure, though it may be rounded to it.
-    let percent = (100.0 * answer.confidence).round().min(100.0);
-    [format!("{percent}% {}", answer.predicted), format!("is {}", answer.truth)]
+/// `Shirt`, `is Coat`, `98 %`.
+fn lines(answer: &WrongAnswer<'_>) -> [String; 3] {
+    let percent = (100.0 * answer.confidence).round();
+    [answer.predicted.to_owned(), format!("is {}", answer.truth), format!("{percent} %")]
 }
 
 fn zooms(size: (usize, usize)) -> Vec<Zoom> {
