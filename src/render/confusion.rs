@@ -197,7 +197,7 @@ impl<'a> Draft<'a> {
             ConfusionScale::Shares => "% of the samples of the true class",
         };
         let range = Some(Range { lo: 0.0, hi: matrix.highest() });
-        let legend = Legend { map: COLORS, range, label: label.to_owned(), marks };
+        let legend = Legend { map: COLORS, range, label: label.to_owned(), marks, ticks: Vec::new() };
         Draft { matrix, font, note, caption, legend, cell, gutter, top, named }
     }
 
