@@ -52,7 +52,6 @@ mod taps;
 mod text;
 mod tile;
 
-pub(crate) use self::text::number;
 pub use self::{
     boxes::{BoundingBox, BoxColor, draw_boxes},
     caption::Caption,
@@ -76,4 +75,7 @@ pub use self::{
     taps::{Taps, taps},
 };
 
-pub(crate) use self::spread::spread;
+pub(crate) use self::{
+    spread::spread,
+    text::{number, wrap},
+};

@@ -123,7 +123,7 @@ pub(super) fn shorten(text: &str, max: usize) -> String {
 }
 
 /// Breaks a text at its spaces into lines of at most `max` characters; longer words are shortened.
-pub(super) fn wrap(text: &str, max: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, max: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         let word = shorten(word, max);

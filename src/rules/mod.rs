@@ -10,6 +10,7 @@
 //! | `rule`, `closure`, `setting`, `threshold` | [`Rule`], the [`Symptom`] that it finds, [`Setting`]s, [`Threshold`]s |
 //! | `rule_set`, `config`, `standard` | [`RuleSet`]: which rules look, with which settings, in TOML too |
 //! | `examiner`, `alarm`, `finding`, `recent` | [`Examiner`]: from symptoms that last to a [`Finding`] |
+//! | `verdict`, `verdict_page`, `catalogue` | [`Verdict`]: all of it in words, in Markdown and for the terminal |
 //! | `group`, `words` | many layers with the same trouble are one symptom; numbers in sentences |
 //! | `losses`, `checks`, `label_counts` | what several rules about loss, validation and labels remember |
 //! | every other file | one rule |
@@ -17,6 +18,7 @@
 mod alarm;
 mod batch;
 mod checks;
+mod catalogue;
 mod closure;
 mod config;
 mod examiner;
@@ -35,6 +37,8 @@ mod standard;
 mod tensor_stats;
 mod threshold;
 mod timing;
+mod verdict;
+mod verdict_page;
 mod words;
 
 mod exploding_gradient;
@@ -73,6 +77,7 @@ pub use self::{
     threshold::{Grade, Threshold},
     timing::Timing,
     vanishing_gradient::VanishingGradient,
+    verdict::{Looks, Verdict},
 };
 pub use self::{
     class_imbalance::ClassImbalance, input_not_normalized::InputNotNormalized, label_range::LabelRange,

@@ -3,7 +3,10 @@
 use std::collections::VecDeque;
 
 use super::{Moment, Observation, ParamRole};
-use crate::{render::number, summary::Step};
+use crate::{
+    render::number,
+    summary::{Step, Table},
+};
 
 /// One step of a training in short. What was not measured at that step is `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -34,10 +37,20 @@ impl Recent {
     /// assert!(Recent::to_markdown(&steps).ends_with("| 3 | NaN |  |  |  |  |  |\n"));
     /// ```
     pub fn to_markdown(steps: &[Recent]) -> String {
-        let mut table = String::from(
-            "| step | loss | learning rate | gradient norm | greatest update ratio | greatest activation | NaN or infinite |\n\
-             |--:|--:|--:|--:|--:|--:|--:|\n",
-        );
+        Recent::table(steps).to_markdown()
+    }
+
+    /// A table of steps.
+    pub fn table(steps: &[Recent]) -> Table {
+        let mut table = Table::new([
+            "step",
+            "loss",
+            "learning rate",
+            "gradient norm",
+            "greatest update ratio",
+            "greatest activation",
+            "NaN or infinite",
+        ]);
         for recent in steps {
             let numbers = [
                 recent.loss,
@@ -48,7 +61,7 @@ impl Recent {
                 recent.non_finite.map(|count| count as f64),
             ];
             let cells = numbers.map(|value| value.map_or_else(String::new, number));
-            table.push_str(&format!("| {} | {} |\n", recent.step, cells.join(" | ")));
+            table.row([recent.step.to_string()].into_iter().chain(cells));
         }
         table
     }
