@@ -153,6 +153,11 @@ impl Params {
         self
     }
 
+    /// Keeps those for which `keep` is true.
+    pub(crate) fn retain(&mut self, keep: impl FnMut(&Param) -> bool) {
+        self.0.retain(keep);
+    }
+
     /// All of them, sorted by name.
     pub fn iter(&self) -> std::slice::Iter<'_, Param> {
         self.0.iter()

@@ -13,6 +13,7 @@ mod means;
 mod metrics;
 mod monitor;
 mod needs;
+mod preset;
 mod progress;
 mod schedule;
 mod stop;
@@ -32,6 +33,7 @@ pub use self::{
     metrics::Metrics,
     monitor::Mode,
     needs::Needs,
+    preset::Preset,
     progress::Progress,
     schedule::{Position, Schedule},
     stop::StopReason,

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use tch::Tensor;
 
-use super::super::{Context, Schedule};
+use super::{
+    super::{Context, Schedule},
+    Chosen,
+};
 use crate::{
     capture::Activation,
     error::Result,
-    params::{Filter, Params},
     stats,
     summary::{Histogram, Step, Summary, layer_tag},
     writer::SummarySink,
@@ -28,15 +30,26 @@ impl Distributions {
         Distributions { schedule, non_finite: BTreeMap::new() }
     }
 
-    pub fn write_weights(&mut self, params: &Params, step: Step, out: &mut dyn SummarySink) -> Result<()> {
-        for param in params {
-            self.write(&format!("weights/{}", param.tag()), param.tensor(), WEIGHTS, step, out)?;
+    pub fn write_weights(
+        &mut self,
+        chosen: &Chosen,
+        cx: &Context<'_>,
+        out: &mut dyn SummarySink,
+    ) -> Result<()> {
+        for param in chosen.tagged(&chosen.params(cx)) {
+            self.write(&format!("weights/{}", param.tag()), param.tensor(), WEIGHTS, cx.step(), out)?;
         }
         Ok(())
     }
 
-    pub fn write_gradients(&mut self, params: &Params, step: Step, out: &mut dyn SummarySink) -> Result<()> {
-        for param in params {
+    pub fn write_gradients(
+        &mut self,
+        chosen: &Chosen,
+        cx: &Context<'_>,
+        out: &mut dyn SummarySink,
+    ) -> Result<()> {
+        let (params, step) = (chosen.params(cx), cx.step());
+        for param in chosen.tagged(&params) {
             if let Some(gradient) = param.grad() {
                 self.write(&format!("gradients/{}", param.tag()), &gradient, GRADIENTS, step, out)?;
             }
@@ -47,11 +60,11 @@ impl Distributions {
 
     pub fn write_activations(
         &mut self,
+        chosen: &Chosen,
         cx: &Context<'_>,
-        layers: &Filter,
         out: &mut dyn SummarySink,
     ) -> Result<()> {
-        for activation in cx.activations().into_iter().flatten().filter(|a| layers.matches(&a.name)) {
+        for activation in chosen.activations(cx.activations().into_iter().flatten(), |_| true) {
             let Activation { name, role, tensor } = activation;
             let name = layer_tag(name);
             let histogram =

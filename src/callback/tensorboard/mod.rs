@@ -4,10 +4,12 @@ mod distributions;
 mod pictures;
 mod scalars;
 
-use super::{CONTINUE, Callback, Context, Flow, Metrics, Needs, Position, Schedule};
+use super::{CONTINUE, Callback, Context, Flow, Metrics, Needs, Position, Preset, Schedule};
 use crate::{
+    capture::Activation,
     error::Result,
-    params::{Filter, Params},
+    params::{Filter, Param, Params},
+    render::spread,
     summary::Step,
     writer::SummarySink,
 };
@@ -62,16 +64,42 @@ pub struct TensorBoard {
 }
 
 /// Which parameters and layers are logged.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Chosen {
     params: Filter,
     layers: Filter,
+    /// So many layers have tags of their own.
+    most: usize,
 }
 
 impl Chosen {
+    /// All that are logged.
     fn params(&self, cx: &Context<'_>) -> Params {
         cx.params().matching(&self.params)
     }
+
+    /// Those that have tags of their own.
+    fn tagged<'p>(&self, params: &'p Params) -> Vec<&'p Param> {
+        let mut layers: Vec<&str> = params.iter().map(layer_of).collect();
+        layers.dedup();
+        let layers = spread(&layers, self.most);
+        params.iter().filter(|param| layers.contains(&layer_of(param))).collect()
+    }
+
+    /// Those that have tags of their own.
+    fn activations<'a>(
+        &self,
+        activations: impl IntoIterator<Item = &'a Activation>,
+        fits: impl Fn(&Activation) -> bool,
+    ) -> Vec<&'a Activation> {
+        let chosen = activations.into_iter().filter(|a| self.layers.matches(&a.name) && fits(a));
+        spread(&chosen.collect::<Vec<_>>(), self.most)
+    }
+}
+
+/// `conv1.weight` belongs to the layer `conv1`.
+fn layer_of(param: &Param) -> &str {
+    param.name().rsplit_once('.').map_or(param.name(), |(layer, _)| layer)
 }
 
 impl Default for TensorBoard {
@@ -87,7 +115,7 @@ impl TensorBoard {
             scalars: Scalars::new(Schedule::epoch()),
             distributions: Distributions::new(Schedule::epoch().within_budget()),
             pictures: Pictures { enabled: true, probe: None },
-            chosen: Chosen::default(),
+            chosen: Chosen { params: Filter::all(), layers: Filter::all(), most: Preset::Full.layers() },
             written: None,
         }
     }
@@ -134,6 +162,20 @@ impl TensorBoard {
         self
     }
 
+    /// How many layers and parameters have tags of their own. The default is [`Preset::Full`].
+    ///
+    /// - [`Economy`](Preset::Economy): none. There is what is of the training as a whole: `loss` and other measures,
+    ///   `learning_rate`, `throughput`, `norm/weights`, `norm/gradients`, `health/without_gradient` and `probe_images`, at
+    ///   most 10 tags for any network.
+    /// - [`Standard`](Preset::Standard): of each kind those of up to 16 layers, evenly spread; the totals stay totals of
+    ///   all. Some 200 tags for a deep network, and what is below 16 layers is all there.
+    /// - [`Full`](Preset::Full): all. Networks like ResNet-50 have some 1200.
+    #[must_use]
+    pub fn preset(mut self, preset: Preset) -> TensorBoard {
+        self.chosen.most = preset.layers();
+        self
+    }
+
     /// The fixed images whose feature maps are drawn; without them there are none. They also need the model
     /// ([`Session::model`](crate::Session::model)).
     #[must_use]
@@ -149,7 +191,7 @@ impl TensorBoard {
             self.write_pending_scalars(cx, out)?;
         }
         if self.distributions.schedule.epoch_is_due(cx.position()) && self.written != Some(cx.step()) {
-            self.distributions.write_gradients(&self.chosen.params(cx), cx.step(), out)?;
+            self.distributions.write_gradients(&self.chosen, cx, out)?;
             self.write_histograms_and_pictures(cx, out)?;
         }
         Ok(())
@@ -157,16 +199,19 @@ impl TensorBoard {
 
     fn write_pending_scalars(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Result<()> {
         if self.scalars.is_pending() {
-            self.scalars.write_gradient_norms(&self.chosen.params(cx), cx.step(), out)?;
-            self.scalars.write(&self.chosen.params(cx), cx, out)?;
+            self.scalars.write_gradient_norms(&self.chosen, cx, out)?;
+            self.scalars.write(&self.chosen, cx, out)?;
         }
         Ok(())
     }
 
     fn write_histograms_and_pictures(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Result<()> {
         self.written = Some(cx.step());
-        self.distributions.write_weights(&self.chosen.params(cx), cx.step(), out)?;
-        self.distributions.write_activations(cx, &self.chosen.layers, out)?;
+        if self.chosen.most == 0 {
+            return Ok(());
+        }
+        self.distributions.write_weights(&self.chosen, cx, out)?;
+        self.distributions.write_activations(&self.chosen, cx, out)?;
         self.distributions.write_health(cx, out)?;
         self.pictures.write(cx, &self.chosen, out)
     }
@@ -174,7 +219,7 @@ impl TensorBoard {
 
 impl Callback for TensorBoard {
     fn needs(&self, position: &Position) -> Needs {
-        Needs::ACTIVATIONS.when(self.distributions.schedule.may_be_due(position))
+        Needs::ACTIVATIONS.when(self.chosen.most > 0 && self.distributions.schedule.may_be_due(position))
     }
 
     fn on_train_start(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Flow {
@@ -186,10 +231,10 @@ impl Callback for TensorBoard {
     fn on_after_backward(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Flow {
         let out = &mut out.sub_run(TRAIN);
         if self.scalars.schedule.is_due(cx.position()) {
-            self.scalars.write_gradient_norms(&self.chosen.params(cx), cx.step(), out)?;
+            self.scalars.write_gradient_norms(&self.chosen, cx, out)?;
         }
         if self.distributions.schedule.is_due(cx.position()) {
-            self.distributions.write_gradients(&self.chosen.params(cx), cx.step(), out)?;
+            self.distributions.write_gradients(&self.chosen, cx, out)?;
         }
         CONTINUE
     }
@@ -198,7 +243,7 @@ impl Callback for TensorBoard {
         let out = &mut out.sub_run(TRAIN);
         self.scalars.add(cx)?;
         if self.scalars.schedule.is_due(cx.position()) {
-            self.scalars.write(&self.chosen.params(cx), cx, out)?;
+            self.scalars.write(&self.chosen, cx, out)?;
         }
         if self.distributions.schedule.is_due(cx.position()) {
             self.write_histograms_and_pictures(cx, out)?;

@@ -100,15 +100,15 @@ impl Pictures {
         if !self.enabled {
             return Ok(());
         }
-        let params = Params::all(cx.var_store()).matching(&chosen.params);
-        for param in params.iter().filter(|param| param.is_conv_kernel()) {
+        let mut params = Params::all(cx.var_store()).matching(&chosen.params);
+        params.retain(Param::is_conv_kernel);
+        for param in chosen.tagged(&params) {
             let summary = Summary::image(draw_filters(cx, param)?).with_description(FILTERS);
             out.add(&format!("filters/{}", layer_of(param)), summary, cx.step())?;
         }
         let Some(probe) = &self.probe else { return Ok(()) };
         let observed = cx.observe(&probe.input)?;
-        for activation in observed.iter().flatten().filter(|a| has_maps(a) && chosen.layers.matches(&a.name))
-        {
+        for activation in chosen.activations(observed.iter().flatten(), has_maps) {
             let summary = Summary::image(draw_maps(cx, activation)?).with_description(FEATURE_MAPS);
             out.add(&format!("feature_maps/{}", layer_tag(&activation.name)), summary, cx.step())?;
         }

@@ -4,10 +4,13 @@ use std::time::{Duration, Instant};
 
 use tch::Tensor;
 
-use super::super::{Context, Means, Metrics, Schedule};
+use super::{
+    super::{Context, Means, Metrics, Schedule},
+    Chosen,
+};
 use crate::{
     error::Result,
-    params::Params,
+    params::Param,
     stats::{self, Norm},
     summary::{Step, Summary},
     writer::SummarySink,
@@ -59,7 +62,7 @@ impl Scalars {
         !self.means.is_empty()
     }
 
-    pub fn write(&mut self, params: &Params, cx: &Context<'_>, out: &mut dyn SummarySink) -> Result<()> {
+    pub fn write(&mut self, chosen: &Chosen, cx: &Context<'_>, out: &mut dyn SummarySink) -> Result<()> {
         let step = cx.step();
         for (name, value) in self.means.take()?.iter() {
             out.add(name, Summary::scalar(value).with_description(TRAINING_MEAN), step)?;
@@ -68,14 +71,21 @@ impl Scalars {
             let summary = Summary::scalar(learning_rate).with_description("As the training loop said it.");
             out.add("learning_rate", summary, step)?;
         }
-        let weights = params.iter().map(|param| (param.tag(), param.tensor().shallow_clone()));
-        write_norms("norm/weights", weights, step, out)?;
+        let params = chosen.params(cx);
+        let weights = params.iter().map(|param| (param, param.tensor().shallow_clone()));
+        write_norms("norm/weights", weights, &chosen.tagged(&params), step, out)?;
         self.write_throughput(cx, out)
     }
 
-    pub fn write_gradient_norms(&self, params: &Params, step: Step, out: &mut dyn SummarySink) -> Result<()> {
-        let gradients = params.iter().filter_map(|param| Some((param.tag(), param.grad()?)));
-        write_norms("norm/gradients", gradients, step, out)
+    pub fn write_gradient_norms(
+        &self,
+        chosen: &Chosen,
+        cx: &Context<'_>,
+        out: &mut dyn SummarySink,
+    ) -> Result<()> {
+        let params = chosen.params(cx);
+        let gradients = params.iter().filter_map(|param| Some((param, param.grad()?)));
+        write_norms("norm/gradients", gradients, &chosen.tagged(&params), cx.step(), out)
     }
 
     fn write_throughput(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Result<()> {
@@ -96,19 +106,25 @@ impl Scalars {
     }
 }
 
-/// The L2 norm of each tensor, and of all together.
-fn write_norms(
+/// The L2 norm of all tensors together, and of each that has a tag of its own.
+fn write_norms<'p>(
     group: &str,
-    tensors: impl Iterator<Item = (String, Tensor)>,
+    tensors: impl Iterator<Item = (&'p Param, Tensor)>,
+    tagged: &[&Param],
     step: Step,
     out: &mut dyn SummarySink,
 ) -> Result<()> {
-    let (names, tensors): (Vec<String>, Vec<Tensor>) = tensors.unzip();
+    let (params, tensors): (Vec<&Param>, Vec<Tensor>) = tensors.unzip();
     let norms = stats::norms(&tensors, Norm::L2)?;
     let total = stats::total_norm(&norms, Norm::L2);
     out.add(group, Summary::scalar(total).with_description("L2 norm of all of them as one vector."), step)?;
-    for (name, norm) in names.iter().zip(norms) {
-        out.add(&format!("{group}/{name}"), Summary::scalar(norm).with_description("L2 norm."), step)?;
+    let is_tagged = |param: &Param| tagged.iter().any(|tagged| tagged.name() == param.name());
+    for (param, norm) in params.iter().zip(norms).filter(|(param, _)| is_tagged(param)) {
+        out.add(
+            &format!("{group}/{}", param.tag()),
+            Summary::scalar(norm).with_description("L2 norm."),
+            step,
+        )?;
     }
     Ok(())
 }
