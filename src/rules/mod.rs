@@ -17,8 +17,8 @@
 
 mod alarm;
 mod batch;
-mod checks;
 mod catalogue;
+mod checks;
 mod closure;
 mod config;
 mod examiner;
