@@ -118,13 +118,18 @@ fn nothing_counts_during_the_warm_up() {
 }
 
 #[test]
-fn severity_rises_with_the_same_persistence_and_never_falls() {
-    let script = [Warning, Warning, Critical, Warning, Critical, Warning, Warning, Warning, Fine];
+fn severity_rises_as_it_is_raised_and_falls_as_it_is_cleared() {
+    let script = [Warning, Warning, Critical, Warning, Critical, Warning, Critical];
     let (examiner, changes) = run(quick(2, 3, 2), &script);
     assert_eq!(changes, ["2+Warning", "5+Critical"]);
     let finding = examiner.findings()[0];
-    assert_eq!((finding.severity, finding.value, finding.last), (Severity::Critical, 5.0, Step::new(8)));
-    assert_eq!(examiner.status("scripted"), Some(Severity::Critical));
+    assert_eq!((finding.severity, finding.value, finding.last), (Severity::Critical, 7.0, Step::new(7)));
+
+    let (examiner, changes) = run(quick(2, 3, 2), &[Critical, Critical, Warning, Fine, Keeps]);
+    assert_eq!(changes, ["2+Critical"]);
+    let finding = examiner.findings()[0];
+    assert_eq!((finding.severity, finding.value, finding.last), (Severity::Warning, 5.0, Step::new(5)));
+    assert_eq!(examiner.status("scripted"), Some(Severity::Warning));
 }
 
 #[test]
@@ -288,40 +293,45 @@ fn sights() -> impl Strategy<Value = Vec<See>> {
 
 /// The definition, read word by word and slowly: looks at the whole history at every step.
 fn slow(script: &[See], persistence: Persistence) -> Vec<String> {
+    let badness = |see: See| match see {
+        Nothing | Fine => 0,
+        Keeps | Warning => 1,
+        Critical => 2,
+    };
     let mut changes = Vec::new();
-    let mut since = 0; // examinations before this one are forgotten: an alarm was cleared
-    let mut raised: Option<See> = None;
     let mut counted: Vec<See> = Vec::new();
+    let mut forgotten = 0; // examinations before this one do not raise any more
+    let mut raised_at = 0; // the finding's severity was set there
+    let mut now = 0;
     for (index, &see) in script.iter().enumerate() {
         let step = index + 1;
         if see == Nothing || step as u64 <= persistence.warm_up {
             continue;
         }
         counted.push(see);
-        let first = counted.len().saturating_sub(persistence.of as usize).max(since);
-        let window = &counted[first..];
-        let bad = |at_least: &[See]| window.iter().filter(|see| at_least.contains(see)).count() as u64;
-        let level = match (bad(&[Critical]), bad(&[Critical, Warning])) {
-            (critical, _) if critical >= persistence.raise => Some(Critical),
-            (_, both) if both >= persistence.raise => Some(Warning),
-            _ => None,
+        let first = counted.len().saturating_sub(persistence.of as usize).max(forgotten);
+        let at_least = |bad: i32| {
+            counted[first..].iter().filter(|&&see| see != Keeps && badness(see) >= bad).count() as u64
         };
-        let clean = counted[since..].iter().rev().take_while(|&&see| see == Fine).count() as u64;
-        match (raised, level) {
-            (Some(_), _) if clean >= persistence.clear => {
-                raised = None;
-                since = counted.len();
+        let level = (1..=2).rev().find(|&bad| at_least(bad) >= persistence.raise).unwrap_or(0);
+        let before = now;
+        if see != Fine && level > now {
+            now = level;
+            changes.push(format!("{step}+{:?}", [Warning, Critical][level as usize - 1]));
+            if before == 0 {
+                raised_at = counted.len() - 1;
+            }
+        }
+        if now == 0 {
+            continue;
+        }
+        let milder = counted[raised_at..].iter().rev().take_while(|&&see| badness(see) < now).count();
+        if milder as u64 >= persistence.clear {
+            now = counted[counted.len() - milder..].iter().map(|&see| badness(see)).max().unwrap_or(0);
+            (forgotten, raised_at) = (counted.len(), counted.len());
+            if now == 0 {
                 changes.push(format!("{step}-"));
             }
-            (Some(Warning), Some(Critical)) if see != Fine => {
-                raised = Some(Critical);
-                changes.push(format!("{step}+Critical"));
-            }
-            (None, Some(level)) if see != Fine => {
-                raised = Some(level);
-                changes.push(format!("{step}+{level:?}"));
-            }
-            _ => {}
         }
     }
     changes

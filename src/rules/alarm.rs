@@ -93,8 +93,10 @@ pub(super) enum Change {
 pub(super) struct Alarm {
     /// Of the last examinations: the step, and how bad it was where the symptom could raise an alarm.
     seen: VecDeque<(Step, Option<Severity>)>,
-    /// Examinations in a row without the symptom.
-    clean: u64,
+    /// Examinations in a row that were less bad than the finding.
+    milder: u64,
+    /// The worst symptom among them.
+    worst_milder: Option<Symptom>,
     /// The finding while it lasts.
     pub(super) finding: Option<Finding>,
 }
@@ -113,37 +115,58 @@ impl Alarm {
         while self.seen.len() as u64 > persistence.of {
             self.seen.pop_front();
         }
-        let Some(symptom) = symptom else { return self.clean(step, persistence) };
-        self.clean = 0;
         let level = self.level(persistence.raise);
-        match &mut self.finding {
-            Some(finding) => {
-                let worse = level.is_some_and(|level| level > finding.severity);
-                finding.severity = level.map_or(finding.severity, |level| level.max(finding.severity));
-                finding.last = step;
-                // The finding keeps the words of its worst: those of a lesser symptom would not match its severity.
-                if symptom.severity >= finding.severity {
-                    finding.tell(symptom);
-                }
+        let Some(finding) = &mut self.finding else {
+            let (since, symptom) = (self.first()?, symptom?);
+            self.finding = Some(Finding::new(rule, level?, since, step, symptom));
+            return Some(Change::Raised);
+        };
+        if symptom.is_some() {
+            finding.last = step;
+        }
+        match symptom {
+            Some(symptom) if symptom.severity >= finding.severity => {
+                // Only a symptom that is as bad can lift the level so far.
+                let before = finding.severity;
+                finding.severity = level.map_or(before, |level| level.max(before));
+                let worse = finding.severity > before;
+                finding.tell(symptom);
+                self.milder = 0;
+                self.worst_milder = None;
                 worse.then_some(Change::Worse)
             }
-            None => {
-                self.finding = Some(Finding::new(rule, level?, self.first()?, step, symptom));
-                Some(Change::Raised)
+            milder => {
+                self.count_milder(step, milder, persistence.clear);
+                let over = self.finding.as_ref().is_some_and(|finding| finding.cleared.is_some());
+                over.then_some(Change::Cleared)
             }
         }
     }
 
-    /// An examination without the symptom.
-    fn clean(&mut self, step: Step, persistence: &Persistence) -> Option<Change> {
-        self.clean = self.clean.saturating_add(1);
-        if self.clean < persistence.clear {
-            return None;
+    /// An examination that was less bad than the finding: after `clear` of them in a row the finding is as bad as the
+    /// worst of those, or over where there was no symptom in any.
+    fn count_milder(&mut self, step: Step, symptom: Option<Symptom>, clear: u64) {
+        self.milder += 1;
+        if let Some(symptom) = symptom {
+            let known = self.worst_milder.as_ref();
+            if known.is_none_or(|known| symptom.severity >= known.severity) {
+                self.worst_milder = Some(symptom);
+            }
         }
-        let finding = self.finding.as_mut()?;
-        finding.cleared = Some(step);
+        if self.milder < clear {
+            return;
+        }
+        self.milder = 0;
+        // Else what was worse would make it worse again at once.
         self.seen.clear();
-        Some(Change::Cleared)
+        let Some(finding) = &mut self.finding else { return };
+        match self.worst_milder.take() {
+            Some(symptom) => {
+                finding.severity = symptom.severity;
+                finding.tell(symptom);
+            }
+            None => finding.cleared = Some(step),
+        }
     }
 
     /// How bad it was at least in `raise` of the last examinations.

@@ -2,7 +2,10 @@
 
 use std::collections::VecDeque;
 
-use super::{Moment, Observation, ParamRole, Persistence, Rule, Setting, Severity, Symptom, words::number};
+use super::{
+    Moment, Observation, ParamRole, Persistence, Rule, Setting, Severity, Symptom, median::median,
+    words::number,
+};
 use crate::summary::Step;
 
 /// The training diverges: gradients, updates or the loss become many times what they were.
@@ -92,7 +95,7 @@ impl ExplodingGradient {
 
     fn update_symptom(&mut self, observation: &Observation) -> Option<Symptom> {
         let weights = observation.params.iter().filter(|param| param.role == ParamRole::Weight);
-        let update = median(weights.filter_map(|param| param.update_ratio).filter(|ratio| !ratio.is_nan()))?;
+        let update = median(weights.filter_map(|param| param.update_ratio))?;
         self.large_updates = if update > self.update { self.large_updates + 1 } else { 0 };
         let message = format!(
             "each step changes the median weight by {} of itself (limit {}), {} observations in a row",
@@ -154,13 +157,6 @@ fn training(severity: Severity, value: f64, threshold: f64, message: String) -> 
     }
 }
 
-/// The lower median.
-fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_unstable_by(f64::total_cmp);
-    values.get(values.len().saturating_sub(1) / 2).copied()
-}
-
 /// The norm of all gradients, put together from those of the parameters where it was not measured.
 fn gradient_norm(observation: &Observation) -> Option<f64> {
     let squares = observation.params.iter().filter_map(|param| param.gradient.as_ref());
@@ -187,6 +183,7 @@ impl Rule for ExplodingGradient {
             "update_ratio",
             "unchanged_parameter",
             "batch_norm_drift",
+            "loss_divergence",
             "loss_not_decreasing",
             "loss_spike",
             "loss_plateau",

@@ -10,7 +10,8 @@ pub struct Finding {
     pub rule: String,
     /// What is concerned: a layer, a parameter, or `training`.
     pub subject: String,
-    /// How bad it is. May rise from one observation to the next; does not fall until it is cleared.
+    /// How bad it is. Rises as it was raised, when enough observations were worse, and falls as it is cleared, when enough
+    /// in a row were less bad.
     pub severity: Severity,
     /// The first step at which the symptom was seen, of those that raised the alarm.
     pub since: Step,

@@ -13,6 +13,7 @@
 //! | `verdict`, `verdict_page`, `catalogue` | [`Verdict`]: all of it in words, in Markdown and for the terminal |
 //! | `group`, `words` | many layers with the same trouble are one symptom; numbers in sentences |
 //! | `losses`, `checks`, `label_counts` | what several rules about loss, validation and labels remember |
+//! | `median`, `peak_rate` | what several rules compute |
 //! | every other file | one rule |
 
 mod alarm;
@@ -27,8 +28,10 @@ mod group;
 mod label_counts;
 mod layer;
 mod losses;
+mod median;
 mod observation;
 mod param;
+mod peak_rate;
 mod recent;
 mod rule;
 mod rule_set;
@@ -41,8 +44,16 @@ mod verdict;
 mod verdict_page;
 mod words;
 
+mod batch_norm_drift;
+mod dead_relu;
+mod dropout_shift;
 mod exploding_gradient;
 mod non_finite;
+mod poor_initialization;
+mod saturated_activation;
+mod sparse_activations;
+mod unchanged_parameter;
+mod update_ratio;
 mod vanishing_gradient;
 
 mod class_imbalance;
@@ -62,6 +73,9 @@ mod unshuffled_data;
 pub use self::{
     alarm::Persistence,
     batch::{BatchObservation, ChannelStats, LabelStats, PredictionStats},
+    batch_norm_drift::BatchNormDrift,
+    dead_relu::DeadRelu,
+    dropout_shift::DropoutShiftRule,
     examiner::{Changes, Examiner},
     exploding_gradient::ExplodingGradient,
     finding::Finding,
@@ -69,13 +83,18 @@ pub use self::{
     non_finite::NonFinite,
     observation::{Moment, Observation, Score},
     param::{ParamObservation, ParamRole, Spectrum},
+    poor_initialization::PoorInitialization,
     recent::Recent,
     rule::{Rule, Severity, Symptom},
     rule_set::RuleSet,
+    saturated_activation::SaturatedActivation,
     setting::Setting,
+    sparse_activations::SparseActivations,
     tensor_stats::TensorStats,
     threshold::{Grade, Threshold},
     timing::Timing,
+    unchanged_parameter::UnchangedParameter,
+    update_ratio::UpdateRatio,
     vanishing_gradient::VanishingGradient,
     verdict::{Looks, Verdict},
 };

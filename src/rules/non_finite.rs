@@ -198,6 +198,7 @@ impl Rule for NonFinite {
             "update_ratio",
             "unchanged_parameter",
             "batch_norm_drift",
+            "loss_divergence",
             "loss_not_decreasing",
             "loss_spike",
             "loss_plateau",

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Moment, Observation, ParamRole};
+use super::{Moment, Observation, ParamRole, TensorStats};
 use crate::{
     render::number,
     summary::{Step, Table},
@@ -81,7 +81,7 @@ impl Recent {
             gradient_norm: observation.gradient_norm,
             update_ratio: greatest(weights.filter_map(|param| param.update_ratio)),
             activation: greatest(observation.layers.iter().map(|layer| layer.output.max_abs())),
-            non_finite: tensors.map(|stats| stats.non_finite()).reduce(u64::saturating_add),
+            non_finite: tensors.map(TensorStats::non_finite).reduce(u64::saturating_add),
         }
     }
 }

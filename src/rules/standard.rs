@@ -1,9 +1,11 @@
 //! The rules that look at every training.
 
 use super::{
-    ClassImbalance, ExplodingGradient, InputNotNormalized, LabelRange, LossDivergence, LossNotDecreasing,
-    LossPlateau, LossSpike, NoGeneralization, NonFinite, Overfitting, Overtraining, PredictionCollapse,
-    RuleSet, StalledDataLoading, UnshuffledData, VanishingGradient,
+    BatchNormDrift, ClassImbalance, DeadRelu, DropoutShiftRule, ExplodingGradient, InputNotNormalized,
+    LabelRange, LossDivergence, LossNotDecreasing, LossPlateau, LossSpike, NoGeneralization, NonFinite,
+    Overfitting, Overtraining, PoorInitialization, PredictionCollapse, RuleSet, SaturatedActivation,
+    SparseActivations, StalledDataLoading, UnchangedParameter, UnshuffledData, UpdateRatio,
+    VanishingGradient,
 };
 
 impl RuleSet {
@@ -17,9 +19,17 @@ impl RuleSet {
             .with_rule(ClassImbalance::default())
             .with_rule(StalledDataLoading::default())
             // What happens in the network.
+            .with_rule(PoorInitialization::default())
             .with_rule(ExplodingGradient::default())
             .with_rule(NonFinite::default())
+            .with_rule(SaturatedActivation::default())
+            .with_rule(DeadRelu::default())
+            .with_rule(SparseActivations::default())
             .with_rule(VanishingGradient::default())
+            .with_rule(UpdateRatio::default())
+            .with_rule(UnchangedParameter::default())
+            .with_rule(DropoutShiftRule::default())
+            .with_rule(BatchNormDrift::default())
             // What comes out of it.
             .with_rule(LossSpike::default())
             .with_rule(LossDivergence::default())

@@ -3,6 +3,7 @@
 use super::{
     Moment, Observation, ParamRole, Persistence, Rule, Setting, Severity, Symptom, Threshold,
     group::Group,
+    median::median,
     words::{count, number},
 };
 
@@ -165,12 +166,6 @@ fn decades(readings: &[Reading<'_>]) -> f64 {
     covariance / variance * (n - 1.0)
 }
 
-/// The lower median.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    values.get(values.len().saturating_sub(1) / 2).copied().unwrap_or(f64::NAN)
-}
-
 impl Rule for VanishingGradient {
     fn name(&self) -> &str {
         "vanishing_gradient"
@@ -181,7 +176,14 @@ impl Rule for VanishingGradient {
     }
 
     fn explains(&self) -> &[&str] {
-        &["unchanged_parameter", "update_ratio", "loss_not_decreasing", "loss_plateau", "prediction_collapse"]
+        &[
+            "unchanged_parameter",
+            "update_ratio",
+            "loss_divergence",
+            "loss_not_decreasing",
+            "loss_plateau",
+            "prediction_collapse",
+        ]
     }
 
     fn examine(&mut self, observation: &Observation) -> Option<Vec<Symptom>> {
@@ -199,7 +201,7 @@ impl Rule for VanishingGradient {
             String::new()
         };
         let all = All {
-            median: median(readings.iter().map(|reading| reading.rms).collect()),
+            median: median(readings.iter().map(|reading| reading.rms)).unwrap_or(f64::NAN),
             many,
             mostly_tiny: 2 * tiny > readings.len(),
             trend,

@@ -6,7 +6,6 @@ pub(super) use crate::render::number;
 const MOST_NAMES: usize = 4;
 
 /// A share from 0 to 1 in per cent: `93 %`, `0.4 %`.
-#[allow(dead_code)] // by the rules that follow
 pub(super) fn percent(share: f64) -> String {
     format!("{} %", number(100.0 * share))
 }
