@@ -5,74 +5,38 @@
 #[allow(dead_code)]
 #[path = "support/events.rs"]
 mod events;
+#[path = "support/program.rs"]
+mod program;
 
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _},
     path::{Path, PathBuf},
-    process::{Child, ChildStdout, Command, Output, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
 };
 
 use convscope::{Image, Summary, SummaryWriter, WallTime};
 use events::EventFile;
+use program::Program;
 use serde_json::Value as Json;
 
-/// A log folder with a run of every kind that the tools have to do with.
-struct Logs(tempfile::TempDir);
-
-impl Logs {
-    fn new() -> Logs {
-        let logs = Logs(tempfile::tempdir().unwrap());
-        let writer = SummaryWriter::open(logs.path("logs/run")).unwrap();
-        let picture = |level| Image::gray(2, 1, vec![0, level]).unwrap();
-        for step in 0..3 {
-            writer.add_histogram("weights/fc1", &[0.0, 1.0, step as f64], step).unwrap();
-            writer.add_images("a|b/pictures", vec![picture(1), picture(2)], step).unwrap();
-        }
-        let train = writer.sub_run("train").unwrap();
-        for (step, loss) in [(1, 0.5), (2, f64::NAN), (3, f64::INFINITY)] {
-            let at = WallTime::new(1.5e9 + step as f64 / 4.0).unwrap();
-            train.at(at).add_scalar("loss", loss, step).unwrap();
-        }
-        train.add("accuracy, \"top 1\"", Summary::scalar(0.25).with_display_name("Top"), 3).unwrap();
-        writer.close().unwrap();
-        logs
+/// The command beside a log folder with a run of every kind that the tools have to do with.
+fn logs() -> Program {
+    let logs = Program::new("logs");
+    let writer = SummaryWriter::open(logs.path("logs/run")).unwrap();
+    let picture = |level| Image::gray(2, 1, vec![0, level]).unwrap();
+    for step in 0..3 {
+        writer.add_histogram("weights/fc1", &[0.0, 1.0, step as f64], step).unwrap();
+        writer.add_images("a|b/pictures", vec![picture(1), picture(2)], step).unwrap();
     }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+    let train = writer.sub_run("train").unwrap();
+    for (step, loss) in [(1, 0.5), (2, f64::NAN), (3, f64::INFINITY)] {
+        let at = WallTime::new(1.5e9 + step as f64 / 4.0).unwrap();
+        train.at(at).add_scalar("loss", loss, step).unwrap();
     }
-
-    fn command(&self, args: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_convscope"));
-        command.current_dir(self.0.path()).arg("logs").args(args.split_whitespace()).stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, args: &str) -> Output {
-        self.command(args).output().unwrap()
-    }
-
-    /// The standard output of a command that ends well and says nothing else.
-    fn good(&self, args: &str) -> String {
-        let output = self.run(args);
-        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{args}");
-        assert_eq!(output.status.code(), Some(0), "{args}");
-        let stdout = String::from_utf8(output.stdout).unwrap();
-        assert!(!stdout.contains('\x1b'), "no colours but on a terminal");
-        stdout
-    }
-
-    fn json(&self, args: &str) -> Json {
-        serde_json::from_str(&self.good(args)).unwrap()
-    }
-
-    /// Exit code and complaint of a command that fails.
-    fn bad(&self, args: &str) -> (Option<i32>, String) {
-        let output = self.run(args);
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{args}");
-        (output.status.code(), String::from_utf8(output.stderr).unwrap())
-    }
+    train.add("accuracy, \"top 1\"", Summary::scalar(0.25).with_display_name("Top"), 3).unwrap();
+    writer.close().unwrap();
+    logs
 }
 
 fn event_file(folder: &Path) -> PathBuf {
@@ -84,7 +48,7 @@ fn event_file(folder: &Path) -> PathBuf {
 
 #[test]
 fn inspect_shows_runs_tags_kinds_steps_and_sizes() {
-    let logs = Logs::new();
+    let logs = logs();
     let text = logs.good("inspect logs");
     let line = |start: &str| text.lines().find(|line| line.trim().starts_with(start)).unwrap().to_owned();
     assert!(line("run  (1 file, ").contains(", since "), "{text}");
@@ -109,7 +73,7 @@ fn inspect_shows_runs_tags_kinds_steps_and_sizes() {
 
 #[test]
 fn an_event_file_is_as_good_as_a_folder() {
-    let logs = Logs::new();
+    let logs = logs();
     let file = event_file(&logs.path("logs/run/train"));
     let file = file.to_str().unwrap();
     assert_eq!(logs.json(&format!("inspect --json {file}"))["runs"][0]["tags"].as_array().unwrap().len(), 2);
@@ -119,7 +83,7 @@ fn an_event_file_is_as_good_as_a_folder() {
 
 #[test]
 fn scalars_become_tables() {
-    let logs = Logs::new();
+    let logs = logs();
     let csv = logs.good("export scalars logs");
     assert_eq!(csv.lines().next(), Some("run,tag,step,wall_time,value"));
     assert!(csv.lines().any(|line| line.starts_with("run/train,\"accuracy, \"\"top 1\"\"\",3,")), "{csv}");
@@ -148,7 +112,7 @@ fn scalars_become_tables() {
 
 #[test]
 fn pictures_become_the_files_that_were_logged() {
-    let logs = Logs::new();
+    let logs = logs();
     assert_eq!(logs.good("export images logs --output pictures"), "6 pictures in pictures\n");
     let file = logs.path("pictures/run/a_b/pictures/0000000001_1.png");
     assert_eq!(Image::from_png(fs::read(file).unwrap()).unwrap().pixels(), [0, 2]);
@@ -165,7 +129,7 @@ fn pictures_become_the_files_that_were_logged() {
 
 #[test]
 fn histograms_become_json() {
-    let logs = Logs::new();
+    let logs = logs();
     let all = logs.json("export histograms logs");
     let all = all.as_array().unwrap();
     assert_eq!(all.len(), 3);
@@ -180,13 +144,13 @@ fn histograms_become_json() {
 
 #[test]
 fn sounds_become_the_files_that_were_logged() {
-    let logs = Logs::new();
+    let logs = logs();
     assert_eq!(logs.good("export audio logs --output sounds"), "0 sounds in sounds\n");
 }
 
 #[test]
 fn damage_is_found_repaired_and_gone() {
-    let logs = Logs::new();
+    let logs = logs();
     let file = event_file(&logs.path("logs/run"));
     let mut bytes = fs::read(&file).unwrap();
     let pictures = bytes.windows(4).enumerate().filter(|(_, bytes)| bytes == b"IDAT");
@@ -198,7 +162,7 @@ fn damage_is_found_repaired_and_gone() {
     let output = logs.run("verify logs");
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains(file.strip_prefix(logs.0.path()).unwrap().to_str().unwrap()), "{text}");
+    assert!(text.contains(file.strip_prefix(logs.folder()).unwrap().to_str().unwrap()), "{text}");
     assert!(
         text.contains("  error    data-checksum (byte ") && text.contains("  warning  torn-tail (byte "),
         "{text}"
@@ -224,7 +188,7 @@ fn damage_is_found_repaired_and_gone() {
 
 #[test]
 fn runs_are_merged() {
-    let logs = Logs::new();
+    let logs = logs();
     let json = logs.json("merge logs/run --into new --json");
     let runs: Vec<&str> =
         json["runs"].as_array().unwrap().iter().map(|run| run["run"].as_str().unwrap()).collect();
@@ -240,7 +204,7 @@ fn runs_are_merged() {
 
 #[test]
 fn exit_codes_tell_failure_from_wrong_usage() {
-    let logs = Logs::new();
+    let logs = logs();
     fs::create_dir(logs.path("empty")).unwrap();
     for args in
         ["verify", "inspect", "export scalars", "export histograms", "repair --json x", "tail --no-follow"]
@@ -280,7 +244,7 @@ fn exit_codes_tell_failure_from_wrong_usage() {
 
 #[test]
 fn a_closed_pipe_is_no_error() {
-    let logs = Logs::new();
+    let logs = logs();
     // Much more than fits into a pipe.
     let writer = SummaryWriter::open(logs.path("long/run")).unwrap();
     for step in 0..20_000 {
@@ -309,7 +273,7 @@ struct Tail {
 }
 
 impl Tail {
-    fn start(logs: &Logs, args: &str) -> Tail {
+    fn start(logs: &Program, args: &str) -> Tail {
         let mut child = logs.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
         Tail { child, lines }
@@ -337,7 +301,7 @@ impl Drop for Tail {
 
 #[test]
 fn tail_follows_growing_and_new_files_until_ctrl_c() {
-    let logs = Logs(tempfile::tempdir().unwrap());
+    let logs = Program::new("logs");
     let writer = SummaryWriter::open(logs.path("logs/a")).unwrap();
     writer.add_scalar("loss", 4.0, 1).unwrap();
     writer.add_scalar("loss", 3.0, 2).unwrap();
@@ -371,7 +335,7 @@ fn tail_follows_growing_and_new_files_until_ctrl_c() {
 
 #[test]
 fn tail_shows_the_last_values_in_the_order_of_their_time() {
-    let logs = Logs::new();
+    let logs = logs();
     let text = logs.good("tail logs --no-follow -n 2 --tag loss");
     let lines: Vec<&str> = text.lines().map(|line| line.split_once("  ").unwrap().1).collect();
     assert_eq!(lines, ["run/train  loss  step 2  NaN", "run/train  loss  step 3  inf"]);
@@ -380,7 +344,7 @@ fn tail_shows_the_last_values_in_the_order_of_their_time() {
 
 #[test]
 fn tail_goes_on_after_a_value_that_is_no_number() {
-    let logs = Logs(tempfile::tempdir().unwrap());
+    let logs = Program::new("logs");
     let (path, mut file) = (logs.path("run/events.out.tfevents.1"), EventFile::new());
     fs::create_dir(logs.path("run")).unwrap();
     let grow = |file: &EventFile| fs::write(&path, file.bytes()).unwrap(); // the same file, only longer
@@ -402,7 +366,7 @@ fn tail_goes_on_after_a_value_that_is_no_number() {
 
 #[test]
 fn tail_shows_what_earlier_and_replaced_files_get() {
-    let logs = Logs(tempfile::tempdir().unwrap());
+    let logs = Program::new("logs");
     fs::create_dir(logs.path("run")).unwrap();
     let (early, late) = (logs.path("run/events.out.tfevents.1"), logs.path("run/events.out.tfevents.2"));
     let (mut first, mut second) = (EventFile::new(), EventFile::new());
@@ -433,7 +397,7 @@ fn tail_shows_what_earlier_and_replaced_files_get() {
 
 #[test]
 fn every_export_of_text_takes_json() {
-    let logs = Logs::new();
+    let logs = logs();
     assert_eq!(logs.good("export scalars logs --json"), logs.good("export scalars logs --format jsonl"));
     assert_eq!(logs.good("export histograms logs --json"), logs.good("export histograms logs"));
     assert_eq!(logs.bad("export scalars logs --json --format csv").0, Some(2));
@@ -444,7 +408,7 @@ fn every_export_of_text_takes_json() {
 #[test]
 fn names_in_files_do_not_command_the_terminal() {
     const HOSTILE: &str = "a\x1b[2J\nfake: all well\u{9b}1m\u{202e}";
-    let logs = Logs(tempfile::tempdir().unwrap());
+    let logs = Program::new("logs");
     let folder = logs.path("logs").join(HOSTILE);
     fs::create_dir_all(&folder).unwrap();
     let mut file = EventFile::new();

@@ -2,13 +2,14 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::{
-    fs,
-    io::Read as _,
-    process::{Command, Output, Stdio},
-};
+#[allow(dead_code)]
+#[path = "support/program.rs"]
+mod program;
+
+use std::{fs, io::Read as _, process::Stdio};
 
 use convscope::arch::zoo;
+use program::Program;
 use serde_json::{Value as Json, json};
 
 const TINY: &str = "name = \"tiny\"\ninput = [1, 8, 8]\n\n[[layer]]\nname = \"conv\"\ntype = \"conv2d\"\n\
@@ -20,55 +21,23 @@ const CONFLICT: &str = "name = \"conflict\"\ninput = [1, 8, 8]\n[[layer]]\nname 
                         kernel_size = 5\ninputs = [\"input\"]\n[[layer]]\nname = \"both\"\ntype = \"concat\"\n\
                         inputs = [\"half\", \"cut\"]\n";
 
-/// A folder to run the program in, with some files.
-struct Place(tempfile::TempDir);
-
-impl Place {
-    fn new() -> Place {
-        let place = Place(tempfile::tempdir().unwrap());
-        for (name, text) in
-            [("tiny.toml", TINY), ("conflict.toml", CONFLICT), ("tiny", TINY), ("resnet18", TINY)]
-        {
-            fs::write(place.0.path().join(name), text).unwrap();
-        }
-        place
+/// The command, in a folder with some files.
+fn place() -> Program {
+    let place = Program::new("model");
+    for (name, text) in [("tiny.toml", TINY), ("conflict.toml", CONFLICT), ("tiny", TINY), ("resnet18", TINY)]
+    {
+        fs::write(place.path(name), text).unwrap();
     }
+    place
+}
 
-    fn command(&self, args: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_convscope"));
-        command.current_dir(self.0.path()).arg("model").args(args.split_whitespace()).stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, args: &str) -> Output {
-        self.command(args).output().unwrap()
-    }
-
-    /// The standard output of a command that ends well and says nothing else.
-    fn good(&self, args: &str) -> String {
-        let output = self.run(args);
-        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{args}");
-        assert_eq!(output.status.code(), Some(0), "{args}");
-        let text = String::from_utf8(output.stdout).unwrap();
-        assert!(!text.contains('\x1b'), "no colours but on a terminal");
-        text
-    }
-
-    fn json(&self, args: &str) -> Json {
-        serde_json::from_str(&self.good(&format!("{args} --format json"))).unwrap()
-    }
-
-    /// Exit code and complaint of a command that fails.
-    fn bad(&self, args: &str) -> (Option<i32>, String) {
-        let output = self.run(args);
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{args}");
-        (output.status.code(), String::from_utf8(output.stderr).unwrap())
-    }
+fn described(place: &Program, args: &str) -> Json {
+    place.json(&format!("{args} --format json"))
 }
 
 #[test]
 fn the_table_shows_layers_and_totals() {
-    let text = Place::new().good("resnet18");
+    let text = place().good("resnet18");
     let words = |start: &str| -> Vec<&str> {
         let line = text.lines().find(|line| line.trim_start().starts_with(start));
         line.unwrap_or_else(|| panic!("no {start} in {text}")).split_whitespace().collect()
@@ -88,7 +57,7 @@ fn the_table_shows_layers_and_totals() {
 
 #[test]
 fn the_table_ends_with_advice() {
-    let place = Place::new();
+    let place = place();
     let text = place.good("resnet18 --input 3,32,32");
     assert!(text.contains("\n\n  unproductive layers: "), "{text}");
     let text = place.good("tiny.toml --object-size 8,8");
@@ -98,8 +67,8 @@ fn the_table_ends_with_advice() {
 
 #[test]
 fn json_and_csv_are_for_programs() {
-    let place = Place::new();
-    let json = place.json("resnet18");
+    let place = place();
+    let json = described(&place, "resnet18");
     assert_eq!((&json["name"], &json["input"]), (&json!("resnet18"), &json!([3, 224, 224])));
     assert_eq!((&json["params"], &json["macs"]), (&json!(11_689_512), &json!(1_814_073_344)));
     let conv1 = &json["layers"][0];
@@ -117,19 +86,19 @@ fn json_and_csv_are_for_programs() {
 
 #[test]
 fn input_and_classes_are_arguments() {
-    let place = Place::new();
-    let json = place.json("resnet18 --input 1,32,48 --classes 7");
+    let place = place();
+    let json = described(&place, "resnet18 --input 1,32,48 --classes 7");
     assert_eq!(json["input"], json!([1, 32, 48]));
     assert_eq!(json["layers"].as_array().unwrap().last().unwrap()["output"], json!([7]));
     assert_eq!(json["params"], 11_689_512 - 2 * 64 * 49 - 513 * 993);
-    let json = place.json("tiny.toml --input 3,9,14 --classes 2");
+    let json = described(&place, "tiny.toml --input 3,9,14 --classes 2");
     assert_eq!(json["params"], 4 * (3 * 9 + 1) + 2 * (4 * 2 * 4 + 1));
 }
 
 #[test]
 fn a_file_that_fails_at_its_own_size_is_saved_by_arguments() {
-    let place = Place::new();
-    let path = place.0.path().join("small.toml");
+    let place = place();
+    let path = place.path("small.toml");
     fs::write(&path, TINY.replace("[1, 8, 8]", "[1, 2, 2]").replace("= 10", "= 0")).unwrap();
     let (code, complaint) = place.bad("small.toml");
     assert_eq!(
@@ -143,14 +112,14 @@ fn a_file_that_fails_at_its_own_size_is_saved_by_arguments() {
         (Some(1), true),
         "{complaint}"
     );
-    assert_eq!(place.json("small.toml --input 1,8,8 --classes 10"), place.json("tiny.toml"));
+    assert_eq!(described(&place, "small.toml --input 1,8,8 --classes 10"), described(&place, "tiny.toml"));
 }
 
 #[test]
 fn advice_is_in_json_and_knows_the_objects() {
-    let place = Place::new();
+    let place = place();
     let kinds = |args: &str| -> Vec<String> {
-        let advice = place.json(args)["advice"].as_array().unwrap().clone();
+        let advice = described(&place, args)["advice"].as_array().unwrap().clone();
         assert!(advice.iter().all(|advice| advice["layers"].is_array() && advice["message"].is_string()));
         advice.iter().map(|advice| advice["kind"].as_str().unwrap().to_owned()).collect()
     };
@@ -161,18 +130,18 @@ fn advice_is_in_json_and_knows_the_objects() {
 
 #[test]
 fn a_file_is_what_looks_like_one_or_is_there() {
-    let place = Place::new();
+    let place = place();
     for file in ["tiny.toml", "tiny", "./tiny", "./resnet18"] {
-        assert_eq!(place.json(file)["name"], "tiny", "{file}");
+        assert_eq!(described(&place, file)["name"], "tiny", "{file}");
     }
     for name in ["resnet18", "ResNet-18", "RESNET_18"] {
-        assert_eq!(place.json(name)["params"], 11_689_512, "{name}");
+        assert_eq!(described(&place, name)["params"], 11_689_512, "{name}");
     }
 }
 
 #[test]
 fn the_zoo_is_listed() {
-    let place = Place::new();
+    let place = place();
     let text = place.good("--list");
     let mut names: Vec<&str> =
         text.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
@@ -181,7 +150,7 @@ fn the_zoo_is_listed() {
     names.sort_unstable();
     assert_eq!(names, zoo::NAMES);
     assert!(text.contains("11,689,512"), "{text}");
-    let json = place.json("--list");
+    let json = described(&place, "--list");
     let resnet = json.as_array().unwrap().iter().find(|model| model["name"] == "resnet18").unwrap();
     assert_eq!((&resnet["input"], &resnet["params"]), (&json!([3, 224, 224]), &json!(11_689_512)));
     let papers =
@@ -195,7 +164,7 @@ fn the_zoo_is_listed() {
 
 #[test]
 fn strides_that_do_not_agree_are_told_beside_the_table() {
-    let place = Place::new();
+    let place = place();
     for (form, part) in
         [("table", "multiply-adds"), ("json", "\"receptive_field\":null"), ("csv", "both,concat")]
     {
@@ -215,9 +184,9 @@ fn strides_that_do_not_agree_are_told_beside_the_table() {
 
 #[test]
 fn bad_input_is_one_message() {
-    let place = Place::new();
+    let place = place();
     fs::write(
-        place.0.path().join("sum.toml"),
+        place.path("sum.toml"),
         TINY.replace(
             "type = \"linear\"\nout_features = 10",
             "type = \"add\"\n\
@@ -225,7 +194,7 @@ fn bad_input_is_one_message() {
         ),
     )
     .unwrap();
-    fs::write(place.0.path().join("broken.toml"), TINY.replace("out_channels", "channels")).unwrap();
+    fs::write(place.path("broken.toml"), TINY.replace("out_channels", "channels")).unwrap();
     for (args, says) in [
         (
             "resnet19",
@@ -291,7 +260,7 @@ fn bad_input_is_one_message() {
 
 #[test]
 fn a_closed_pipe_is_no_error() {
-    let place = Place::new();
+    let place = place();
     for args in ["resnet152", "resnet152 --format json", "resnet152 --format csv"] {
         let mut child = place.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut first = [0; 10];
