@@ -129,13 +129,13 @@ impl HeatMap<'_> {
     /// The cells of the shown rows, each of `merged` neighbouring steps.
     fn merge(&self, rows: &[usize], merged: usize) -> Vec<f64> {
         let steps = self.steps.len();
-        let row = |&row: &usize| self.values[row * steps..][..steps].chunks(merged).map(mean);
+        let row = |&row: &usize| self.values[row * steps..][..steps].chunks(merged).map(mean_of_measured);
         rows.iter().flat_map(row).collect()
     }
 }
 
 /// Of what was measured: NaN where nothing was. Infinite where a number is: that must not get lost among others.
-fn mean(values: &[f64]) -> f64 {
+pub(crate) fn mean_of_measured(values: &[f64]) -> f64 {
     let measured: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
     if measured.iter().any(|value| value.is_infinite()) {
         return f64::INFINITY;

@@ -75,6 +75,8 @@ pub use self::{
     taps::{Taps, taps},
 };
 
+#[cfg(feature = "tch")]
+pub(crate) use self::heat_map::mean_of_measured;
 pub(crate) use self::{
     spread::spread,
     text::{number, wrap},

@@ -1,0 +1,316 @@
+//! The callback that ties measuring, rules and pictures together.
+
+use std::ops::ControlFlow;
+
+use super::{
+    VerdictHandle,
+    curves::Curves,
+    on_critical::{self, OnCritical},
+    pictures::Pictures,
+    report::Report,
+};
+use crate::{
+    arch::ModelSpec,
+    callback::{CONTINUE, Callback, Context, Flow, Metrics, Needs, Position, Preset, Schedule},
+    diagnostics::Observer,
+    error::{Error, Result},
+    rules::{Changes, Examiner, Moment, Observation, RuleSet, Severity},
+    writer::SummarySink,
+};
+
+/// Says what is wrong with a training while it runs: which layer, by which number, what to do first. An [`Observer`]
+/// measures, the [rules](crate::rules) examine, and TensorBoard opens on the verdict.
+///
+/// | tag | run | kind | when |
+/// |---|---|---|---|
+/// | `diagnosis` | the run itself | text: the [`Verdict`](crate::rules::Verdict) | when it changes, at the end of every epoch and of the training |
+/// | `diagnosis/<rule>` | the run itself | scalar: 0 fine, 1 warning, 2 critical | every observation, for rules that had something to look at |
+/// | `diagnosis/heat_map/<statistic>` | the run itself | image: layers by steps, the whole history so far | at the end of every epoch and of the training, and when something critical is found |
+/// | `diagnosis/layers` | the run itself | image: all numbers of the layers, and what rules found in them | with the heat maps |
+/// | `layers/<statistic>/<layer>` | `train` | scalar | every observation |
+/// | `custom_scalars__config__` | `train` | layout: the curves of all layers in one chart for each statistic | at the start |
+///
+/// `<statistic>` is one of `gradient_rms` and `update_ratio` (of each layer's largest parameter), `activation_rms`,
+/// `zero_fraction` (of ReLU and the like), `dead_share` (units that were silent for a window of images), and
+/// `output_gradient_rms` in the preset `full`.
+///
+/// The layout stands in the run `train`, so that it does not replace one of the user's own in the run itself:
+/// TensorBoard joins them.
+///
+/// | preset | observes | tags |
+/// |---|---|---|
+/// | [`Economy`](Preset::Economy) | every 50 steps | one for each rule, and 7: the same for a network of any depth |
+/// | [`Standard`](Preset::Standard), the default | every 10 steps | also the curves of 16 layers for each statistic: at most 80 more |
+/// | [`Full`](Preset::Full) | every 10 steps, with gradients by the layers' outputs (one more backward pass) | the curves of all layers |
+///
+/// Heat maps and dashboard show all layers in every preset (of more than 84, as many evenly spread). Curves and heat maps
+/// begin anew where a training is resumed. All of it works without a spec ([`spec`](Diagnosis::spec) adds what layers read
+/// from one another), without a tap (then nothing is known of outputs) and in own loops.
+///
+/// ```
+/// use convscope::{MemorySink, Schedule, Session, diagnostics::Diagnosis};
+/// use tch::{Device, Kind, Tensor, nn, nn::{Module as _, OptimizerConfig as _}};
+///
+/// let store = nn::VarStore::new(Device::Cpu);
+/// let model = nn::linear(store.root() / "fc", 4, 3, Default::default());
+/// let mut optimizer = nn::Sgd::default().build(&store, 1e-2)?;
+///
+/// let diagnosis = Diagnosis::new().schedule(Schedule::batch());
+/// let verdict = diagnosis.verdict();
+/// let mut sink = MemorySink::default();
+/// let mut session = Session::new(&store, diagnosis, &mut sink);
+/// for _ in 0..5 {
+///     let scope = session.begin_step()?;
+///     let images = Tensor::ones([2, 4], (Kind::Float, Device::Cpu));
+///     let loss = model.forward(&images).cross_entropy_for_logits(&Tensor::from_slice(&[0i64, 2]));
+///     optimizer.backward_step(&loss);
+///     scope.end(&(loss * f64::NAN))?; // what a bug might do
+/// }
+/// session.finish()?;
+/// assert_eq!(verdict.get().headline(), "Training does not work: numbers became NaN or infinite (`loss`).");
+/// assert!(sink.entries.iter().any(|entry| entry.tag.as_str() == "diagnosis/heat_map/update_ratio"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Diagnosis {
+    preset: Preset,
+    spec: Option<ModelSpec>,
+    schedule: Option<Schedule>,
+    observer: Option<Observer>,
+    rules: RuleSet,
+    on_critical: OnCritical,
+    handle: VerdictHandle,
+    running: Option<Running>,
+}
+
+/// What there is once training has begun.
+struct Running {
+    observer: Observer,
+    examiner: Examiner,
+    report: Report,
+    curves: Curves,
+    pictures: Pictures,
+    on_critical: OnCritical,
+    handle: VerdictHandle,
+}
+
+impl Default for Diagnosis {
+    fn default() -> Diagnosis {
+        Diagnosis::new()
+    }
+}
+
+impl Diagnosis {
+    /// The [standard rules](RuleSet::standard), the preset [`Standard`](Preset::Standard), and
+    /// [`OnCritical::Warn`].
+    pub fn new() -> Diagnosis {
+        Diagnosis {
+            preset: Preset::Standard,
+            spec: None,
+            schedule: None,
+            observer: None,
+            rules: RuleSet::standard(),
+            on_critical: OnCritical::Warn,
+            handle: VerdictHandle::default(),
+            running: None,
+        }
+    }
+
+    /// How often to observe, and how many tags to write. The default is [`Preset::Standard`].
+    #[must_use]
+    pub fn preset(mut self, preset: Preset) -> Diagnosis {
+        self.preset = preset;
+        self
+    }
+
+    /// The model's architecture, under the same layer names as the tap's: see [`Observer::spec`].
+    #[must_use]
+    pub fn spec(mut self, spec: &ModelSpec) -> Diagnosis {
+        self.spec = Some(spec.clone());
+        self
+    }
+
+    /// When a batch is observed, instead of when the preset says: see [`Observer::schedule`].
+    #[must_use]
+    pub fn schedule(mut self, schedule: Schedule) -> Diagnosis {
+        self.schedule = Some(schedule);
+        self
+    }
+
+    /// An observer with settings of its own, instead of the preset's. [`spec`](Diagnosis::spec) and
+    /// [`schedule`](Diagnosis::schedule) are applied to it where they are given.
+    #[must_use]
+    pub fn observer(mut self, observer: Observer) -> Diagnosis {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// Which rules look, with which thresholds. The default is [`RuleSet::standard`].
+    #[must_use]
+    pub fn rules(mut self, rules: RuleSet) -> Diagnosis {
+        self.rules = rules;
+        self
+    }
+
+    /// What to do about a critical finding. The default is [`OnCritical::Warn`].
+    #[must_use]
+    pub fn on_critical(mut self, on_critical: OnCritical) -> Diagnosis {
+        self.on_critical = on_critical;
+        self
+    }
+
+    /// Where the verdict can be read while the training runs and after it.
+    pub fn verdict(&self) -> VerdictHandle {
+        self.handle.clone()
+    }
+
+    fn build_observer(&mut self) -> Observer {
+        let observer = self.observer.take().unwrap_or_else(|| match self.preset {
+            Preset::Economy => Observer::new().schedule(Schedule::every(50)).spectrum(Schedule::never()),
+            Preset::Standard => Observer::new(),
+            Preset::Full => Observer::new().gradients_of_activations(true),
+        });
+        let observer = self.schedule.into_iter().fold(observer, Observer::schedule);
+        self.spec.iter().fold(observer, Observer::spec)
+    }
+}
+
+impl Running {
+    /// Examines what was measured, if anything was: acts on it and writes it.
+    fn examine(
+        &mut self,
+        cx: &Context<'_>,
+        found: Result<Option<Observation>>,
+        out: &mut dyn SummarySink,
+    ) -> Flow {
+        let observation = match found {
+            Ok(Some(observation)) => observation,
+            Ok(None) => return CONTINUE,
+            Err(error) => {
+                // What was found before shall not get lost with the error.
+                self.report.write_end(cx, &self.handle.get(), out)?;
+                return Err(error);
+            }
+        };
+        let changes = self.examiner.examine(&observation);
+        on_critical::log(&changes.raised, &changes.cleared);
+        let (flow, done) = self.on_critical.act(cx, &changes.raised)?;
+        if let Some(done) = done {
+            tracing::warn!("diagnosis: {done}");
+            self.report.actions.push((cx.step(), done));
+        }
+        self.pictures.add(&observation);
+        self.write(cx, &observation, &changes, out)?;
+        Ok(flow)
+    }
+
+    fn write(
+        &mut self,
+        cx: &Context<'_>,
+        observation: &Observation,
+        changes: &Changes,
+        out: &mut dyn SummarySink,
+    ) -> Result<()> {
+        let verdict = self.report.verdict(&self.examiner);
+        self.handle.set(verdict.clone());
+        let is_critical = changes.raised.iter().any(|finding| finding.severity == Severity::Critical);
+        if !changes.is_empty() {
+            self.report.write_change(cx, &verdict, is_critical, out)?;
+        }
+        if observation.moment == Moment::Batch || !changes.is_empty() {
+            self.report.write_states(cx, &self.examiner, out)?;
+        }
+        if observation.moment != Moment::Validation {
+            self.curves.write(observation, out)?;
+        }
+        if is_critical {
+            self.write_pictures(cx, out)?;
+        }
+        Ok(())
+    }
+
+    fn write_pictures(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Result<()> {
+        self.pictures.write(cx, &self.examiner.findings(), out)
+    }
+
+    /// Writes what stands at the end of an epoch and of the training.
+    fn write_end(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Result<()> {
+        self.report.write_states(cx, &self.examiner, out)?;
+        self.write_pictures(cx, out)?;
+        let verdict = self.report.verdict(&self.examiner);
+        self.report.write_end(cx, &verdict, out)
+    }
+}
+
+impl Callback for Diagnosis {
+    fn needs(&self, position: &Position) -> Needs {
+        self.running.as_ref().map_or(Needs::NONE, |running| running.observer.needs(position))
+    }
+
+    fn on_train_start(&mut self, _: &Context<'_>, out: &mut dyn SummarySink) -> Flow {
+        self.on_critical.check()?;
+        let examiner = Examiner::new(std::mem::take(&mut self.rules));
+        if examiner.rules().contains(&TAKEN) {
+            let why = "is the name of a picture of the diagnosis; give the rule another one";
+            return Err(Error::invalid(format!("rule `{TAKEN}`"), why));
+        }
+        let running = Running {
+            observer: self.build_observer(),
+            examiner,
+            report: Report::default(),
+            curves: Curves::new(self.preset),
+            pictures: Pictures::new(),
+            on_critical: self.on_critical,
+            handle: self.handle.clone(),
+        };
+        running.curves.write_layout(out)?;
+        self.running = Some(running);
+        CONTINUE
+    }
+
+    fn on_before_backward(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Flow {
+        let Some(running) = &mut self.running else { return CONTINUE };
+        let found = running.observer.before_backward(cx);
+        running.examine(cx, found, out)
+    }
+
+    fn on_after_backward(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Flow {
+        let Some(running) = &mut self.running else { return CONTINUE };
+        let found = running.observer.after_backward(cx);
+        running.examine(cx, found, out)
+    }
+
+    fn on_batch_end(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Flow {
+        let Some(running) = &mut self.running else { return CONTINUE };
+        let found = running.observer.batch_end(cx);
+        running.examine(cx, found, out)
+    }
+
+    fn on_validation_end(&mut self, cx: &Context<'_>, metrics: &Metrics, out: &mut dyn SummarySink) -> Flow {
+        let Some(running) = &mut self.running else { return CONTINUE };
+        let found = running.observer.validation_end(cx, metrics);
+        running.examine(cx, found, out)
+    }
+
+    fn on_epoch_end(&mut self, cx: &Context<'_>, metrics: &Metrics, out: &mut dyn SummarySink) -> Flow {
+        let Some(running) = &mut self.running else { return CONTINUE };
+        let found = running.observer.epoch_end(cx, metrics);
+        let flow = running.examine(cx, found, out)?;
+        running.write_end(cx, out)?;
+        Ok(flow)
+    }
+
+    /// An epoch that was begun ends here, as in a loop that does not count epochs, or after a stop.
+    fn on_train_end(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Flow {
+        let Some(running) = &mut self.running else { return CONTINUE };
+        let mut flow = ControlFlow::Continue(());
+        if cx.position().batch > 0 {
+            let found = running.observer.epoch_end(cx, &Metrics::default());
+            flow = running.examine(cx, found, out)?;
+        }
+        running.write_end(cx, out)?;
+        Ok(flow)
+    }
+}
+
+/// What follows `diagnosis/` in a tag that is no rule.
+const TAKEN: &str = "layers";
