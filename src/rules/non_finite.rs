@@ -162,7 +162,7 @@ fn bad_values(stats: &TensorStats) -> String {
     let kinds = [(stats.nan, "NaN"), (stats.infinite, "infinite")];
     let kinds: Vec<String> =
         kinds.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-    format!("{} of {} values", kinds.join(" and "), stats.count + stats.non_finite())
+    format!("{} of {} values", kinds.join(" and "), stats.count.saturating_add(stats.non_finite()))
 }
 
 /// The statistics of a tensor in a few words.

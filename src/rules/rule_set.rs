@@ -198,6 +198,11 @@ impl RuleSet {
         self.entries.iter().find(|entry| entry.name() == name).map(|entry| entry.persistence)
     }
 
+    /// Names of rules whose findings follow from a finding of the rule `name`.
+    pub fn explains(&self, name: &str) -> Option<&[&str]> {
+        self.entries.iter().find(|entry| entry.name() == name).map(|entry| entry.rule.explains())
+    }
+
     /// What the rule `name` looks for, in one sentence.
     pub fn about(&self, name: &str) -> Option<&str> {
         self.entries.iter().find(|entry| entry.name() == name).map(|entry| entry.rule.about())

@@ -60,6 +60,6 @@ impl TensorStats {
 
     /// Number of values that are NaN or infinite.
     pub fn non_finite(&self) -> u64 {
-        self.nan + self.infinite
+        self.nan.saturating_add(self.infinite)
     }
 }
