@@ -377,7 +377,7 @@ fn a_validation_loss_that_is_no_number() {
 
 // --- dead_relu
 
-fn units(silent: u64, of: u64, cause: Option<Cause>) -> UnitActivity {
+fn units(silent: u64, of: u64, cause: Option<&Cause>) -> UnitActivity {
     let unit = |index| SilentUnit {
         index,
         last_active: (index % 2 == 1).then_some(40.into()),
@@ -409,14 +409,14 @@ fn dead_units_are_graded_by_their_share_of_a_layer() {
 #[test]
 fn the_cause_and_the_history_of_dead_units_are_told() {
     let cause = Cause::NegativeBias { param: "conv1.bias".to_owned(), value: -5.0 };
-    let observation = layers(vec![relu("relu1", units(6, 8, Some(cause)))]);
+    let observation = layers(vec![relu("relu1", units(6, 8, Some(&cause)))]);
     let symptom = one(&mut DeadRelu::default(), &observation);
     let expected = "6 of 8 units (75 %; limit 50 %) were silent for all 512 images of a window; 3 were never seen \
                     active, the last of the others was at step 40; 6 by a negative bias (`conv1.bias`, such as -5)";
     assert_eq!(symptom.message, expected);
     assert!(symptom.advice.starts_with("Begin with biases of 0."), "{}", symptom.advice);
     let scale = Cause::ZeroScale { param: "bn1.weight".to_owned(), value: 1e-9 };
-    let symptom = one(&mut DeadRelu::default(), &layers(vec![relu("relu1", units(6, 8, Some(scale)))]));
+    let symptom = one(&mut DeadRelu::default(), &layers(vec![relu("relu1", units(6, 8, Some(&scale)))]));
     assert!(symptom.advice.starts_with("Begin with scales of 1"), "{}", symptom.advice);
 }
 
@@ -425,7 +425,7 @@ fn the_layer_where_it_begins_leads_and_names_those_that_follow() {
     let follows = Cause::SilentInput { layer: "relu2".to_owned() };
     let observation = layers(vec![
         relu("relu1", units(0, 8, None)),
-        relu("relu3", units(8, 8, Some(follows))),
+        relu("relu3", units(8, 8, Some(&follows))),
         relu("relu2", units(8, 8, None)),
     ]);
     let symptom = one(&mut DeadRelu::default(), &observation);
