@@ -381,7 +381,7 @@ fn units(silent: u64, of: u64, cause: Option<&Cause>) -> UnitActivity {
     let unit = |index| SilentUnit {
         index,
         last_active: (index % 2 == 1).then_some(40.into()),
-        cause: cause.clone(),
+        cause: cause.cloned(),
     };
     UnitActivity { samples: 512, units: of, silent: (0..silent).map(unit).collect(), silent_positions: None }
 }
