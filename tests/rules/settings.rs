@@ -1,7 +1,5 @@
 //! Settings of rules: TOML, builder, and what the standard set promises.
 
-#![allow(clippy::unwrap_used)] // in helpers of tests
-
 use std::collections::BTreeSet;
 
 use convscope::rules::{Persistence, Rule, RuleSet, Setting, VanishingGradient};

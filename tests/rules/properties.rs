@@ -219,7 +219,7 @@ proptest! {
     }
 }
 
-/// Cost of a large network: `cargo test --test rules_properties -- --ignored --nocapture`.
+/// Cost of a large network: `cargo test --test rules two_hundred -- --ignored --nocapture`.
 #[test]
 #[ignore = "prints a time"]
 fn two_hundred_layers() {

@@ -1,7 +1,5 @@
 //! From symptoms to findings: persistence, hysteresis, warm-up, severity, causes.
 
-#![allow(clippy::unwrap_used)] // in helpers of tests
-
 use convscope::{
     Step,
     rules::{
