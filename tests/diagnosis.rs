@@ -88,7 +88,7 @@ fn tags_kinds_and_steps_are_the_documented_ones() {
         let (kind, steps) = found.remove(":diagnosis").unwrap();
         assert_eq!(kind, Kind::Text);
         assert!(ends.iter().all(|end| steps.contains(end)), "{preset}: {steps:?}");
-        assert_eq!(found.remove("train:custom_scalars__config__").unwrap().1, [0]);
+        assert_eq!(found.remove("train:custom_scalars__config__").unwrap(), (Kind::CustomScalars, vec![1]));
 
         // A scalar for each rule that looked, at every step from the first time on.
         let looked: BTreeSet<&str> =
@@ -128,6 +128,7 @@ fn a_window_of_enough_images_tells_of_dead_units() {
     assert_eq!(found[":diagnosis/heat_map/dead_share"].1, [5, 10, 15]);
     assert_eq!(found["train:layers/dead_share/relu1"].1, [4, 8, 12]);
     assert!(!found.contains_key("train:layers/dead_share/conv1"));
+    assert_eq!(found["train:custom_scalars__config__"].1, [1, 4]);
 }
 
 #[test]

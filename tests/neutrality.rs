@@ -11,8 +11,8 @@ use convscope::{
     Callback, CallbackList, Checkpoint, EarlyStopping, Interrupter, Metrics, Needs, Network, Progress,
     Schedule, Session, SummaryWriter, TensorBoard,
     arch::ModelSpec,
-    callback::{CONTINUE, Position, ProbeImages, on_batch_end},
-    diagnostics::{Architecture, EffectiveReceptiveField},
+    callback::{CONTINUE, Position, Preset, ProbeImages, on_batch_end},
+    diagnostics::{Architecture, Diagnosis, EffectiveReceptiveField},
 };
 use tch::{Device, Kind, Tensor, nn, nn::ModuleT as _, nn::OptimizerConfig as _};
 
@@ -142,6 +142,7 @@ fn train_with_everything(folder: &Path) -> Outcome {
     let callbacks = CallbackList::new()
         .with(Greedy)
         .with(Architecture::new(&spec))
+        .with(Diagnosis::new().preset(Preset::Full).spec(&spec).schedule(Schedule::batch()))
         .with(
             EffectiveReceptiveField::new(&probe)
                 .theoretical(fields)
@@ -171,7 +172,9 @@ fn train_with_everything(folder: &Path) -> Outcome {
     for step in 1..=STEPS {
         let (images, labels) = images(step);
         let mut scope = session.begin_step().unwrap().images(8);
-        let loss = network.forward_t(&images, true).cross_entropy_for_logits(&labels);
+        let logits = network.forward_t(&images, true);
+        let loss = logits.cross_entropy_for_logits(&labels);
+        scope.batch(&images, &labels, &logits).unwrap();
         scope.before_backward(&loss).unwrap();
         optimizer.zero_grad();
         loss.backward();

@@ -10,6 +10,11 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod dashboards;
+#[cfg(feature = "tch")]
+#[path = "../support/diagnosed_run.rs"]
+mod diagnosed_run;
+#[cfg(feature = "tch")]
+mod diagnosis;
 #[path = "../support/example.rs"]
 mod example;
 #[path = "../support/python.rs"]

@@ -6,8 +6,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[cfg(feature = "tch")]
+#[path = "../support/diagnosed_run.rs"]
+mod diagnosed_run;
+#[cfg(feature = "tch")]
+mod diagnosis;
 mod kinds;
-#[cfg(all(feature = "cli", feature = "tch"))]
+#[cfg(feature = "tch")]
 mod own_reader;
 #[cfg(all(feature = "cli", feature = "tch"))]
 mod program;

@@ -11,7 +11,7 @@ use convscope::{
     proto::{DataClass, SummaryMetadata, TensorProto, event::What, summary::value},
 };
 
-use crate::series::{AllSeries, Number, Picture, Point, Series, Value};
+use crate::series::{AllSeries, Item, Number, Picture, Point, Series, Tensor, Value};
 
 /// The tag under which TensorBoard's loaders keep the graph of a run, which has none in the file.
 pub const RUN_GRAPH: &str = "__run_graph__";
@@ -100,6 +100,10 @@ fn from_tensor(plugin: &str, tensor: TensorProto) -> Value {
                 .skip(2)
                 .map(|png| Picture::from(&Image::from_png(png).unwrap()));
             Value::Images(pictures.collect())
+        }
+        "custom_scalars" => {
+            let items = tensor.string_val.into_iter().map(Item::Bytes).collect();
+            Value::Tensor(Tensor { dtype: "object".to_owned(), shape: Vec::new(), items })
         }
         "graph_keras_model" => Value::Files(tensor.string_val),
         "text" => Value::Text(String::from_utf8(tensor.string_val.concat()).unwrap()),

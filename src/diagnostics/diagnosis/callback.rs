@@ -28,7 +28,7 @@ use crate::{
 /// | `diagnosis/heat_map/<statistic>` | the run itself | image: layers by steps, the whole history so far | at the end of every epoch and of the training, and when something critical is found |
 /// | `diagnosis/layers` | the run itself | image: all numbers of the layers, and what rules found in them | with the heat maps |
 /// | `layers/<statistic>/<layer>` | `train` | scalar | every observation |
-/// | `custom_scalars__config__` | `train` | layout: the curves of all layers in one chart for each statistic | at the start |
+/// | `custom_scalars__config__` | `train` | layout: the curves of all layers in one chart for each statistic | at the first observation, and when a statistic is new |
 ///
 /// `<statistic>` is one of `gradient_rms` and `update_ratio` (of each layer's largest parameter), `activation_rms`,
 /// `zero_fraction` (of ReLU and the like), `dead_share` (units that were silent for a window of images), and
@@ -246,14 +246,14 @@ impl Callback for Diagnosis {
         self.running.as_ref().map_or(Needs::NONE, |running| running.observer.needs(position))
     }
 
-    fn on_train_start(&mut self, _: &Context<'_>, out: &mut dyn SummarySink) -> Flow {
+    fn on_train_start(&mut self, _: &Context<'_>, _: &mut dyn SummarySink) -> Flow {
         self.on_critical.check()?;
         let examiner = Examiner::new(std::mem::take(&mut self.rules));
         if examiner.rules().contains(&TAKEN) {
             let why = "is the name of a picture of the diagnosis; give the rule another one";
             return Err(Error::invalid(format!("rule `{TAKEN}`"), why));
         }
-        let running = Running {
+        self.running = Some(Running {
             observer: self.build_observer(),
             examiner,
             report: Report::default(),
@@ -261,9 +261,7 @@ impl Callback for Diagnosis {
             pictures: Pictures::new(),
             on_critical: self.on_critical,
             handle: self.handle.clone(),
-        };
-        running.curves.write_layout(out)?;
-        self.running = Some(running);
+        });
         CONTINUE
     }
 

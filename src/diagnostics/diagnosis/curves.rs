@@ -6,8 +6,8 @@ use crate::{
     error::Result,
     render::spread,
     rules::Observation,
-    summary::{Category, Chart, Layout, Step, Summary, layer_tag},
-    writer::SummarySink,
+    summary::{Category, Chart, LAYOUT_TAG, Layout, Step, Summary, layer_tag},
+    writer::{SubRun, SummarySink},
 };
 
 /// Which layers have curves.
@@ -17,18 +17,24 @@ pub(super) struct Curves {
     /// By statistic: chosen where it is measured first.
     chosen: Vec<(Statistic, Vec<String>)>,
     written: Option<Step>,
+    /// Charts of the layout that was written last.
+    charts: usize,
 }
 
 impl Curves {
     pub fn new(preset: Preset) -> Curves {
-        Curves { most: preset.layers(), chosen: Vec::new(), written: None }
+        Curves { most: preset.layers(), chosen: Vec::new(), written: None, charts: 0 }
     }
 
     pub fn write(&mut self, observation: &Observation, out: &mut dyn SummarySink) -> Result<()> {
-        if self.most == 0 || self.written == Some(observation.step) {
-            return Ok(());
-        }
         let out = &mut out.sub_run(TRAIN);
+        if self.most > 0 && self.written != Some(observation.step) {
+            self.write_curves(observation, out)?;
+        }
+        self.write_layout(observation.step, out)
+    }
+
+    fn write_curves(&mut self, observation: &Observation, out: &mut SubRun<'_>) -> Result<()> {
         for statistic in Statistic::ALL {
             let measured = statistic.of(observation);
             if measured.is_empty() {
@@ -56,19 +62,24 @@ impl Curves {
         &self.chosen[place].1
     }
 
-    /// Writes the layout into the run `train`: TensorBoard joins it with one that the run itself may have.
-    pub fn write_layout(&self, out: &mut dyn SummarySink) -> Result<()> {
+    /// Writes a layout with a chart for each statistic that there is, where there are more than before. It stands in the
+    /// run `train`: TensorBoard joins it with one that the run itself may have.
+    fn write_layout(&mut self, step: Step, out: &mut SubRun<'_>) -> Result<()> {
+        let charts = 1 + self.chosen.len();
+        if charts == std::mem::replace(&mut self.charts, charts) {
+            return Ok(());
+        }
         let rules = Chart::multiline("Rules: 0 fine, 1 warning, 2 critical", ["diagnosis/[a-z0-9_]+$"]);
         let mut categories = vec![Category::new("Diagnosis", vec![rules])];
-        if self.most > 0 {
-            let chart = |statistic: Statistic| {
-                Chart::multiline(
-                    format!("{} of the layers", statistic.title()),
-                    [format!("layers/{}/", statistic.name())],
-                )
-            };
-            categories.push(Category::new("Layers", Statistic::ALL.map(chart).to_vec()));
+        let chart = |statistic: Statistic| {
+            let title = format!("{} of the layers", statistic.title());
+            Chart::multiline(title, [format!("layers/{}/", statistic.name())])
+        };
+        let known = |statistic: &Statistic| self.chosen.iter().any(|(known, _)| known == statistic);
+        let layers: Vec<Chart> = Statistic::ALL.into_iter().filter(known).map(chart).collect();
+        if !layers.is_empty() {
+            categories.push(Category::new("Layers", layers));
         }
-        out.sub_run(TRAIN).add_custom_scalars(&Layout::new(categories)?)
+        out.add(LAYOUT_TAG, Summary::custom_scalars(&Layout::new(categories)?), step)
     }
 }
