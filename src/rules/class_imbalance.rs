@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Observation, Persistence, Rule, Setting, Severity, Symptom,
+    Observation, Persistence, Rule, Setting, Severity, Symptom, Threshold,
     label_counts::{IGNORED, LabelCounts},
+    words::{number, percent},
 };
-use crate::render::number;
 
 /// Some classes have far more training images than others, so that the rare ones hardly count in the mean loss.
 ///
@@ -81,9 +81,10 @@ impl Rule for ClassImbalance {
         }
         let ((frequent, most), (rare, least)) = (labels.most_frequent()?, labels.least_frequent()?);
         let ratio = most as f64 / least as f64;
-        if ratio <= self.keep.min(self.ratio) {
+        let Some(grade) = Threshold::above(Severity::Warning, self.ratio).clear_at(self.keep).grade(ratio)
+        else {
             return Some(Vec::new());
-        }
+        };
         let given_up = self.given_up(frequent, most);
         let counted = format!(
             "class {frequent} has {} times as many images as class {rare} ({most} and {least} of {} labels)",
@@ -92,19 +93,19 @@ impl Rule for ClassImbalance {
         );
         let message = match given_up {
             Some((rare, frequent)) => format!(
-                "{counted}, and {} % of the images of rare classes are answered wrongly, but only {} % of the most \
+                "{counted}, and {} of the images of rare classes are answered wrongly, but only {} of the most \
                  frequent one",
-                number(100.0 * rare),
-                number(100.0 * frequent)
+                percent(rare),
+                percent(frequent)
             ),
             None => counted,
         };
         Some(vec![Symptom {
             subject: "labels".to_owned(),
-            severity: if given_up.is_some() { Severity::Critical } else { Severity::Warning },
-            raises: ratio > self.ratio,
+            severity: if given_up.is_some() { Severity::Critical } else { grade.severity },
+            raises: grade.raises,
             value: ratio,
-            threshold: self.ratio,
+            threshold: grade.threshold,
             message,
             advice: "Draw images of rare classes more often, or weigh their loss with the inverse of their frequency. Judge \
                      by each class's recall, not by the accuracy."

@@ -1,7 +1,8 @@
 //! The images have values that a network learns badly from.
 
-use super::{ChannelStats, Observation, Persistence, Rule, Setting, Severity, Symptom};
-use crate::render::number;
+use super::{
+    ChannelStats, Grade, Observation, Persistence, Rule, Setting, Severity, Symptom, Threshold, words::number,
+};
 
 /// The images are not normalised: a channel's mean is far from 0, or its values are far too large or too small.
 ///
@@ -17,7 +18,7 @@ use crate::render::number;
 /// * AWS SageMaker Debugger's `CheckInputImages`: after 500 images a mean above 0.2 or below −0.2. For information alone:
 ///   pixels of 0 to 1 have means of 0.3 to 0.5 and train well. Likewise a channel with one value everywhere.
 ///
-/// Size is judged from the first batch on: it is thousands of pixels. Subject: `input`, for the worst channel.
+/// Size is judged from the first batch on: it is thousands of pixels. Subject: `input`, for the first of the worst channels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InputNotNormalized {
     /// Greatest absolute mean, for information. Default 0.2 (AWS).
@@ -101,11 +102,8 @@ impl Rule for InputNotNormalized {
         }
         let found = self.channels.iter().enumerate().filter(|(_, channel)| channel.images > 0.0);
         let found = found.filter_map(|(index, channel)| self.judge(index, channel));
-        // The worst of the worst severity; of several the one that exceeds its threshold by the most.
-        let worst = found.max_by(|a, b| {
-            let excess = |symptom: &Symptom| (symptom.value / symptom.threshold).ln().abs();
-            a.severity.cmp(&b.severity).then(excess(a).total_cmp(&excess(b)))
-        });
+        // Of equally bad ones the first channel's.
+        let worst = found.rev().max_by_key(|symptom| (symptom.raises, symptom.severity));
         Some(worst.into_iter().collect())
     }
 
@@ -164,56 +162,48 @@ impl Rule for InputNotNormalized {
 }
 
 impl InputNotNormalized {
+    /// What is wrong with a channel, its size before its mean.
     fn judge(&self, index: usize, channel: &Channel) -> Option<Symptom> {
         let (mean, std, rms) = (channel.mean(), channel.std(), channel.rms());
         let values =
             format!("channel {index} has mean {} and standard deviation {}", number(mean), number(std));
-        let normalize = "Subtract the mean of the training images and divide by their standard deviation, for each channel; \
-                         pixels of 0 to 255 divide by 255 first. Prepare validation images with the same numbers.";
-        let symptom = |severity, raises, value, threshold, message: String, advice: &str| {
-            let (subject, advice) = ("input".to_owned(), advice.to_owned());
-            Some(Symptom { subject, severity, raises, value, threshold, message, advice })
-        };
-        if rms > self.huge || rms > self.large || rms > self.keep * self.large {
-            let (severity, threshold) = if rms > self.huge {
-                (Severity::Critical, self.huge)
-            } else {
-                (Severity::Warning, self.large)
-            };
+        let large = [
+            Threshold::above(Severity::Warning, self.large).clear_at(self.keep * self.large),
+            Threshold::above(Severity::Critical, self.huge),
+        ];
+        if let Some(grade) = Threshold::worst(&large, rms) {
             let message =
                 format!("{values}: far larger than the values around 1 that initial weights are made for");
-            return symptom(severity, rms > self.large, rms, threshold, message, normalize);
+            return Some(symptom(grade, rms, message, NORMALIZE));
         }
-        let judged = channel.images >= self.images as f64;
+        if channel.images < self.images as f64 {
+            return None;
+        }
         // What is left of a constant after squares were subtracted.
-        if judged && std <= 1e-6 * rms.max(f64::MIN_POSITIVE) {
+        if std <= 1e-6 * rms {
             let message = format!("channel {index} is {} everywhere: it tells nothing", number(mean));
-            return symptom(
-                Severity::Info,
-                true,
-                std,
-                self.tiny,
-                message,
-                "Leave it out, or look how images are read.",
-            );
+            let grade = Grade { severity: Severity::Info, raises: true, threshold: 0.0 };
+            return Some(symptom(grade, std, message, "Leave it out, or look how the images are read."));
         }
-        if std < self.tiny || std < self.tiny / self.keep {
+        if let Some(grade) =
+            Threshold::below(Severity::Warning, self.tiny).clear_at(self.tiny / self.keep).grade(std)
+        {
             let message = format!("{values}: hardly any differences for the first layer to see");
-            let advice = "Look whether the images are divided by 255 twice. Divide by their standard deviation instead.";
-            return judged
-                .then(|| symptom(Severity::Warning, std < self.tiny, std, self.tiny, message, advice))?;
+            return Some(symptom(grade, std, message, ENLARGE));
         }
-        if judged && mean.abs() > self.keep * self.mean {
-            let message = format!("{values}: the mean is not near 0");
-            return symptom(
-                Severity::Info,
-                mean.abs() > self.mean,
-                mean.abs(),
-                self.mean,
-                message,
-                normalize,
-            );
-        }
-        None
+        let grade =
+            Threshold::above(Severity::Info, self.mean).clear_at(self.keep * self.mean).grade(mean.abs())?;
+        Some(symptom(grade, mean.abs(), format!("{values}: the mean is not near 0"), NORMALIZE))
     }
+}
+
+const NORMALIZE: &str = "Subtract the mean of the training images and divide by their standard deviation, for each \
+                         channel; pixels of 0 to 255 divide by 255 first. Prepare validation images with the same numbers.";
+const ENLARGE: &str =
+    "Look whether the images are divided by 255 twice. Divide by their standard deviation, for each channel.";
+
+fn symptom(grade: Grade, value: f64, message: String, advice: &str) -> Symptom {
+    let Grade { severity, raises, threshold } = grade;
+    let (subject, advice) = ("input".to_owned(), advice.to_owned());
+    Symptom { subject, severity, raises, value, threshold, message, advice }
 }

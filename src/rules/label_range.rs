@@ -112,7 +112,7 @@ impl Rule for LabelRange {
 }
 
 fn outside_range(outside: &[(i64, u64)], classes: u64) -> Symptom {
-    let images: u64 = outside.iter().map(|&(_, count)| count).sum();
+    let images = outside.iter().fold(0u64, |sum, &(_, count)| sum.saturating_add(count));
     let worst = outside.iter().map(|&(label, _)| label).max_by_key(|label| label.unsigned_abs()).unwrap_or(0);
     let from_one = worst.unsigned_abs() == classes && outside.len() == 1;
     Symptom {

@@ -1,7 +1,6 @@
 //! The loss is higher than where it was.
 
-use super::{Observation, Persistence, Rule, Setting, Severity, Symptom, losses::Losses};
-use crate::render::number;
+use super::{Observation, Persistence, Rule, Setting, Severity, Symptom, losses::Losses, words::number};
 
 /// The training loss went up for good: above where the training began, far above what guessing costs, or back over half
 /// of what it had fallen. Mostly a learning rate that is too large.

@@ -1,7 +1,6 @@
 //! The loss does not fall, or far too slowly.
 
-use super::{Observation, Persistence, Rule, Setting, Severity, Symptom, losses::Losses};
-use crate::render::number;
+use super::{Observation, Persistence, Rule, Setting, Severity, Symptom, losses::Losses, words::number};
 
 /// The training loss does not fall from where it began, or far too slowly: a learning rate that is far too small or too
 /// large, labels that do not belong to their images, gradients that do not arrive.
@@ -11,7 +10,7 @@ use crate::render::number;
 /// asks for 0.1 % per 10 batches between the two, at most for `most`, and raises only where the fall is too small by
 /// more than twice its standard error. Where the number of classes is known, a training that begins above ln C begins at
 /// ln C: coming down to guessing is not learning. It does not raise while the loss falls as asked for from one window to
-/// the next. Once the loss has fallen by `most`, the rule is done; what comes
+/// the next, and says nothing while the learning rate is being raised (warm-up). Once the loss has fallen by `most`, the rule is done; what comes
 /// later is a plateau.
 ///
 /// It is silent about resumed trainings, and about those that begin far below ln C. Losses that are negative have
@@ -50,11 +49,15 @@ impl Rule for LossNotDecreasing {
     }
 
     fn examine(&mut self, observation: &Observation) -> Option<Vec<Symptom>> {
+        let rising = match (self.state.learning_rate, observation.learning_rate) {
+            (Some(before), Some(now)) => now > before,
+            _ => false,
+        };
         self.state.learning_rate = observation.learning_rate.or(self.state.learning_rate);
         if self.state.losses.add(observation, self.window.saturating_mul(2)) == 0 {
             return None;
         }
-        let course = self.course()?;
+        let course = self.course().filter(|_| !rising)?;
         self.state.learned |= course.fall - 2.0 * course.error > course.most;
         if self.state.learned || course.falling {
             return Some(Vec::new());
@@ -125,15 +128,15 @@ impl LossNotDecreasing {
         if losses.seen() < self.patience.max(2) || !losses.from_the_start() {
             return None;
         }
-        let (base, base_error) = match losses.guessing() {
+        let (base, base_error, first) = match losses.guessing() {
             Some((_, guessing)) if losses.start() < 0.5 * guessing => return None, // begins with trained weights
-            Some((_, guessing)) if losses.start() > guessing => (guessing, 0.0),
-            _ => (losses.start(), losses.error_of_start()),
+            Some((_, guessing)) if losses.start() > guessing => (guessing, 0.0, 0),
+            _ => losses.beginning(),
         };
         let ((now, now_error), before) = losses.levels(self.window);
         let error = base_error.hypot(now_error);
         // From the middle of the first losses to the middle of the last ones.
-        let batches = losses.seen() as f64 - 5.0 - 0.5 * self.window.min(losses.seen()) as f64;
+        let batches = losses.seen() as f64 - 0.5 * (first + self.window.min(losses.seen())) as f64;
         let asked = |batches: f64| (self.fall * batches / 10.0).clamp(0.0, self.most.max(0.0));
         let (wanted, most) =
             if base > 0.0 { (asked(batches) * base, self.most * base) } else { (4.0 * error, 4.0 * error) };
@@ -180,6 +183,9 @@ impl LossNotDecreasing {
     }
 
     fn advice(&self, course: &Course) -> String {
+        if self.state.learning_rate == Some(0.0) {
+            return "The learning rate is 0: give the optimiser one, such as 0.001 for Adam.".to_owned();
+        }
         let rate = self.state.learning_rate.map_or(String::new(), |rate| format!(" (now {})", number(rate)));
         if course.fall > 2.0 * course.error {
             return format!(

@@ -1,7 +1,6 @@
 //! The loss has stopped falling.
 
-use super::{Observation, Persistence, Rule, Setting, Severity, Symptom, losses::Losses};
-use crate::render::number;
+use super::{Observation, Persistence, Rule, Setting, Severity, Symptom, losses::Losses, words::number};
 
 /// The training loss has stopped falling: it is time for a smaller learning rate, or for the end.
 ///

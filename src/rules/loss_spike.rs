@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use super::{
     Observation, Persistence, Rule, Setting, Severity, Symptom,
     losses::{Losses, deviation, median},
+    words::number,
 };
-use crate::render::number;
 
 /// One batch's loss jumps far above that of the batches before it: broken images or labels in that batch, or a step that
 /// was too large.
@@ -165,7 +165,7 @@ impl LossSpike {
             None => f64::INFINITY, // a resumed training: where it began is not known
         };
         let now = losses.seen();
-        while self.state.spikes.front().is_some_and(|&batch| batch + self.memory < now) {
+        while self.state.spikes.front().is_some_and(|&batch| now - batch > self.memory) {
             self.state.spikes.pop_front();
         }
         let large = height >= self.large * median.abs();

@@ -23,8 +23,10 @@ pub(crate) struct Losses {
 }
 
 impl Losses {
-    /// How many losses tell where the training began.
+    /// How many losses tell where the training began ...
     const FIRST: usize = 10;
+    /// ... and how many are looked at to know it better, if the loss does not fall among them.
+    const EARLY: usize = 50;
 
     /// Takes an observation's new losses and keeps the last `window` ones. How many were new.
     pub fn add(&mut self, observation: &Observation, window: u64) -> usize {
@@ -53,7 +55,7 @@ impl Losses {
 
     /// Takes one loss and keeps the last `window` ones.
     pub fn push(&mut self, loss: f64, window: u64) {
-        if self.first.len() < Losses::FIRST {
+        if self.first.len() < Losses::EARLY {
             self.first.push(loss);
         }
         while self.recent.len() as u64 >= window.max(1) {
@@ -73,9 +75,23 @@ impl Losses {
         self.first_step.is_some_and(|step| step <= LATE)
     }
 
-    /// Median of the first losses. NaN before the first.
+    /// Median of the first ten losses. NaN before the first.
     pub fn start(&self) -> f64 {
-        median(self.first.iter().copied())
+        median(self.first.iter().take(Losses::FIRST).copied())
+    }
+
+    /// Where the training began, with the standard error, and how many losses tell so: the first ten by their median, or
+    /// the first fifty by their mean where the loss did not fall among them by more than the noise.
+    pub fn beginning(&self) -> (f64, f64, u64) {
+        let first = || self.first.iter().take(Losses::FIRST).copied();
+        // A median's standard error is 1.2533 (√(π/2)) times a mean's.
+        let error = 1.2533 * noise(first()) / (first().count() as f64).sqrt();
+        let (mean, error_of_mean) = level(self.first.iter().copied());
+        if self.start() - mean <= 2.0 * error {
+            (mean, error_of_mean, self.first.len() as u64)
+        } else {
+            (self.start(), error, first().count() as u64)
+        }
     }
 
     /// What guessing costs, ln C, where the number of classes is known and the first losses look like cross-entropy.
@@ -101,11 +117,6 @@ impl Losses {
         let before = self.recent.len().saturating_sub(usize::try_from(window).unwrap_or(usize::MAX));
         let earlier = before as u64 >= window.div_ceil(2).max(1);
         (level(self.recent().skip(before)), earlier.then(|| level(self.recent().take(before))))
-    }
-
-    /// Standard error of [`start`](Losses::start): a median's is 1.2533 (√(π/2)) times a mean's.
-    pub fn error_of_start(&self) -> f64 {
-        1.2533 * noise(self.first.iter().copied()) / (self.first.len() as f64).sqrt()
     }
 }
 
@@ -188,6 +199,18 @@ mod tests {
         let ((now, error), before) = losses.levels(3);
         assert_eq!((now, error), (2.0, 0.5f64.sqrt() / 3f64.sqrt()));
         assert_eq!(before, Some((5.0, 0.0)));
+    }
+
+    #[test]
+    fn the_beginning_is_told_by_as_many_losses_as_stay_there() {
+        let began = |course: fn(i64) -> f64| {
+            let mut losses = Losses::default();
+            let series: Vec<(i64, f64)> = (1..=60).map(|step| (step, course(step))).collect();
+            losses.add(&observation(&series), 5);
+            losses.beginning()
+        };
+        assert_eq!(began(|_| 2.0), (2.0, 0.0, 50));
+        assert_eq!(began(|step| 11.0 - 0.1 * step as f64).2, 10);
     }
 
     #[test]

@@ -4,8 +4,8 @@ use super::{
     Observation, Persistence, Rule, Setting, Severity, Symptom,
     checks::Checks,
     label_counts::{IGNORED, LabelCounts},
+    words::number,
 };
-use crate::render::number;
 
 /// The training accuracy is far above chance, the validation accuracy is at chance: what is learned holds for the training
 /// images alone. So it is with labels that were shuffled (Zhang et al. 2017, "Understanding deep learning requires
@@ -98,7 +98,7 @@ impl Rule for NoGeneralization {
     }
 
     fn persistence(&self) -> Persistence {
-        Persistence::new(2, 2).warm_up(0).clear(1)
+        Persistence::new(2, 2).warm_up(100).clear(1)
     }
 
     fn explains(&self) -> &[&str] {

@@ -1,11 +1,11 @@
 //! The validation loss leaves the training loss behind.
 
 use super::{
-    Observation, Persistence, Rule, Score, Setting, Severity, Symptom,
+    Grade, Observation, Persistence, Rule, Score, Setting, Severity, Symptom, Threshold,
     checks::Checks,
     label_counts::{IGNORED, LabelCounts},
+    words::number,
 };
-use crate::render::number;
 
 /// The network learns its training images by heart: it gets better on them, and worse on the validation images.
 ///
@@ -97,7 +97,7 @@ impl Rule for Overfitting {
     }
 
     fn persistence(&self) -> Persistence {
-        Persistence::new(2, 3).warm_up(0).clear(2)
+        Persistence::new(2, 3).warm_up(50).clear(2)
     }
 
     fn explains(&self) -> &[&str] {
@@ -180,17 +180,22 @@ impl Overfitting {
         if scores.gap.is_some_and(|gap| gap <= self.keep * self.gap) {
             return None;
         }
+        let grade = |value: f64, (lesser, low): (Severity, f64), (worse, high): (Severity, f64)| {
+            let thresholds =
+                [Threshold::above(lesser, low).clear_at(self.keep * low), Threshold::above(worse, high)];
+            Some((Threshold::worst(&thresholds, value)?, value))
+        };
         let of_accuracy = scores.accuracy_gap.and_then(|gap| {
-            let limits =
-                [(self.large_accuracy_gap, Severity::Critical), (self.accuracy_gap, Severity::Warning)];
-            self.grade(gap, &limits)
+            grade(gap, (Severity::Warning, self.accuracy_gap), (Severity::Critical, self.large_accuracy_gap))
         });
-        let of_loss = scores.gap.and(scores.rise).and_then(|rise| {
-            self.grade(rise, &[(self.large_rise, Severity::Warning), (self.rise, Severity::Info)])
-        });
-        let by_accuracy =
-            of_accuracy.map(|(severity, ..)| severity) >= of_loss.map(|(severity, ..)| severity);
-        let (severity, raises, value, threshold) = if by_accuracy { of_accuracy? } else { of_loss? };
+        let of_loss = scores
+            .gap
+            .and(scores.rise)
+            .and_then(|rise| grade(rise, (Severity::Info, self.rise), (Severity::Warning, self.large_rise)));
+        let severity = |found: &Option<(Grade, f64)>| found.map(|(grade, _)| grade.severity);
+        let by_accuracy = severity(&of_accuracy) >= severity(&of_loss);
+        let (Grade { severity, raises, threshold }, value) =
+            if by_accuracy { of_accuracy? } else { of_loss? };
         Some(Symptom {
             subject: "validation".to_owned(),
             severity,
@@ -206,14 +211,6 @@ impl Overfitting {
                     .to_owned()
             },
         })
-    }
-
-    /// Severity by the first threshold that is reached, whether it raises, the value and the threshold.
-    fn grade(&self, value: f64, limits: &[(f64, Severity)]) -> Option<(Severity, bool, f64, f64)> {
-        let reached = limits.iter().find(|(limit, _)| value > *limit);
-        let kept = limits.last().filter(|(limit, _)| value > self.keep * limit);
-        let &(limit, severity) = reached.or(kept)?;
-        Some((severity, reached.is_some(), value, limit))
     }
 }
 

@@ -1,7 +1,6 @@
 //! Training goes on although validation does not improve.
 
-use super::{Observation, Persistence, Rule, Setting, Severity, Symptom, checks::Checks};
-use crate::render::number;
+use super::{Observation, Persistence, Rule, Setting, Severity, Symptom, checks::Checks, words::number};
 
 /// Training goes on although the validation loss has not improved for many passes: more epochs bring nothing.
 ///

@@ -1,9 +1,9 @@
 //! The network answers with the same class whatever it sees.
 
 use super::{
-    BatchObservation, LabelStats, Observation, Persistence, PredictionStats, Rule, Setting, Severity, Symptom,
+    BatchObservation, LabelStats, Observation, Persistence, PredictionStats, Rule, Setting, Severity,
+    Symptom, words::percent,
 };
-use crate::render::number;
 
 /// The network answers nearly every image with the same class, although the labels differ.
 ///
@@ -68,7 +68,7 @@ impl Rule for PredictionCollapse {
             return None;
         }
         self.count(labels, predictions);
-        let images: u64 = self.state.answers.iter().sum();
+        let images = sum(&self.state.answers);
         if images < self.images.max(1) {
             return None;
         }
@@ -76,8 +76,7 @@ impl Rule for PredictionCollapse {
         let labels = std::mem::take(&mut self.state.labels);
         let (class, most) = answers.iter().copied().enumerate().max_by_key(|&(_, count)| count)?;
         let share = most as f64 / images as f64;
-        let of_labels =
-            labels.iter().max().copied().unwrap_or(0) as f64 / labels.iter().sum::<u64>().max(1) as f64;
+        let of_labels = labels.iter().max().copied().unwrap_or(0) as f64 / sum(&labels).max(1) as f64;
         let raises = share > self.share && share >= of_labels + self.more;
         let keeps = share > self.keep && share >= of_labels + 0.5 * self.more;
         if !raises && !keeps {
@@ -90,9 +89,9 @@ impl Rule for PredictionCollapse {
             value: share,
             threshold: self.share,
             message: format!(
-                "{} % of the answers to {images} images are class {class}; no label has more than {} % of them",
-                number(100.0 * share),
-                number(100.0 * of_labels)
+                "{} of the answers to {images} images are class {class}; no label has more than {} of them",
+                percent(share),
+                percent(of_labels)
             ),
             advice: "The answer does not depend on the image any more. Divide the learning rate by ten and begin again; \
                      look whether the inputs are normalised and whether units have gone silent."
@@ -144,4 +143,8 @@ impl PredictionCollapse {
             }
         }
     }
+}
+
+fn sum(counts: &[u64]) -> u64 {
+    counts.iter().fold(0, |sum, &count| sum.saturating_add(count))
 }

@@ -1,7 +1,9 @@
 //! The training waits for its data.
 
-use super::{Observation, Persistence, Rule, Setting, Severity, Symptom, Timing};
-use crate::render::number;
+use super::{
+    Observation, Persistence, Rule, Setting, Severity, Symptom, Threshold, Timing,
+    words::{number, percent},
+};
 
 /// More time goes into waiting for the next batch than into training on it.
 ///
@@ -52,18 +54,19 @@ impl Rule for StalledDataLoading {
         }
         (self.state.data, self.state.training) = (0.0, 0.0);
         let share = data / (data + training);
-        if share <= self.keep.min(self.share) {
+        let Some(grade) = Threshold::above(Severity::Warning, self.share).clear_at(self.keep).grade(share)
+        else {
             return Some(Vec::new());
-        }
+        };
         Some(vec![Symptom {
             subject: "data".to_owned(),
-            severity: Severity::Warning,
-            raises: share > self.share,
+            severity: grade.severity,
+            raises: grade.raises,
             value: share,
-            threshold: self.share,
+            threshold: grade.threshold,
             message: format!(
-                "{} % of the time goes into waiting for the next batch ({} of {} seconds)",
-                number(100.0 * share),
+                "{} of the time goes into waiting for the next batch ({} of {} seconds)",
+                percent(share),
                 number(data),
                 number(data + training)
             ),

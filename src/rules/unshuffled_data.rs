@@ -1,10 +1,10 @@
 //! Batches with images of few classes each.
 
 use super::{
-    Observation, Persistence, Rule, Setting, Severity, Symptom,
+    Observation, Persistence, Rule, Setting, Severity, Symptom, Threshold,
     label_counts::{IGNORED, LabelCounts},
+    words::number,
 };
-use crate::render::number;
 
 /// The images come sorted: each batch has images of a few classes alone, although the data has many. The network then
 /// learns one class and forgets the one before, and BatchNorm sees batches unlike the whole.
@@ -66,15 +66,16 @@ impl Rule for UnshuffledData {
         let expected =
             self.state.recent.iter().map(|&(images, _)| self.expected(images)).sum::<f64>() / batches;
         let share = found / expected;
-        if share >= self.keep.max(self.share) {
+        let Some(grade) = Threshold::below(Severity::Warning, self.share).clear_at(self.keep).grade(share)
+        else {
             return Some(Vec::new());
-        }
+        };
         Some(vec![Symptom {
             subject: "labels".to_owned(),
-            severity: Severity::Warning,
-            raises: share < self.share,
+            severity: grade.severity,
+            raises: grade.raises,
             value: share,
-            threshold: self.share,
+            threshold: grade.threshold,
             message: format!(
                 "batches have {} different labels on average; shuffled ones would have {}",
                 number(found),
