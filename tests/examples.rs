@@ -22,6 +22,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("image_boxes", &["{logs}"]),
     ("mesh", &["{logs}"]),
     ("pr_curve", &["{logs}"]),
+    ("rules_without_libtorch", &["{logs}"]),
     ("scalars", &["{logs}"]),
     ("text", &["{logs}"]),
     ("video", &["{logs}"]),

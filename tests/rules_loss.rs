@@ -69,7 +69,10 @@ fn observations(first: i64, losses: &[f64], classes: Option<u64>) -> Vec<Observa
         losses: losses.to_vec(),
         batch: classes.map(|classes| BatchObservation {
             images: 64,
-            labels: Some(LabelStats { counts: vec![(0, 64)], classes: Some(classes) }),
+            labels: Some(LabelStats {
+                counts: (0..classes as i64).map(|label| (label, 6)).collect(),
+                classes: Some(classes),
+            }),
             ..BatchObservation::default()
         }),
         ..Observation::default()
@@ -93,4 +96,12 @@ fn raised(rule: &mut dyn Rule, observations: &[Observation]) -> Vec<(i64, Sympto
 /// The worst severity that was raised.
 fn worst(rule: &mut dyn Rule, observations: &[Observation]) -> Option<Severity> {
     raised(rule, observations).iter().map(|(_, symptom)| symptom.severity).max()
+}
+
+#[test]
+fn the_documentation_lists_every_rule() {
+    let documentation = include_str!("../src/rules/mod.rs");
+    for rule in convscope::rules::RuleSet::standard().names() {
+        assert!(documentation.contains(&format!("//! | [`{rule}`](")), "{rule}");
+    }
 }

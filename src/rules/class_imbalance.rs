@@ -114,7 +114,7 @@ impl Rule for ClassImbalance {
     }
 
     fn about(&self) -> &str {
-        "Some classes have far more training images than others"
+        "Some classes have far more training images than others."
     }
 
     fn persistence(&self) -> Persistence {

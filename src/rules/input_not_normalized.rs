@@ -108,7 +108,7 @@ impl Rule for InputNotNormalized {
     }
 
     fn about(&self) -> &str {
-        "The images' channels have a mean far from 0, or values far from 1"
+        "The images' channels have a mean far from 0, or values far from 1."
     }
 
     fn persistence(&self) -> Persistence {

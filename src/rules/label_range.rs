@@ -75,7 +75,7 @@ impl Rule for LabelRange {
     }
 
     fn about(&self) -> &str {
-        "Labels are no class of the model, or classes never occur"
+        "Labels are no class of the model, or classes never occur."
     }
 
     fn persistence(&self) -> Persistence {

@@ -78,7 +78,7 @@ impl Rule for LossDivergence {
     }
 
     fn about(&self) -> &str {
-        "The training loss went up for good: above the first losses, above guessing, or back over what it had fallen"
+        "The training loss went up for good: above the first losses, above guessing, or back over what it had fallen."
     }
 
     fn persistence(&self) -> Persistence {
@@ -134,7 +134,7 @@ impl LossDivergence {
         let losses = &self.state.losses;
         let start = losses.start();
         let mut limits = Vec::new();
-        if losses.from_the_start() {
+        if losses.saw_the_start() {
             limits.push(Limit {
                 raise: start + self.rise * start.abs(),
                 keep: start + 0.5 * self.rise * start.abs(),

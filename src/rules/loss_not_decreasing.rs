@@ -68,7 +68,7 @@ impl Rule for LossNotDecreasing {
     }
 
     fn about(&self) -> &str {
-        "The training loss does not fall from where it began, or far too slowly"
+        "The training loss does not fall from where it began, or far too slowly."
     }
 
     fn persistence(&self) -> Persistence {
@@ -125,7 +125,7 @@ impl LossNotDecreasing {
     /// `None` as long as nothing can be said, and for trainings that the rule is not made for.
     fn course(&self) -> Option<Course> {
         let losses = &self.state.losses;
-        if losses.seen() < self.patience.max(2) || !losses.from_the_start() {
+        if losses.seen() < self.patience.max(2) || !losses.saw_the_start() {
             return None;
         }
         let (base, base_error, first) = match losses.guessing() {
@@ -162,7 +162,7 @@ impl LossNotDecreasing {
     fn message(&self, course: &Course) -> String {
         let batches = self.state.losses.seen();
         let levels =
-            format!("{} at the start, {} now", number(self.state.losses.start()), number(course.now));
+            format!("{} at the start, {} now", precise(self.state.losses.start()), precise(course.now));
         if course.base <= 0.0 {
             return format!("the loss did not fall by more than its noise in {batches} batches: {levels}");
         }
@@ -172,7 +172,7 @@ impl LossNotDecreasing {
                 let below = if course.base == guessing { "below that" } else { "below the start" };
                 format!(
                     "guessing among {classes} classes costs ln {classes} = {}, and at least {} % {below} were expected",
-                    number(guessing),
+                    precise(guessing),
                     percent(course.wanted)
                 )
             }
@@ -198,4 +198,9 @@ impl LossNotDecreasing {
              if not, whether the optimiser has the parameters and gradients arrive."
         )
     }
+}
+
+/// A loss with so many digits that a small fall can be seen.
+fn precise(loss: f64) -> String {
+    if (0.01..1e5).contains(&loss.abs()) { format!("{loss:.4}") } else { number(loss) }
 }

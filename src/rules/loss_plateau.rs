@@ -76,7 +76,7 @@ impl Rule for LossPlateau {
     }
 
     fn about(&self) -> &str {
-        "The training loss has stopped falling"
+        "The training loss has stopped falling."
     }
 
     fn persistence(&self) -> Persistence {
@@ -136,7 +136,7 @@ impl LossPlateau {
         let state = &self.state;
         let lowest = state.lowest?;
         // Where a resumed training began is not known: then a plateau is for information.
-        let start = state.losses.from_the_start().then(|| state.losses.start());
+        let start = state.losses.saw_the_start().then(|| state.losses.start());
         let never_fell = start.is_some_and(|start| lowest > start - 0.05 * start.abs());
         let done = start.is_some_and(|start| start > 0.0 && lowest < self.done * start);
         if state.waited < self.patience.max(1) || never_fell || done {

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use super::{
     Observation, Persistence, Rule, Setting, Severity, Symptom,
-    losses::{Losses, deviation, median},
+    losses::{Losses, deviation},
+    median::median,
     words::number,
 };
 
@@ -84,7 +85,7 @@ impl Rule for LossSpike {
     }
 
     fn about(&self) -> &str {
-        "One batch's loss jumps far above that of the batches before it"
+        "One batch's loss jumps far above that of the batches before it."
     }
 
     fn persistence(&self) -> Persistence {
@@ -150,7 +151,7 @@ impl LossSpike {
         if losses.seen() < self.ready_after() {
             return None;
         }
-        let median = median(losses.recent());
+        let median = median(losses.recent())?;
         let highest = losses.recent().fold(f64::MIN, f64::max);
         let least = (self.deviations * deviation(losses.recent()))
             .max(self.relative * median.abs())
@@ -160,7 +161,7 @@ impl LossSpike {
             return None;
         }
         let start = match losses.guessing() {
-            _ if losses.from_the_start() => losses.start().abs(),
+            _ if losses.saw_the_start() => losses.start().abs(),
             Some((_, guessing)) => guessing,
             None => f64::INFINITY, // a resumed training: where it began is not known
         };

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{BatchObservation, Observation};
+use super::{BatchObservation, Observation, median::median};
 
 /// A training whose first seen step is later than this was resumed: its first losses do not tell where it began.
 const LATE: i64 = 20;
@@ -71,13 +71,13 @@ impl Losses {
     }
 
     /// Whether the beginning of the training was seen; not so where it was resumed.
-    pub fn from_the_start(&self) -> bool {
+    pub fn saw_the_start(&self) -> bool {
         self.first_step.is_some_and(|step| step <= LATE)
     }
 
     /// Median of the first ten losses. NaN before the first.
     pub fn start(&self) -> f64 {
-        median(self.first.iter().take(Losses::FIRST).copied())
+        median(self.first.iter().take(Losses::FIRST).copied()).unwrap_or(f64::NAN)
     }
 
     /// Where the training began, with the standard error, and how many losses tell so: the first ten by their median, or
@@ -128,23 +128,12 @@ impl BatchObservation {
     }
 }
 
-/// The middle value; of an even number of values the mean of the two in the middle. NaN without values.
-pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
-    let mut sorted: Vec<f64> = values.into_iter().collect();
-    sorted.sort_unstable_by(f64::total_cmp);
-    match sorted.len() {
-        0 => f64::NAN,
-        n if n % 2 == 1 => sorted[n / 2],
-        n => sorted[n / 2 - 1] / 2.0 + sorted[n / 2] / 2.0,
-    }
-}
-
 /// Median distance from the median, times 1.4826: of normally distributed values their standard deviation. A few
 /// outliers do not change it, unlike the standard deviation itself. NaN without values.
 pub(crate) fn deviation(values: impl IntoIterator<Item = f64>) -> f64 {
     let values: Vec<f64> = values.into_iter().collect();
-    let middle = median(values.iter().copied());
-    1.4826 * median(values.iter().map(|value| (value - middle).abs()))
+    let middle = median(values.iter().copied()).unwrap_or(f64::NAN);
+    median(values.iter().map(|value| (value - middle).abs())).map_or(f64::NAN, |median| 1.4826 * median)
 }
 
 /// Mean and standard error.
@@ -183,7 +172,7 @@ mod tests {
         assert_eq!(losses.add(&observation(&[(1, 2.0), (2, f64::NAN), (3, 4.0)]), 2), 2);
         assert_eq!(losses.add(&observation(&[(3, 4.0), (4, 8.0)]), 2), 1);
         assert_eq!((losses.seen(), losses.start(), losses.level().0), (3, 4.0, 6.0));
-        assert!(losses.from_the_start());
+        assert!(losses.saw_the_start());
         losses.add(&observation(&[]), 2);
         assert_eq!(losses.recent().collect::<Vec<_>>(), [4.0, 8.0]);
     }
@@ -216,9 +205,9 @@ mod tests {
     #[test]
     fn a_resumed_training_is_told_by_its_first_step() {
         let mut losses = Losses::default();
-        assert!(!losses.from_the_start());
+        assert!(!losses.saw_the_start());
         losses.add(&observation(&[(941, 0.3)]), 5);
-        assert!(!losses.from_the_start());
+        assert!(!losses.saw_the_start());
     }
 
     #[test]
@@ -240,11 +229,10 @@ mod tests {
     }
 
     #[test]
-    fn the_median_and_the_deviation_ignore_outliers() {
-        assert_eq!(median([3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median([4.0, 1.0, 2.0, 3.0]), 2.5);
-        assert!(median([]).is_nan());
+    fn outliers_do_not_change_the_deviation() {
         assert_eq!(deviation([1.0, 2.0, 3.0, 4.0, 1e9]), 1.4826);
+        assert_eq!(deviation([7.0]), 0.0);
+        assert!(deviation([]).is_nan());
     }
 
     #[test]

@@ -94,7 +94,7 @@ impl Rule for NoGeneralization {
     }
 
     fn about(&self) -> &str {
-        "The training accuracy is above chance, the validation accuracy at chance"
+        "The training accuracy is above chance, the validation accuracy at chance."
     }
 
     fn persistence(&self) -> Persistence {

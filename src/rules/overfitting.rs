@@ -93,7 +93,7 @@ impl Rule for Overfitting {
     }
 
     fn about(&self) -> &str {
-        "The network gets better on its training images and worse on the validation images"
+        "The network gets better on its training images and worse on the validation images."
     }
 
     fn persistence(&self) -> Persistence {

@@ -74,7 +74,7 @@ impl Rule for Overtraining {
     }
 
     fn about(&self) -> &str {
-        "Training goes on although the validation loss has not improved for long"
+        "Training goes on although the validation loss has not improved for long."
     }
 
     fn persistence(&self) -> Persistence {

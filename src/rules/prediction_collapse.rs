@@ -100,7 +100,7 @@ impl Rule for PredictionCollapse {
     }
 
     fn about(&self) -> &str {
-        "The network answers nearly every image with the same class"
+        "The network answers nearly every image with the same class."
     }
 
     fn persistence(&self) -> Persistence {

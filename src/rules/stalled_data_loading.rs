@@ -77,7 +77,7 @@ impl Rule for StalledDataLoading {
     }
 
     fn about(&self) -> &str {
-        "More time goes into waiting for the next batch than into training on it"
+        "More time goes into waiting for the next batch than into training on it."
     }
 
     fn persistence(&self) -> Persistence {

@@ -86,7 +86,7 @@ impl Rule for UnshuffledData {
     }
 
     fn about(&self) -> &str {
-        "Batches have images of few classes each, although the data has many"
+        "Batches have images of few classes each, although the data has many."
     }
 
     fn persistence(&self) -> Persistence {

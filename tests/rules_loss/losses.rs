@@ -2,7 +2,10 @@
 
 use convscope::{
     Step,
-    rules::{LossDivergence, LossNotDecreasing, LossPlateau, LossSpike, Observation, Rule, Severity},
+    rules::{
+        Examiner, LossDivergence, LossNotDecreasing, LossPlateau, LossSpike, Observation, Rule, RuleSet,
+        Severity,
+    },
 };
 
 use super::{observations, raised, recorded, series, worst};
@@ -28,6 +31,32 @@ fn healthy_trainings_raise_nothing() {
             }
         }
     }
+}
+
+/// The findings at the end of a recorded training, by all rules.
+fn findings(name: &str) -> Vec<(String, Severity, i64)> {
+    let mut examiner = Examiner::new(RuleSet::standard());
+    for observation in observations(1, &recorded(name), Some(10)) {
+        examiner.examine(&observation);
+    }
+    let finding =
+        |finding: &convscope::rules::Finding| (finding.rule.clone(), finding.severity, finding.since.get());
+    examiner.findings().into_iter().map(finding).collect()
+}
+
+#[test]
+fn all_rules_together_find_what_is_wrong_with_recorded_trainings() {
+    for name in HEALTHY {
+        assert_eq!(findings(name), [], "{name}");
+    }
+    for name in ["adam_1e-6", "sgd_1e-5"] {
+        let [(rule, severity, since)] = findings(name).try_into().unwrap();
+        assert_eq!((rule.as_str(), severity), ("loss_not_decreasing", Severity::Warning), "{name}");
+        assert!(since <= 150, "{name}: {since}");
+    }
+    assert!(findings("sgd_1").iter().any(|(rule, ..)| rule == "loss_not_decreasing"));
+    // From 2.5 to 67 with the first step, and back to guessing within the first ten.
+    assert!(findings("adam_1e-1").iter().all(|(_, severity, _)| *severity <= Severity::Warning));
 }
 
 #[test]
@@ -125,7 +154,7 @@ fn coming_down_to_guessing_is_not_learning() {
     let found = raised(&mut LossNotDecreasing::default(), &observations(1, &losses, Some(10)));
     assert!(found.len() > 10);
     assert!(
-        found[0].1.message.contains("guessing among 10 classes costs ln 10 = 2.3"),
+        found[0].1.message.contains("guessing among 10 classes costs ln 10 = 2.3026"),
         "{}",
         found[0].1.message
     );
