@@ -32,11 +32,11 @@ fn dead_units_are_graded_by_their_share_of_a_layer() {
     let mut rule = DeadRelu::default();
     let dead = |silent| layers(vec![relu("relu1", units(silent, 100, None))]);
     for (silent, expected) in [
-        (20, None),
-        (25, Some((Warning, false))),
-        (26, Some((Warning, true))),
-        (50, Some((Warning, true))),
-        (51, Some((Critical, true))),
+        (40, None),
+        (45, Some((Warning, false))),
+        (51, Some((Warning, true))),
+        (80, Some((Warning, true))),
+        (81, Some((Critical, true))),
         (100, Some((Critical, true))),
     ] {
         assert_eq!(grade(&mut rule, &dead(silent)), expected, "{silent}");
@@ -88,7 +88,7 @@ fn a_finding_keeps_its_layer_while_that_is_among_the_worst() {
     };
     assert_eq!(one(&mut rule, &both(0, 8)).subject, "relu2");
     assert_eq!(one(&mut rule, &both(8, 8)).subject, "relu2");
-    assert_eq!(one(&mut rule, &both(8, 3)).subject, "relu1"); // relu2 is a warning by now
+    assert_eq!(one(&mut rule, &both(8, 3)).subject, "relu1"); // relu2 is better by now
 }
 
 // --- saturated_activation, sparse_activations

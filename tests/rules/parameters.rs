@@ -16,7 +16,7 @@ use crate::measured::{
 // --- update_ratio
 
 fn updates(ratio: f64) -> Observation {
-    params(100, vec![with_update("a", ratio), with_update("b", ratio), with_update("c", ratio)])
+    params(300, vec![with_update("a", ratio), with_update("b", ratio), with_update("c", ratio)])
 }
 
 #[test]
@@ -38,6 +38,14 @@ fn the_median_update_has_three_bands() {
         let overall = symptoms.iter().find(|symptom| symptom.subject == "training");
         assert_eq!(overall.map(|symptom| (symptom.severity, symptom.raises)), expected, "{ratio}");
     }
+}
+
+#[test]
+fn at_first_weights_may_move_fast() {
+    let early = |ratio| Observation { step: 199.into(), ..updates(ratio) };
+    fine(&mut UpdateRatio::default(), &early(0.03));
+    let symptoms = UpdateRatio::default().examine(&early(0.2)).unwrap();
+    assert_eq!(symptoms.last().map(|symptom| symptom.severity), Some(Warning));
 }
 
 #[test]
