@@ -20,10 +20,10 @@
 //! | [`exploding_gradient`](ExplodingGradient) | gradients, updates or the loss grow without bounds | norm > 1e4, 1000 times its median, updates > 0.1, loss 20 times the first: critical | TorchLens; CS231n |
 //! | [`non_finite`](NonFinite) | NaN or infinity, and where it began | any: critical | SageMaker ExplodingTensor |
 //! | [`saturated_activation`](SaturatedActivation) | tanh and sigmoid at their flat ends | > 50 % of a layer: warning; > 90 %: critical | SageMaker SaturatedActivation |
-//! | [`dead_relu`](DeadRelu) | units that are silent for a whole window of images | > 25 % of a layer: warning; > 50 %: critical | SageMaker DeadRelu; keras-contrib |
+//! | [`dead_relu`](DeadRelu) | units that are silent for a whole window of images | > 50 % of a layer: warning; > 80 %: critical | SageMaker DeadRelu; keras-contrib |
 //! | [`sparse_activations`](SparseActivations) | nearly all outputs of a layer are 0 | > 98 %: warning | SageMaker AllZero |
 //! | [`vanishing_gradient`](VanishingGradient) | gradients shrink on their way to the first layers | 1e-4 of the median layer, 4 decades over depth: warning; 1e-6, 6 decades: critical | SageMaker VanishingGradient; TorchLens |
-//! | [`update_ratio`](UpdateRatio) | steps that change the weights too little or too much | outside 1e-4 to 1e-2: info; 1e-6 to 0.1: warning; 1e-8 to 10: critical | CS231n; SageMaker WeightUpdateRatio |
+//! | [`update_ratio`](UpdateRatio) | steps that change the weights too little or too much | outside 1e-4 to 1e-2 from step 200 on: info; 1e-6 to 0.1: warning; 1e-8 to 10: critical | CS231n; SageMaker WeightUpdateRatio |
 //! | [`unchanged_parameter`](UnchangedParameter) | parameters that do not change; frozen ones | frozen: info; not one bit changed: warning; of no weight: critical | SageMaker UnchangedTensor |
 //! | [`dropout_shift`](DropoutShiftRule) | dropout before a normalisation | variance 1.5 times that of evaluation: warning | Li et al. 2019 |
 //! | [`batch_norm_drift`](BatchNormDrift) | BatchNorm's running statistics are not those of the batches | variance > 1e6, 10 times the batch's, mean 3 deviations away: warning; > 1e10: critical | own |
