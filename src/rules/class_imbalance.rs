@@ -27,8 +27,8 @@ pub struct ClassImbalance {
     pub keep: f64,
     /// Labels before the first judgement. Default 500 (AWS).
     pub labels: u64,
-    /// Labels per class before the first judgement. Default 20: with equal classes, one of 100 is then ten times as
-    /// frequent as another in one of 10,000 samples or so.
+    /// Labels per class before the first judgement. Default 20: of 100 equal classes, one is then ten times as
+    /// frequent as another in one of 4,000 draws.
     pub per_class: u64,
     /// Share of wrong answers for the rare classes that is critical. Default 0.7 (AWS).
     pub wrong: f64,

@@ -9,10 +9,9 @@ use super::{
 ///
 /// Answers and labels are counted over at least `images` images. The rule raises where one class has more than the share
 /// `share` of the answers, and at least `more` above the share of the most frequent label: where nearly all images
-/// have the same label, so should the answers. The thresholds are our own: with 128 images, a network that answers
-/// at random has one class 95 times in 100 for no number of classes, and a sound one that is right 80 times in 100 stays
-/// within 20 points of the labels. Untrained networks often do nothing else, so the first `patience` batches are not
-/// looked at.
+/// have the same label, so should the answers. The thresholds are our own: of 128 answers drawn at random more than 95 %
+/// are never the same, not even with two classes, and a network that is right on 80 % of the images stays within 20 points
+/// of the labels. Untrained networks often do nothing else, so the first `patience` batches are not looked at.
 ///
 /// A warning: silent units, exploding weights and inputs that are not normalised cause it, and have rules of their own.
 /// Subject: `predictions`.
