@@ -17,6 +17,13 @@ pub fn say(text: &str) {
     writeln!(io::stdout(), "{text}").ok();
 }
 
+/// How many characters a line of words has: at most 100, and as many as the terminal shows.
+#[cfg(feature = "tch")]
+pub fn width() -> usize {
+    const MOST: usize = 100;
+    console::Term::stdout().size_checked().map_or(80, |(_, columns)| usize::from(columns).min(MOST))
+}
+
 /// Prints to the standard error stream.
 pub fn complain(text: &str) {
     writeln!(io::stderr(), "{}", harmless(text)).ok();

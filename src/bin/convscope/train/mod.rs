@@ -19,17 +19,20 @@ use convscope::{
     CallbackList, Checkpoint, EarlyStopping, Network, Outcome, Progress, Schedule, StopReason, SummaryWriter,
     TensorBoard, Trainer,
     arch::{ModelSpec, ModelSummary, ReceptiveFields},
-    callback::ProbeImages,
+    callback::{Preset, ProbeImages},
     data::{Normalization, Split},
-    diagnostics::{Architecture, EffectiveReceptiveField},
+    diagnostics::{Architecture, ClassificationReport, Diagnosis, EffectiveReceptiveField, VerdictHandle},
     params::Filter,
+    rules::RuleSet,
     summary::{Table, thousands},
 };
 use tch::{Device, nn};
 
 use self::{
     shell::quoted,
-    values::{DataSource, DeviceName, OnWriteError, OptimizerName, UpdateFreq, shape},
+    values::{
+        DataSource, DeviceName, OnCriticalName, OnWriteError, OptimizerName, PresetName, UpdateFreq, shape,
+    },
 };
 use crate::{
     model::ModelSource,
@@ -82,6 +85,24 @@ pub struct Args {
     /// The model's graph, table, advice and receptive fields are written once in any case, before the training.
     #[arg(long, value_name = "EPOCHS", default_value = "1")]
     histogram_freq: u64,
+
+    /// How many tags are written
+    #[arg(long, value_enum, value_name = "PRESET", default_value = "standard")]
+    preset: PresetName,
+
+    /// Thresholds of the diagnosis, as `convscope rules --toml` writes them
+    #[arg(long, value_name = "FILE.toml")]
+    rules: Option<PathBuf>,
+
+    /// What to do when the diagnosis finds that training does not work
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "warn")]
+    on_critical: OnCriticalName,
+
+    /// Share of the time that diagnostics may take; `inf`: no limit
+    ///
+    /// Beyond it, and 10 seconds, histograms, pictures and statistics of layers are written less often.
+    #[arg(long, value_name = "SHARE", default_value = "0.05", value_parser = values::share, allow_negative_numbers = true)]
+    max_overhead: f64,
 
     /// Folder of all runs, for `tensorboard --logdir`
     #[arg(long, value_name = "DIR", default_value = "logs")]
@@ -138,7 +159,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         network.load_safetensors_matching(path, &Filter::by(move |name| !left_out.matches(name)))?;
     }
     let mut optimizer = args.optimizer.build(&store, args.lr)?;
-    let mut callbacks = diagnostics(args, &data, &spec, &normalization, device)?;
+    let (mut callbacks, verdict) = diagnostics(args, &data, &spec, &normalization, device)?;
 
     let interrupter = interrupt::interrupter(console)?;
     let writer = open_run(args)?;
@@ -167,12 +188,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         .batch_size(args.batch_size)
         .seed(args.seed)
         .normalization(normalization)
+        .max_overhead(args.max_overhead)
         .fit(&data.train, &data.validation, args.epochs)
         .with_context(|| format!("training ended; what is known is in {}", writer.path().display()))?;
     let run = writer.path().to_owned();
     let written = writer.close(); // what was lost is told last: the training is done all the same
 
     conclude(&outcome, start.elapsed());
+    say(&format!("\n{}", verdict.get().to_text(terminal::width())));
     say(&format!("run           {}", run.display()));
     let is_there = |name: &&str| checkpoints.join(name).is_file(); // there is no best before the first validation
     let files: Vec<&str> = [Checkpoint::BEST, Checkpoint::LAST].into_iter().filter(is_there).collect();
@@ -191,26 +214,34 @@ fn open_run(args: &Args) -> anyhow::Result<SummaryWriter> {
     Ok(builder.create(&args.logdir)?)
 }
 
-/// What is known of the model, the TensorBoard callback, with a few validation images whose feature maps it draws, and what
-/// of them moves the layers.
+/// What is known of the model, what goes wrong with it, how well it answers, the TensorBoard callback, with a few
+/// validation images whose feature maps it draws, and what of them moves the layers. And what will hold the verdict.
 fn diagnostics<'a>(
     args: &Args,
     data: &Split,
     spec: &ModelSpec,
     normalization: &Normalization,
     device: Device,
-) -> anyhow::Result<CallbackList<'a>> {
+) -> anyhow::Result<(CallbackList<'a>, VerdictHandle)> {
+    let rules = args.rules.as_ref().map_or_else(|| Ok(RuleSet::standard()), RuleSet::load)?;
+    let preset = Preset::from(args.preset);
+    let diagnosis =
+        Diagnosis::new().spec(spec).rules(rules).preset(preset).on_critical(args.on_critical.into());
+    let verdict = diagnosis.verdict();
+    let report = ClassificationReport::new(data.validation.classes()).normalization(normalization.clone());
     let images = ProbeImages::of(&data.validation, PROBE_IMAGES, normalization, device)?;
     let (theoretical, _) = ReceptiveFields::partial(&spec.resolve()?);
     let fields = EffectiveReceptiveField::new(&images)
         .schedule(Schedule::epochs(args.histogram_freq))
         .theoretical(theoretical);
     let tensorboard = TensorBoard::new()
+        .preset(preset)
         .update_freq(args.update_freq.schedule)
         .histogram_freq(args.histogram_freq)
         .probe_images(images);
     let architecture = Architecture::new(spec).probe(&data.validation.probe(1)?.pixels()?)?;
-    Ok(CallbackList::new().with(architecture).with(tensorboard).with(fields))
+    let callbacks = CallbackList::new().with(architecture).with(diagnosis).with(tensorboard);
+    Ok((callbacks.with(report).with(fields), verdict))
 }
 
 fn describe_data(args: &Args, data: &Split) -> String {
@@ -238,6 +269,7 @@ fn configuration(
         .early_stopping
         .map_or("off".to_owned(), |patience| format!("validation/loss, patience {patience}"));
     let weights = args.weights.as_ref().map_or("random".to_owned(), |path| path.display().to_string());
+    let rules = args.rules.as_ref().map_or("standard".to_owned(), |path| path.display().to_string());
     let mut table = Table::new(["setting", "value"]);
     for (name, value) in [
         ("convscope", env!("CARGO_PKG_VERSION").to_owned()),
@@ -256,6 +288,10 @@ fn configuration(
         ("update_freq", args.update_freq.to_string()),
         ("histogram_freq", args.histogram_freq.to_string()),
         ("early stopping", early_stopping),
+        ("preset", values::word(args.preset)),
+        ("rules", rules),
+        ("on critical findings", values::word(args.on_critical)),
+        ("max_overhead", args.max_overhead.to_string()),
     ] {
         table.row([name.to_owned(), value]);
     }
@@ -308,7 +344,7 @@ fn conclude(outcome: &Outcome, time: Duration) {
 fn exit_code(outcome: &Outcome) -> ExitCode {
     match &outcome.stop {
         Some(StopReason::Interrupted) => ExitCode::from(terminal::INTERRUPTED),
-        Some(StopReason::NonFinite { .. }) => ExitCode::FAILURE,
+        Some(StopReason::NonFinite { .. } | StopReason::Critical { .. }) => ExitCode::FAILURE,
         _ => ExitCode::SUCCESS,
     }
 }

@@ -6,7 +6,9 @@ use anyhow::{Context as _, ensure};
 use clap::ValueEnum;
 use convscope::{
     Schedule,
+    callback::Preset,
     data::{self, Split},
+    diagnostics::OnCritical,
     writer::OnError,
 };
 use tch::{
@@ -99,6 +101,61 @@ impl From<OnWriteError> for OnError {
             OnWriteError::Stop => OnError::Return,
             OnWriteError::Warn => OnError::Warn,
         }
+    }
+}
+
+/// `--preset`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum PresetName {
+    /// The network as a whole: the number of tags does not grow with the depth
+    Economy,
+    /// Also curves and histograms of up to 16 layers
+    Standard,
+    /// Everything
+    Full,
+}
+
+impl From<PresetName> for Preset {
+    fn from(name: PresetName) -> Preset {
+        match name {
+            PresetName::Economy => Preset::Economy,
+            PresetName::Standard => Preset::Standard,
+            PresetName::Full => Preset::Full,
+        }
+    }
+}
+
+/// `--on-critical`.
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+pub enum OnCriticalName {
+    /// It is only said
+    Warn,
+    /// Training ends, with exit code 1
+    Stop,
+    /// The learning rate becomes a tenth, where the steps are too large
+    LowerLr,
+}
+
+impl From<OnCriticalName> for OnCritical {
+    fn from(name: OnCriticalName) -> OnCritical {
+        match name {
+            OnCriticalName::Warn => OnCritical::Warn,
+            OnCriticalName::Stop => OnCritical::Stop,
+            OnCriticalName::LowerLr => OnCritical::LowerLearningRate(0.1),
+        }
+    }
+}
+
+/// The name of a flag's value, as it is written.
+pub fn word(value: impl ValueEnum) -> String {
+    value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+/// `--max-overhead`.
+pub fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if share >= 0.0 => Ok(share),
+        _ => Err("give a number from 0, such as 0.05; inf for no limit".to_owned()),
     }
 }
 
@@ -199,6 +256,15 @@ mod tests {
         assert_eq!("cuda:3".parse(), Ok(DeviceName::Cuda(3)));
         for bad in ["", "cuda:", "cuda:-1", "cuda:x", "gpu", "cpu:0", "CPU"] {
             assert!(bad.parse::<DeviceName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn shares_of_the_time() {
+        assert_eq!(share("0.05"), Ok(0.05));
+        assert_eq!(share("inf"), Ok(f64::INFINITY));
+        for bad in ["-0.1", "nan", "", "5%"] {
+            assert!(share(bad).is_err(), "{bad}");
         }
     }
 
