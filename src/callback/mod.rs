@@ -43,7 +43,7 @@ pub use self::{
 pub(crate) use self::{
     context::{BatchReport, Forward, LOSS},
     means::Means,
-    tensorboard::TRAIN,
+    tensorboard::{TRAIN, VALIDATION},
 };
 
 use std::ops::ControlFlow;

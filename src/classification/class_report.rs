@@ -60,20 +60,25 @@ pub struct Averages {
     pub f1: Option<f64>,
 }
 
+impl ConfusionMatrix {
+    /// The measures of one class; those of nothing for a class that there is not.
+    pub fn scores(&self, class: usize) -> ClassScores {
+        let of = |counts: &[u64]| counts.get(class).copied().unwrap_or(0);
+        let (support, predicted) = (of(self.support()), of(self.predicted()));
+        let tp = self.count(class, class);
+        ClassScores {
+            precision: ratio(tp, predicted),
+            recall: ratio(tp, support),
+            f1: ratio(2 * tp, support + predicted),
+            support,
+        }
+    }
+}
+
 impl ClassReport {
     /// The measures of every class of `matrix`.
     pub fn of(matrix: &ConfusionMatrix) -> ClassReport {
-        let scores = |class: usize| {
-            let (support, predicted) = (matrix.support()[class], matrix.predicted()[class]);
-            let tp = matrix.count(class, class);
-            ClassScores {
-                precision: ratio(tp, predicted),
-                recall: ratio(tp, support),
-                f1: ratio(2 * tp, support + predicted),
-                support,
-            }
-        };
-        ClassReport { classes: (0..matrix.classes()).map(scores).collect() }
+        ClassReport { classes: (0..matrix.classes()).map(|class| matrix.scores(class)).collect() }
     }
 
     /// The mean over the classes, each counting the same.

@@ -60,6 +60,26 @@ impl Normalization {
         self.on(device)?.apply(images)
     }
 
+    /// The inverse of [`apply`](Normalization::apply): brightness again, `0..=1` where it was, as `f32` on the device of
+    /// `images`.
+    ///
+    /// # Errors
+    /// As [`apply`](Normalization::apply).
+    ///
+    /// ```
+    /// use convscope::data::Normalization;
+    /// use tch::{Device, Kind, Tensor};
+    ///
+    /// let normalization = Normalization { mean: vec![0.25], std: vec![0.5] };
+    /// let pixels = Tensor::rand([2, 1, 4, 4], (Kind::Float, Device::Cpu));
+    /// let again = normalization.undo(&normalization.apply(&pixels, Device::Cpu)?)?;
+    /// assert!(again.allclose(&pixels, 1e-6, 1e-6, false));
+    /// # Ok::<(), convscope::Error>(())
+    /// ```
+    pub fn undo(&self, images: &Tensor) -> Result<Tensor> {
+        self.on(images.device())?.undo(images)
+    }
+
     /// Puts the constants on `device` once, for many batches.
     pub(super) fn on(&self, device: Device) -> Result<OnDevice> {
         // Pixels meet them as f32, in which 1e-50 is 0 and 1e50 infinite.
@@ -99,6 +119,13 @@ impl OnDevice {
         self.check(images)?;
         let apply = || scaled(&images.f_to_device(self.device)?)?.f_sub(&self.mean)?.f_div(&self.std);
         apply().context(|| format!("normalise images of shape {:?}", images.size()))
+    }
+
+    fn undo(&self, images: &Tensor) -> Result<Tensor> {
+        let _no_grad = no_grad_guard();
+        self.check(images)?;
+        let undo = || images.f_to_kind(Kind::Float)?.f_mul(&self.std)?.f_add(&self.mean);
+        undo().context(|| format!("undo the normalisation of images of shape {:?}", images.size()))
     }
 
     /// Whether the number of channels is right.

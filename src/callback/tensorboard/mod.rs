@@ -20,7 +20,7 @@ use self::{distributions::Distributions, pictures::Pictures, scalars::Scalars};
 /// Sub-run for what is measured while training.
 pub(crate) const TRAIN: &str = "train";
 /// Sub-run for what is measured on the validation data.
-const VALIDATION: &str = "validation";
+pub(crate) const VALIDATION: &str = "validation";
 
 /// Writes loss and metrics, norms, learning rate and throughput; histograms of weights, gradients and activations;
 /// sparsity; filter images and feature maps.
