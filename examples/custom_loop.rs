@@ -4,10 +4,11 @@
 //! What was added to a plain tch program is marked with `(+)`.
 
 use convscope::{
-    Session, SummaryWriter, TensorBoard,
+    CallbackList, Session, SummaryWriter, TensorBoard,
     callback::ProbeImages,
     capture::{Probe, Role, Tap},
     data::{self, Batches, Normalization},
+    diagnostics::Diagnosis,
     evaluate,
 };
 use tch::{Device, Tensor, nn, nn::Module as _, nn::OptimizerConfig as _};
@@ -61,7 +62,10 @@ fn main() -> Result<()> {
 
     let images = ProbeImages::of(&data.validation, 4, &normalization, device)?; // (+) their feature maps are drawn
     let writer = SummaryWriter::create(&logdir)?;
-    let mut session = Session::new(&store, TensorBoard::new().probe_images(images), writer.clone()) // (+)
+    let diagnosis = Diagnosis::new(); // (+)
+    let verdict = diagnosis.verdict();
+    let callbacks = CallbackList::new().with(diagnosis).with(TensorBoard::new().probe_images(images)); // (+)
+    let mut session = Session::new(&store, callbacks, writer.clone()) // (+)
         .tap(&tap)
         .model(|images| model.forward(images));
     session.set_learning_rate(1e-3);
@@ -71,8 +75,10 @@ fn main() -> Result<()> {
             Batches::new(&data.train, 64, device, &normalization)?.shuffled(data::epoch_seed(0, epoch))
         {
             let batch = batch?;
-            let step = session.begin_step()?.images(batch.labels.size()[0] as usize); // (+)
-            let loss = model.forward(&batch.images).cross_entropy_for_logits(&batch.labels);
+            let mut step = session.begin_step()?.images(batch.labels.size()[0] as usize); // (+)
+            let logits = model.forward(&batch.images);
+            step.batch(&batch.images, &batch.labels, &logits)?; // (+) for what goes in and comes out
+            let loss = logits.cross_entropy_for_logits(&batch.labels);
             optimizer.backward_step(&loss);
             // (+)
             if step.end(&loss)?.is_break() {
@@ -88,6 +94,7 @@ fn main() -> Result<()> {
         }
     }
     session.finish()?; // (+)
+    println!("{}", verdict.get().to_text(100));
     println!("run folder: {}", writer.path().display());
     Ok(())
 }

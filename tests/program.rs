@@ -29,7 +29,7 @@ const SIDE: usize = 12;
 /// Far more than any run needs on a slow machine: a program that hangs fails its test.
 const LIMIT: Duration = Duration::from_secs(600);
 /// What a run says of itself.
-const TEXTS: [&str; 3] = ["model", "configuration", "stop_reason"];
+const TEXTS: [&str; 4] = ["model", "configuration", "stop_reason", "diagnosis"];
 
 /// A folder to run the program in, with a small data set of three classes in `data`.
 struct Workplace(tempfile::TempDir);
@@ -315,6 +315,10 @@ fn help_tells_flags_and_defaults() {
         ("--early-stopping <PATIENCE>", ""),
         ("--device <cpu|cuda[:N]>", "[default: cpu]"),
         ("--on-write-error", "[default: stop]"),
+        ("--preset", "[default: standard]"),
+        ("--rules", ""),
+        ("--on-critical", "[default: warn]"),
+        ("--max-overhead", "[default: 0.05]"),
         ("--quiet", ""),
     ] {
         let (_, after) =
@@ -334,7 +338,7 @@ fn the_same_seed_gives_the_same_losses() {
         let folder = place.path("logs").join(name);
         ["train", "validation"].map(|part| {
             let mut scalars = Contents::of(&folder.join(part)).scalars;
-            scalars.retain(|(tag, _), _| !tag.starts_with("throughput/"));
+            scalars.retain(|(tag, _), _| !tag.starts_with("throughput/") && tag != "overhead_fraction");
             scalars
         })
     };
@@ -421,7 +425,35 @@ fn quiet_prints_the_result_only() {
     assert_eq!(stderr(&output), "");
     let printed = String::from_utf8(output.stdout).unwrap();
     assert!(printed.starts_with("1 epoch, 1 step, "), "{printed}");
-    assert_eq!(printed.lines().count(), 6, "{printed}");
+    assert!(printed.contains("\ndiagnosis     "), "{printed}");
+    assert_eq!(printed.lines().count(), 7, "{printed}");
+}
+
+#[test]
+fn a_training_that_does_not_work_ends_with_its_verdict() {
+    let place = Workplace::new();
+    let args = "train --data idx:data --epochs 20 --batch-size 16 --optimizer sgd --lr 1000 --run r";
+    let output = place.run(&format!("{args} --on-critical stop"));
+    let printed = String::from_utf8(output.stdout.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{printed}");
+    assert!(stderr(&output).contains("stopped early: "), "{}", stderr(&output));
+    assert!(printed.contains("Training does not work: "), "{printed}");
+    let run = Contents::of(&place.path("logs/r"));
+    let words = printed.split_once("Training does not work: ").unwrap().1;
+    let first_words: Vec<&str> = words.split_whitespace().take(6).collect();
+    let page = run.texts["diagnosis"].split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(page.contains(&first_words.join(" ")), "{page}: the same words as in the terminal: {printed}");
+    assert!(run.texts["stop_reason"].contains("Stopped in epoch"), "{}", run.texts["stop_reason"]);
+}
+
+#[test]
+fn settings_of_rules_are_checked_before_the_training() {
+    let place = Workplace::new();
+    place.write("rules.toml", "[non_finite]\nraise = 0\n");
+    let output = place.run("train --data idx:data --rules rules.toml --run r");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("rules.toml:2"), "{}", stderr(&output));
+    assert!(!place.path("logs").exists(), "nothing was made");
 }
 
 #[test]

@@ -23,7 +23,7 @@ use convscope::{
     data::{Normalization, Split},
     diagnostics::{Architecture, ClassificationReport, Diagnosis, EffectiveReceptiveField, VerdictHandle},
     params::Filter,
-    rules::RuleSet,
+    rules::{RuleSet, Verdict},
     summary::{Table, thousands},
 };
 use tch::{Device, nn};
@@ -195,7 +195,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let written = writer.close(); // what was lost is told last: the training is done all the same
 
     conclude(&outcome, start.elapsed());
-    say(&format!("\n{}", verdict.get().to_text(terminal::width())));
+    tell_verdict(&verdict.get(), args.quiet);
     say(&format!("run           {}", run.display()));
     let is_there = |name: &&str| checkpoints.join(name).is_file(); // there is no best before the first validation
     let files: Vec<&str> = [Checkpoint::BEST, Checkpoint::LAST].into_iter().filter(is_there).collect();
@@ -338,6 +338,15 @@ fn conclude(outcome: &Outcome, time: Duration) {
             say(&format!("validation    accuracy {accuracy:.4}, loss {loss:.4}"));
         }
         _ => say("validation    none: training stopped in the first epoch"),
+    }
+}
+
+/// The diagnosis in the words that the page Text has; only its first sentence where the user wants quiet.
+fn tell_verdict(verdict: &Verdict, quiet: bool) {
+    if quiet {
+        say(&format!("diagnosis     {}", verdict.headline()));
+    } else {
+        say(&format!("\n{}", verdict.to_text(terminal::width())));
     }
 }
 
