@@ -25,6 +25,7 @@ mod mistakes;
 mod pictures;
 mod tables;
 
+#[cfg(feature = "tch")]
 pub(crate) use self::tables::class_name;
 pub use self::{
     average_precision::average_precision,

@@ -81,45 +81,50 @@ pub fn confusion_matrix(
     } else {
         Chosen::most_confused(&counts, MOST_NUMBERED)
     };
-    let matrix = Matrix { names: cells.classes, counts: &counts, chosen: &chosen.classes, scale };
+    let matrix = Matrix::new(cells.classes, &counts, &chosen.classes, scale);
     let note = [note, &chosen.note, "rows: true class, columns: predicted"]
         .into_iter()
         .filter(|part| !part.is_empty());
     let note = note.collect::<Vec<_>>().join("; ");
-    let draft = |font| Draft::new(&matrix, font, &note, caption);
-    // The font that is largest on a card, in which everything fits.
-    let drafts = Font::ALL.into_iter().map(draft).filter(Draft::fits);
-    let best = drafts.max_by(|a, b| a.letters().total_cmp(&b.letters()));
-    best.unwrap_or_else(|| draft(Font::Small)).draw()
+    // Numbers of very many digits have no room in the cells.
+    let cells_alone = Matrix { is_numbered: false, ..matrix };
+    let best = Draft::best(&matrix, &note, caption).or_else(|| Draft::best(&cells_alone, &note, caption));
+    best.unwrap_or_else(|| Draft::new(&cells_alone, Font::Small, &note, caption)).draw()
 }
 
 /// What is shown.
+#[derive(Clone, Copy)]
 struct Matrix<'a> {
     names: &'a [String],
     counts: &'a Counts,
     /// The classes that are shown, in their order.
     chosen: &'a [usize],
     scale: ConfusionScale,
+    /// The largest value of the scale.
+    highest: f64,
+    /// Whether the cells hold their numbers.
+    is_numbered: bool,
 }
 
-impl Matrix<'_> {
-    fn is_numbered(&self) -> bool {
-        self.chosen.len() <= MOST_NUMBERED
+impl<'a> Matrix<'a> {
+    fn new(
+        names: &'a [String],
+        counts: &'a Counts,
+        chosen: &'a [usize],
+        scale: ConfusionScale,
+    ) -> Matrix<'a> {
+        let highest = match scale {
+            ConfusionScale::Shares => 100.0,
+            ConfusionScale::Counts => {
+                let counts = chosen.iter().flat_map(|&t| chosen.iter().map(move |&p| counts.get(t, p)));
+                counts.max().unwrap_or(0).max(1) as f64
+            }
+        };
+        Matrix { names, counts, chosen, scale, highest, is_numbered: chosen.len() <= MOST_NUMBERED }
     }
 
     fn name(&self, class: usize) -> String {
         text::shorten(&self.names[class], NAME)
-    }
-
-    /// The largest value of the scale.
-    fn highest(&self) -> f64 {
-        match self.scale {
-            ConfusionScale::Shares => 100.0,
-            ConfusionScale::Counts => {
-                let counts = self.chosen.iter().flat_map(|&t| self.chosen.iter().map(move |&p| (t, p)));
-                counts.map(|(t, p)| self.counts.get(t, p)).max().unwrap_or(0).max(1) as f64
-            }
-        }
     }
 
     /// `None` where there is no sample of the true class.
@@ -170,7 +175,7 @@ struct Draft<'a> {
 impl<'a> Draft<'a> {
     fn new(matrix: &'a Matrix<'a>, font: Font, note: &'a str, caption: &'a Caption<'a>) -> Draft<'a> {
         let side = matrix.chosen.len();
-        let cell = if matrix.is_numbered() {
+        let cell = if matrix.is_numbered {
             let pairs = matrix.chosen.iter().flat_map(|&t| matrix.chosen.iter().map(move |&p| (t, p)));
             let widest = pairs.map(|(t, p)| font.measure(&matrix.label(t, p))).max().unwrap_or(0);
             (widest.max(font.line()) + 2 * PAD, font.line() + 2 * PAD - 1)
@@ -186,7 +191,7 @@ impl<'a> Draft<'a> {
         // A turned name may be wider than its column.
         let gutter = widest.max(corner) + 2 * PAD + font.line().saturating_sub(cell.0) / 2;
         let width = 40.max((gutter + side * cell.0) / font.advance());
-        let named = if matrix.is_numbered() { Vec::new() } else { named(matrix, width) };
+        let named = if matrix.is_numbered { Vec::new() } else { named(matrix, width) };
         let mut marks = Vec::new();
         let blank = matrix.chosen.iter().filter(|&&class| matrix.counts.row(class) == 0).count();
         if blank > 0 && matrix.scale == ConfusionScale::Shares {
@@ -196,9 +201,15 @@ impl<'a> Draft<'a> {
             ConfusionScale::Counts => "samples",
             ConfusionScale::Shares => "% of the samples of the true class",
         };
-        let range = Some(Range { lo: 0.0, hi: matrix.highest() });
+        let range = Some(Range { lo: 0.0, hi: matrix.highest });
         let legend = Legend { map: COLORS, range, label: label.to_owned(), marks, ticks: Vec::new() };
         Draft { matrix, font, note, caption, legend, cell, gutter, top, named }
+    }
+
+    /// The one in the font that is largest on a card; `None` where it fits in none.
+    fn best(matrix: &'a Matrix<'a>, note: &'a str, caption: &'a Caption<'a>) -> Option<Draft<'a>> {
+        let drafts = Font::ALL.into_iter().map(|font| Draft::new(matrix, font, note, caption));
+        drafts.filter(Draft::fits).max_by(|a, b| a.letters().total_cmp(&b.letters()))
     }
 
     /// Width and height of the matrix with its names, and of what stands below it.
@@ -248,10 +259,10 @@ impl<'a> Draft<'a> {
     /// Numbered cells are set apart by a line.
     fn draw_cell(&self, canvas: &mut Canvas, (x, y): (usize, usize), (truth, predicted): (usize, usize)) {
         let value = self.matrix.value(truth, predicted);
-        let color = value.map_or(BLANK, |value| COLORS.at(value / self.matrix.highest()));
-        let line = usize::from(self.matrix.is_numbered());
+        let color = value.map_or(BLANK, |value| COLORS.at(value / self.matrix.highest));
+        let line = usize::from(self.matrix.is_numbered);
         canvas.fill(Rect::new(x, y, self.cell.0 - line, self.cell.1 - line), color);
-        if self.matrix.is_numbered() {
+        if self.matrix.is_numbered {
             let label = self.matrix.label(truth, predicted);
             let left = x + (self.cell.0 - line).saturating_sub(self.font.measure(&label)) / 2;
             text::draw(canvas, (left, y + PAD - 1), &label, self.font, truth == predicted, contrast(color));
