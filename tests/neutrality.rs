@@ -12,7 +12,7 @@ use convscope::{
     Schedule, Session, SummaryWriter, TensorBoard,
     arch::ModelSpec,
     callback::{CONTINUE, Position, Preset, ProbeImages, on_batch_end},
-    diagnostics::{Architecture, Diagnosis, EffectiveReceptiveField},
+    diagnostics::{Architecture, ClassificationReport, Diagnosis, EffectiveReceptiveField},
 };
 use tch::{Device, Kind, Tensor, nn, nn::ModuleT as _, nn::OptimizerConfig as _};
 
@@ -155,6 +155,7 @@ fn train_with_everything(folder: &Path) -> Outcome {
                 .histograms(Schedule::batch())
                 .probe_images(probe),
         )
+        .with(ClassificationReport::new(["a", "b", "c"]).top_k(2))
         .with(Checkpoint::new(folder.join("checkpoints")))
         .with(EarlyStopping::new("validation/loss").patience(1000))
         .with(Progress::lines(Vec::new()))
@@ -185,6 +186,9 @@ fn train_with_everything(folder: &Path) -> Outcome {
         // Behind the end of the step, whose callbacks run backward passes of their own.
         gradients_of_steps.push(gradients(&store));
         if step % 10 == 0 {
+            let (images, labels) = self::images(1000 + step);
+            let logits = tch::no_grad(|| network.forward_t(&images, false));
+            assert!(session.validation_batch(&images, &labels, &logits).unwrap().is_continue());
             let metrics = Metrics::from([("loss", 1.0 / step as f64), ("accuracy", 0.5)]);
             assert!(session.end_validation(&metrics).unwrap().is_continue());
             assert!(session.end_epoch().unwrap().is_continue());

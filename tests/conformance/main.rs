@@ -7,6 +7,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 #[cfg(feature = "tch")]
+mod classification;
+#[cfg(feature = "tch")]
 #[path = "../support/diagnosed_run.rs"]
 mod diagnosed_run;
 #[cfg(feature = "tch")]

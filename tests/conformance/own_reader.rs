@@ -105,6 +105,17 @@ fn from_tensor(plugin: &str, tensor: TensorProto) -> Value {
             let items = tensor.string_val.into_iter().map(Item::Bytes).collect();
             Value::Tensor(Tensor { dtype: "object".to_owned(), shape: Vec::new(), items })
         }
+        "pr_curves" => {
+            let (numbers, rest) = tensor.tensor_content.as_chunks::<4>();
+            assert!(rest.is_empty(), "numbers of 32 bits");
+            let item = |&bytes: &[u8; 4]| Item::Number(Number(f32::from_le_bytes(bytes).into()));
+            let sides = tensor.tensor_shape.unwrap().dim;
+            Value::Tensor(Tensor {
+                dtype: "float32".to_owned(),
+                shape: sides.iter().map(|side| usize::try_from(side.size).unwrap()).collect(),
+                items: numbers.iter().map(item).collect(),
+            })
+        }
         "graph_keras_model" => Value::Files(tensor.string_val),
         "text" => Value::Text(String::from_utf8(tensor.string_val.concat()).unwrap()),
         other => panic!("a tensor of the plugin {other}"),
