@@ -253,7 +253,10 @@ fn names_from_outside_do_not_break_the_page() {
     let verdict = Verdict { step: Some(1.into()), findings: vec![nasty], ..Verdict::default() };
     let markdown = verdict.to_markdown();
     assert!(!markdown.contains("\n# c") && !markdown.contains("\n|<script>"), "{markdown}");
-    assert!(markdown.contains("| 3 | NaN |"), "{markdown}");
+    assert!(!markdown.contains("| 3 | NaN |"), "{markdown}");
+    let mut sudden = verdict;
+    sudden.findings[0].rule = "non_finite".to_owned();
+    assert!(sudden.to_markdown().contains("| 3 | NaN |"), "{}", sudden.to_markdown());
 }
 
 #[test]

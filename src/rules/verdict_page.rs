@@ -14,6 +14,9 @@ const MOST_PAST: usize = 20;
 /// Findings of one rule with a line of their own.
 const MOST_ALIKE: usize = 8;
 
+/// Rules whose findings come from one step to the next: the steps before them are told.
+const SUDDEN: [&str; 4] = ["exploding_gradient", "non_finite", "loss_divergence", "loss_spike"];
+
 /// One part below the other.
 pub(super) struct Page {
     parts: Vec<Part>,
@@ -35,7 +38,9 @@ impl Page {
         for (place, group) in groups.iter().enumerate() {
             page.add_group(place + 1, group);
         }
-        if let Some(worst) = verdict.findings.first().filter(|finding| !finding.recent.is_empty()) {
+        let is_sudden =
+            |finding: &&Finding| SUDDEN.contains(&finding.rule.as_str()) && !finding.recent.is_empty();
+        if let Some(worst) = verdict.findings.iter().find(is_sudden) {
             page.heading(format!("The last steps before `{}` was found", name(&worst.rule)));
             page.parts.push(Part::Table(Recent::table(&worst.recent)));
         }
@@ -150,7 +155,7 @@ impl Page {
         let mut in_list = false;
         for part in &self.parts {
             let is_item = matches!(part, Part::Item(_));
-            if !text.is_empty() && !(in_list && is_item) {
+            if !(text.is_empty() || in_list && is_item) {
                 text.push('\n');
             }
             in_list = is_item;

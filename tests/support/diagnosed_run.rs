@@ -15,6 +15,7 @@ use tch::{Device, nn, nn::OptimizerConfig as _};
 /// Name of the run's folder.
 pub const RUN: &str = "sick";
 /// Batches of an epoch.
+#[allow(dead_code, reason = "the pages are not asked for all steps")]
 pub const BATCHES: i64 = 5;
 /// Epochs.
 pub const EPOCHS: i64 = 8;

@@ -94,10 +94,10 @@ pub(super) fn log(raised: &[Finding], cleared: &[Finding]) {
     for Finding { rule, subject, severity, since, message, .. } in raised {
         match severity {
             Severity::Info => {
-                tracing::info!("diagnosis, remark: {rule} ({subject}), since step {since}: {message}")
+                tracing::info!("diagnosis, remark: {rule} ({subject}), since step {since}: {message}");
             }
             Severity::Warning => {
-                tracing::warn!("diagnosis: {rule} ({subject}), since step {since}: {message}")
+                tracing::warn!("diagnosis: {rule} ({subject}), since step {since}: {message}");
             }
             Severity::Critical => {
                 tracing::warn!("diagnosis, critical: {rule} ({subject}), since step {since}: {message}");

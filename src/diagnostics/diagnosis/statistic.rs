@@ -2,7 +2,7 @@
 
 use crate::{
     render::LayerScale,
-    rules::{LayerObservation, Observation, ParamObservation, TensorStats},
+    rules::{LayerObservation, Observation, ParamObservation, TensorStats, UnitActivity},
 };
 
 /// A number of each layer.
@@ -81,7 +81,7 @@ impl Statistic {
             Statistic::GradientRms | Statistic::OutputGradientRms => {
                 LayerScale::Log { floor: 1e-8, top: 1.0 }
             }
-            Statistic::ActivationRms => LayerScale::Log { floor: 1e-4, top: 1e4 },
+            Statistic::ActivationRms => LayerScale::Log { floor: 1e-3, top: 1e3 },
             Statistic::UpdateRatio => LayerScale::Log { floor: 1e-7, top: 0.1 },
             Statistic::ZeroFraction | Statistic::DeadShare => LayerScale::Linear { low: 0.0, high: 1.0 },
         }
@@ -107,7 +107,7 @@ impl Statistic {
             Statistic::UpdateRatio => params(|param| {
                 param.update_ratio.map(|ratio| if ratio.is_nan() { f64::INFINITY } else { ratio })
             }),
-            Statistic::DeadShare => layers(|layer| layer.units.as_ref().map(|units| units.silent_share())),
+            Statistic::DeadShare => layers(|layer| layer.units.as_ref().map(UnitActivity::silent_share)),
         }
     }
 }
