@@ -123,7 +123,8 @@ fn of_very_many_layers_the_first_and_the_last_are_among_those_shown() {
 #[test]
 fn maps_that_cannot_be_drawn_say_why() {
     let two = steps(2);
-    let cases: [(&[&str], &[Step], &[f64], LayerScale, &str); 7] = [
+    type Case<'a> = (&'a [&'a str], &'a [Step], &'a [f64], LayerScale, &'a str);
+    let cases: [Case<'_>; 7] = [
         (&[], &two, &[], LOG, "0 layers and 2 steps"),
         (&["a"], &[], &[], LOG, "1 layers and 0 steps"),
         (&["a"], &two, &[1.0], LOG, "1 values found for 1 layers and 2 steps"),
