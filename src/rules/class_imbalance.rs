@@ -10,10 +10,10 @@ use super::{
 
 /// Some classes have far more training images than others, so that the rare ones hardly count in the mean loss.
 ///
-/// AWS SageMaker Debugger's `ClassImbalance`: after 500 labels, the most frequent class occurs more than 10 times as often
-/// as the rarest. Labels are counted over the observed batches. With many classes 500 labels are a few for each, and chance
-/// alone makes a ratio of 10: so at least `per_class` labels per class are waited for too. Classes that never occurred are
-/// the rule [`label_range`](super::LabelRange)'s.
+/// AWS SageMaker Debugger's `ClassImbalance`: after 500 labels, the most frequent class occurs more than 10 times as
+/// often as the rarest. Labels are counted over the observed batches. With many classes 500 labels are a few for each,
+/// and chance alone makes a ratio of 10: so at least `per_class` labels per class are waited for too. Classes that
+/// never occurred are the rule [`label_range`](super::LabelRange)'s.
 ///
 /// A warning; critical where the network gives the rare classes up: they are answered wrongly in more than the share
 /// `wrong` (AWS: 0.7) of their images, and the most frequent class in less than `learned`. Early in a training

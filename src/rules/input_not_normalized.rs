@@ -6,19 +6,30 @@ use super::{
 
 /// The images are not normalised: a channel's mean is far from 0, or its values are far too large or too small.
 ///
-/// Initialisations such as Kaiming's and Glorot's keep the scale of what comes in, so inputs of the size 100 make outputs
-/// of the size 100, and steps of the learning rates in use overshoot. Inputs with a mean of one sign give the weights of
-/// a first layer gradients of one sign (LeCun et al. 1998, "Efficient BackProp", 4.3).
+/// Initialisations such as Kaiming's and Glorot's keep the scale of what comes in, so inputs of the size 100 make
+/// outputs of the size 100, and steps of the learning rates in use overshoot. Inputs with a mean of one sign give the
+/// weights of a first layer gradients of one sign (LeCun et al. 1998, "Efficient BackProp", 4.3).
 ///
 /// Per channel, over all images that were observed:
 ///
 /// * root of the mean square above `huge`: critical. Pixels of 0 to 255 have 80 to 150, normalised ones 1.
-/// * above `large`, or a standard deviation below `tiny`: a warning. Pixels that were divided by 255 twice have a standard
-///   deviation of 0.001.
-/// * AWS SageMaker Debugger's `CheckInputImages`: after 500 images a mean above 0.2 or below −0.2. For information alone:
-///   pixels of 0 to 1 have means of 0.3 to 0.5 and train well. Likewise a channel with one value everywhere.
+/// * above `large`, or a standard deviation below `tiny`: a warning. Pixels that were divided by 255 twice have a
+///   standard deviation of 0.001.
+/// * AWS SageMaker Debugger's `CheckInputImages`: after 500 images a mean above 0.2 or below −0.2. For information
+///   alone: pixels of 0 to 1 have means of 0.3 to 0.5 and train well. Likewise a channel with one value everywhere.
 ///
-/// Size is judged from the first batch on: it is thousands of pixels. Subject: `input`, for the first of the worst channels.
+/// Size is judged from the first batch on: it is thousands of pixels. Subject: `input`, for the first of the worst
+/// channels.
+///
+/// ```
+/// use convscope::rules::{BatchObservation, ChannelStats, InputNotNormalized, Observation, Rule, Severity};
+///
+/// let pixels = ChannelStats { mean: 73.0, std: 90.0, min: 0.0, max: 255.0 };
+/// let batch = BatchObservation { images: 64, channels: vec![pixels], ..BatchObservation::default() };
+/// let observation = Observation { batch: Some(batch), ..Observation::default() };
+/// let found = InputNotNormalized::default().examine(&observation).unwrap();
+/// assert_eq!((found[0].severity, found[0].subject.as_str()), (Severity::Critical, "input"));
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct InputNotNormalized {
     /// Greatest absolute mean, for information. Default 0.2 (AWS).

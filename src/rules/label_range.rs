@@ -14,8 +14,8 @@ const NAMED: usize = 10;
 ///   assertion on a GPU; other losses go on with nonsense. Mostly labels that count from 1, or an output that
 ///   is too narrow. Labels in `ignore` are left out; −100 is PyTorch's `ignore_index`.
 /// * A class that never occurs, after AWS's 500 labels and `per_class` labels for each class, is for information; where
-///   more than `unused` of the classes never occur, it is a warning. Of C equal classes one is missed with a probability of
-///   C · exp(−20) by then.
+///   more than `unused` of the classes never occur, it is a warning. Of C equal classes one is missed with a
+///   probability of C · exp(−20) by then.
 ///
 /// Subject: `labels`.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,8 +5,8 @@ use super::{Observation, Persistence, Rule, Setting, Severity, Symptom, losses::
 /// The training loss went up for good: above where the training began, far above what guessing costs, or back over half
 /// of what it had fallen. Mostly a learning rate that is too large.
 ///
-/// Three tests on the mean of the last `window` batches, from the `patience`-th batch on; each must be exceeded by three
-/// standard errors of that mean:
+/// Three tests on the mean of the last `window` batches, from the `patience`-th batch on; each must be exceeded by
+/// three standard errors of that mean:
 ///
 /// * above the first losses by the share `rise` (0.05: what AWS SageMaker Debugger's `LossNotDecreasing` tolerates),
 /// * above `guessing` times ln C, where the number of classes C is known and the first losses look like cross-entropy,

@@ -5,13 +5,13 @@ use super::{Observation, Persistence, Rule, Setting, Severity, Symptom, losses::
 /// The training loss does not fall from where it began, or far too slowly: a learning rate that is far too small or too
 /// large, labels that do not belong to their images, gradients that do not arrive.
 ///
-/// AWS SageMaker Debugger's `LossNotDecreasing` asks for a fall of 0.1 % within 10 steps. Over 10 steps the noise of the
-/// batches is greater than that, so this rule compares where the training began with the mean of the last `window` batches,
-/// asks for 0.1 % per 10 batches between the two, at most for `most`, and raises only where the fall is too small by
-/// more than twice its standard error. Where the number of classes is known, a training that begins above ln C begins at
-/// ln C: coming down to guessing is not learning. It does not raise while the loss falls as asked for from one window to
-/// the next, and says nothing while the learning rate is being raised (warm-up). Once the loss has fallen by `most`, the rule is done; what comes
-/// later is a plateau.
+/// AWS SageMaker Debugger's `LossNotDecreasing` asks for a fall of 0.1 % within 10 steps. Over 10 steps the noise of
+/// the batches is greater than that, so this rule compares where the training began with the mean of the last `window`
+/// batches, asks for 0.1 % per 10 batches between the two, at most for `most`, and raises only where the fall is too
+/// small by more than twice its standard error. Where the number of classes is known, a training that begins above ln C
+/// begins at ln C: coming down to guessing is not learning. It does not raise while the loss falls as asked for from
+/// one window to the next, and says nothing while the learning rate is being raised (warm-up). Once the loss has fallen
+/// by `most`, the rule is done; what comes later is a plateau.
 ///
 /// It is silent about resumed trainings, and about those that begin far below ln C. Losses that are negative have
 /// no relative fall: of those any fall will do that is more than noise. Subject: `training`.

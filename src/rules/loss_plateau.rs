@@ -6,14 +6,14 @@ use super::{Observation, Persistence, Rule, Setting, Severity, Symptom, losses::
 ///
 /// The loss is averaged over stretches of an epoch, but of `shortest` batches at least. It stands still when `patience`
 /// stretches in a row were not lower than the lowest one by more than the share `improvement`. PyTorch's and Keras'
-/// `ReduceLROnPlateau` wait for 10 epochs as well; the least improvement is theirs, 0.0001, for every single epoch, which
-/// within 10 epochs the noise of the batches reaches by chance. Here it is a share of the lowest mean, however
-/// many stretches it takes: 0.01, a tenth of what AWS SageMaker Debugger's `LossNotDecreasing` (0.1 % in 10 steps) asks for
-/// within 100 batches.
+/// `ReduceLROnPlateau` wait for 10 epochs as well; the least improvement is theirs, 0.0001, for every single epoch,
+/// which within 10 epochs the noise of the batches reaches by chance. Here it is a share of the lowest mean, however
+/// many stretches it takes: 0.01, a tenth of what AWS SageMaker Debugger's `LossNotDecreasing` (0.1 % in 10 steps) asks
+/// for within 100 batches.
 ///
 /// Every training ends on a plateau, so it is for information; a warning where the loss is still above the share `high`
-/// of the first losses. A loss that never fell is [`LossNotDecreasing`](super::LossNotDecreasing)'s, one below the share
-/// `done` of the first losses has nowhere to go. Subject: `training`.
+/// of the first losses. A loss that never fell is [`LossNotDecreasing`](super::LossNotDecreasing)'s, one below the
+/// share `done` of the first losses has nowhere to go. Subject: `training`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LossPlateau {
     /// Least improvement that counts, as a share of the lowest mean. Default 0.01.

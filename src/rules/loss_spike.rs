@@ -9,13 +9,13 @@ use super::{
     words::number,
 };
 
-/// One batch's loss jumps far above that of the batches before it: broken images or labels in that batch, or a step that
-/// was too large.
+/// One batch's loss jumps far above that of the batches before it: broken images or labels in that batch, or a step
+/// that was too large.
 ///
 /// Lightning's `SpikeDetection` (`fabric/utilities/spike.py`) compares with the running mean of 10 losses: a spike lies
-/// at least 2 means above it. A mean and a window of 10 suffer from the spikes themselves, and near the end of a training,
-/// where most batches cost next to nothing, a single mistake is many means. This rule compares with the median m of
-/// the last `window` losses and their deviation s = 1.4826 · median |loss − m|. A spike is above m
+/// at least 2 means above it. A mean and a window of 10 suffer from the spikes themselves, and near the end of a
+/// training, where most batches cost next to nothing, a single mistake is many means. This rule compares with the
+/// median m of the last `window` losses and their deviation s = 1.4826 · median |loss − m|. A spike is above m
 ///
 /// * by at least `deviations` · s,
 /// * by at least `relative` · |m|,
@@ -25,6 +25,16 @@ use super::{
 /// It is for information. It is a warning where Lightning's threshold is reached too (`large` · |m|) and the
 /// spike is higher than where the training began, or where it is the `repeated`-th within `memory` batches that is at
 /// least half as high as that. Losses that are not finite are the rule `non_finite`'s. Subject: `training`.
+///
+/// ```
+/// use convscope::rules::{LossSpike, Observation, Rule};
+///
+/// let mut rule = LossSpike::default();
+/// let loss = |step: i64| if step == 100 { 9.0 } else { 1.0 + 0.1 * (step % 7) as f64 };
+/// let observation = |step: i64| Observation { losses: vec![(step.into(), loss(step))], ..Observation::default() };
+/// let spikes: Vec<_> = (1..=100).filter_map(|step| rule.examine(&observation(step))).flatten().collect();
+/// assert_eq!(spikes[0].message, "the loss of batch 100 jumped to 9, from 1.3 in the middle of the batches before");
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct LossSpike {
     /// Least height in robust standard deviations. Default 8.

@@ -80,8 +80,8 @@ impl Losses {
         median(self.first.iter().take(Losses::FIRST).copied()).unwrap_or(f64::NAN)
     }
 
-    /// Where the training began, with the standard error, and how many losses tell so: the first ten by their median, or
-    /// the first fifty by their mean where the loss did not fall among them by more than the noise.
+    /// Where the training began, with the standard error, and how many losses tell so: the first ten by their median,
+    /// or the first fifty by their mean where the loss did not fall among them by more than the noise.
     pub fn beginning(&self) -> (f64, f64, u64) {
         let first = || self.first.iter().take(Losses::FIRST).copied();
         // A median's standard error is 1.2533 (√(π/2)) times a mean's.

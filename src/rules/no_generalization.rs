@@ -7,14 +7,14 @@ use super::{
     words::number,
 };
 
-/// The training accuracy is far above chance, the validation accuracy is at chance: what is learned holds for the training
-/// images alone. So it is with labels that were shuffled (Zhang et al. 2017, "Understanding deep learning requires
-/// rethinking generalization": networks fit random labels perfectly), where validation data is prepared in another way, or
-/// where normalisation behaves differently in evaluation.
+/// The training accuracy is far above chance, the validation accuracy is at chance: what is learned holds for the
+/// training images alone. So it is with labels that were shuffled (Zhang et al. 2017, "Understanding deep learning
+/// requires rethinking generalization": networks fit random labels perfectly), where validation data is prepared in
+/// another way, or where normalisation behaves differently in evaluation.
 ///
-/// Accuracies are compared as skill, (accuracy − chance) / (1 − chance), Cohen's kappa for a constant guess: 0 for guessing,
-/// 1 for perfect. Chance is 1/C for validation. For training it is the share of the most frequent label where that is
-/// more, so that a network that always answers with the most frequent class has no skill.
+/// Accuracies are compared as skill, (accuracy − chance) / (1 − chance), Cohen's kappa for a constant guess: 0 for
+/// guessing, 1 for perfect. Chance is 1/C for validation. For training it is the share of the most frequent label where
+/// that is more, so that a network that always answers with the most frequent class has no skill.
 ///
 /// Validation is at chance at a skill up to `validation`. Then a training skill above `training` is critical. A
 /// training that has only begun to memorise, with a skill above `beginning` and above four standard errors of a guess's

@@ -10,8 +10,8 @@ use super::{
 /// The network learns its training images by heart: it gets better on them, and worse on the validation images.
 ///
 /// AWS SageMaker Debugger's `Overfit` fires where (validation loss − training loss) / training loss exceeds 0.1. Nearly
-/// every healthy training gets there, since a network always knows its training images better. So that gap is asked for, and
-/// beside it one of two signs that the network pays for it:
+/// every healthy training gets there, since a network always knows its training images better. So that gap is asked
+/// for, and beside it one of two signs that the network pays for it:
 ///
 /// * the validation loss has risen above its lowest value by a share of it: `rise` is for information, `large_rise` a
 ///   warning;
@@ -28,8 +28,8 @@ pub struct Overfitting {
     pub gap: f64,
     /// Rise of the validation loss above its lowest value, as a share of it, for information. Default 0.05.
     pub rise: f64,
-    /// The same, for a warning. Default 0.2: two to three times what the validation loss of a sound training of ten epochs
-    /// wavers by.
+    /// The same, for a warning. Default 0.2: two to three times what the validation loss of a sound training of ten
+    /// epochs wavers by.
     pub large_rise: f64,
     /// Training accuracy minus validation accuracy, for a warning. Default 0.2.
     pub accuracy_gap: f64,

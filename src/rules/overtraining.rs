@@ -4,14 +4,28 @@ use super::{Observation, Persistence, Rule, Setting, Severity, Symptom, checks::
 
 /// Training goes on although the validation loss has not improved for many passes: more epochs bring nothing.
 ///
-/// AWS SageMaker Debugger's `Overtraining` has a patience of 10 validation passes and asks for an improvement of 0.01. An
-/// absolute difference depends on the scale of the loss, so here it is a share of the lowest value. Keras and
-/// Lightning count in the same way ([`EarlyStopping`](https://keras.io/api/callbacks/early_stopping/)), with a patience of 0
-/// and 3 that stop a training; this rule only tells. AWS's second patience, 5 epochs without a better training loss, is
-/// the rule [`loss_plateau`](super::LossPlateau).
+/// AWS SageMaker Debugger's `Overtraining` has a patience of 10 validation passes and asks for an improvement of 0.01.
+/// An absolute difference depends on the scale of the loss, so here it is a share of the lowest value. Keras and
+/// Lightning count in the same way ([`EarlyStopping`](https://keras.io/api/callbacks/early_stopping/)), with a patience
+/// of 0 and 3 that stop a training; this rule only tells. AWS's second patience, 5 epochs without a better training
+/// loss, is the rule [`loss_plateau`](super::LossPlateau).
 ///
 /// A pass is a validation pass, not an epoch. A loss that is not finite is no improvement. A warning. Subject:
 /// `validation`.
+///
+/// ```
+/// use convscope::rules::{Moment, Observation, Overtraining, Rule, Score};
+///
+/// let mut rule = Overtraining::default();
+/// rule.patience = 2;
+/// let mut check = |step: i64, loss: f64| {
+///     let validation = Some(Score { loss: Some(loss), accuracy: None });
+///     let moment = Moment::Validation;
+///     rule.examine(&Observation { step: step.into(), moment, validation, ..Observation::default() })
+/// };
+/// assert_eq!([check(1, 0.5), check(2, 0.4), check(3, 0.4)], [Some(vec![]), Some(vec![]), Some(vec![])]);
+/// assert_eq!(check(4, 0.41).unwrap()[0].value, 2.0);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Overtraining {
     /// Validation passes without an improvement. Default 10 (AWS).

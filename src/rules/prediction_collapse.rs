@@ -7,11 +7,12 @@ use super::{
 
 /// The network answers nearly every image with the same class, although the labels differ.
 ///
-/// Answers and labels are counted over at least `images` images. The rule raises where one class has more than the share
-/// `share` of the answers, and at least `more` above the share of the most frequent label: where nearly all images
-/// have the same label, so should the answers. The thresholds are our own: of 128 answers drawn at random more than 95 %
-/// are never the same, not even with two classes, and a network that is right on 80 % of the images stays within 20 points
-/// of the labels. Untrained networks often do nothing else, so the first `patience` batches are not looked at.
+/// Answers and labels are counted over at least `images` images. The rule raises where one class has more than the
+/// share `share` of the answers, and at least `more` above the share of the most frequent label: where nearly all
+/// images have the same label, so should the answers. The thresholds are our own: of 128 answers drawn at random more
+/// than 95 % are never the same, not even with two classes, and a network that is right on 80 % of the images stays
+/// within 20 points of the labels. Untrained networks often do nothing else, so the first `patience` batches are not
+/// looked at.
 ///
 /// A warning: silent units, exploding weights and inputs that are not normalised cause it, and have rules of their own.
 /// Subject: `predictions`.

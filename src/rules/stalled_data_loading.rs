@@ -7,11 +7,11 @@ use super::{
 
 /// More time goes into waiting for the next batch than into training on it.
 ///
-/// The share is data / (data + training); what diagnostics take is in neither. It is judged whenever `seconds` of both were
-/// measured, so that clocks and single hiccups do not decide. The first measurement is left out: the first batch
-/// opens files and fills queues. The thresholds are our own; AWS SageMaker Debugger's `StalledTraining` waits for 1800 seconds
-/// of silence, which a rule that is asked after each batch cannot see. Half of the time means that training could be twice as
-/// fast. A warning. Subject: `data`.
+/// The share is data / (data + training); what diagnostics take is in neither. It is judged whenever `seconds` of both
+/// were measured, so that clocks and single hiccups do not decide. The first measurement is left out: the first batch
+/// opens files and fills queues. The thresholds are our own; AWS SageMaker Debugger's `StalledTraining` waits for 1800
+/// seconds of silence, which a rule that is asked after each batch cannot see. Half of the time means that training
+/// could be twice as fast. A warning. Subject: `data`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StalledDataLoading {
     /// Share of the time above which there is a warning. Default 0.5.

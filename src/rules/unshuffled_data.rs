@@ -10,10 +10,10 @@ use super::{
 /// learns one class and forgets the one before, and BatchNorm sees batches unlike the whole.
 ///
 /// Of labels drawn at random with the shares p that were observed so far, a batch of n images has Σ 1 − (1 − p)ⁿ
-/// different ones on average. The rule raises where the last `batches` observed batches had fewer than the share `share`
-/// of that. The threshold is our own: in 400 draws of ten random batches from 2 to 1,000 equal classes, the mean was 0.86
-/// to 1.14 of the expected number with 10 images or more, 0.82 to 1.15 with 8. Batches of fewer than `least` images are
-/// left out. A warning. Subject: `labels`.
+/// different ones on average. The rule raises where the last `batches` observed batches had fewer than the share
+/// `share` of that. The threshold is our own: in 400 draws of ten random batches from 2 to 1,000 equal classes, the
+/// mean was 0.86 to 1.14 of the expected number with 10 images or more, 0.82 to 1.15 with 8. Batches of fewer than
+/// `least` images are left out. A warning. Subject: `labels`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UnshuffledData {
     /// Different labels by the expected number. Default 0.6.
