@@ -2,7 +2,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
 };
 
 use super::{
@@ -176,7 +176,7 @@ impl Examiner {
     /// Says of every finding which rule's finding explains it: one at least as bad, which is there now, or was when
     /// this one began. Of several, the one whose rule comes first in the set.
     fn explain(&mut self) {
-        let mut causes: BTreeMap<usize, usize> = BTreeMap::new(); // by index of the rules
+        let mut causes = BTreeSet::new(); // pairs of effect and cause, by index of the rules
         // From the last rule to the first: where two could explain each other, the first is the cause.
         for effect in (0..self.rules.len()).rev() {
             let found: Vec<(String, Severity, Step)> = self.rules[effect]
@@ -189,9 +189,7 @@ impl Examiner {
                         && !leads_to(&causes, cause, effect)
                         && self.was_found(cause, severity, since)
                 });
-                if let Some(cause) = cause {
-                    causes.entry(effect).or_insert(cause);
-                }
+                causes.extend(cause.map(|cause| (effect, cause)));
                 let name = cause.map(|cause| self.rules[cause].entry.name().to_owned());
                 let alarm = self.rules[effect].alarms.get_mut(&subject);
                 if let Some(finding) = alarm.and_then(|alarm| alarm.finding.as_mut()) {
@@ -262,20 +260,19 @@ impl Examined {
     }
 }
 
-/// Whether following the causes from `cause` leads to `effect`.
-fn leads_to(causes: &BTreeMap<usize, usize>, cause: usize, effect: usize) -> bool {
-    let mut at = cause;
-    // No chain without a ring is longer than the rules that have a cause.
-    for _ in 0..=causes.len() {
+/// Whether following the causes from `cause` leads to `effect`. `causes`: pairs of effect and cause.
+fn leads_to(causes: &BTreeSet<(usize, usize)>, cause: usize, effect: usize) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![cause];
+    while let Some(at) = open.pop() {
         if at == effect {
             return true;
         }
-        match causes.get(&at) {
-            Some(&next) => at = next,
-            None => return false,
+        if seen.insert(at) {
+            open.extend(causes.range((at, 0)..=(at, usize::MAX)).map(|&(_, next)| next));
         }
     }
-    true
+    false
 }
 
 /// Causes before consequences, then the worst first.

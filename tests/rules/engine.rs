@@ -1,5 +1,7 @@
 //! From symptoms to findings: persistence, hysteresis, warm-up, severity, causes.
 
+use std::collections::BTreeMap;
+
 use convscope::{
     Step,
     rules::{
@@ -355,5 +357,26 @@ proptest! {
         let persistence = Persistence::new(raise, of).clear(clear);
         prop_assert!(1 <= persistence.raise && persistence.raise <= persistence.of);
         prop_assert!(persistence.of <= Persistence::MOST && (1..=Persistence::MOST).contains(&persistence.clear));
+    }
+
+    #[test]
+    fn causes_never_go_in_a_ring(
+        explains in proptest::collection::vec((proptest::sample::subsequence(vec!["a", "b", "c", "d", "e"], 0..=5), 0usize..3), 5),
+    ) {
+        let rules = ["a", "b", "c", "d", "e"].into_iter().zip(explains).map(|(name, (others, severity))| {
+            let severity = [Severity::Info, Severity::Warning, Severity::Critical][severity];
+            rule(name, Vec::leak(others), severity)
+        });
+        let causes: BTreeMap<String, Option<String>> = explained(rules.collect(), 1).into_iter().collect();
+        for start in causes.keys() {
+            let mut at = start.clone();
+            for _ in 0..5 {
+                match causes[&at].clone() {
+                    Some(cause) => at = cause,
+                    None => break,
+                }
+            }
+            prop_assert!(causes[&at].is_none(), "{causes:?}");
+        }
     }
 }
