@@ -175,7 +175,7 @@ fn quantiles_of_large_tensors_are_those_of_an_even_sample() {
     let quantiles = found.quantiles.unwrap();
     for (quantile, share) in quantiles.iter().zip(TensorStats::SHARES) {
         let below = values.iter().filter(|&value| value < quantile).count() as f64 / values.len() as f64;
-        assert!((below - share).abs() < 0.008, "{below} of the values below the quantile at {share}");
+        assert!((below - share).abs() < 0.015, "{below} of the values below the quantile at {share}");
     }
 }
 

@@ -16,12 +16,14 @@
 //! | `saturation` | [`saturated_fraction`], [`near_zero_fraction`]: where next to no gradient passes |
 //! | `dropout` | [`dropout_keep_rate`], [`dropout_variance_ratio`] |
 //! | `gradient_noise` | [`GradientNoise`]: how much the gradients of single images disagree |
+//! | `moments` | counts, moments and extremes of values on the host |
 //! | `pieces`, `packed` | big tensors in pieces, results of many computations in one copy |
 
 mod dropout;
 mod fingerprint;
 mod gradient_noise;
 mod histogram;
+mod moments;
 mod norms;
 mod packed;
 mod pieces;

@@ -37,6 +37,23 @@ pub(super) fn ranges(flat: &Tensor) -> impl Iterator<Item = (i64, i64)> + use<> 
     (0..len).step_by(most as usize).map(move |start| (start, most.min(len - start)))
 }
 
+/// Values of a piece on the host: in single precision where that holds them.
+pub(super) enum HostValues {
+    Single(Vec<f32>),
+    Double(Vec<f64>),
+}
+
+impl HostValues {
+    pub fn of(piece: &Tensor) -> Result<HostValues, TchError> {
+        match piece.f_kind()? {
+            Kind::Double | Kind::Int64 | Kind::Int => {
+                Vec::try_from(&piece.f_to_kind(Kind::Double)?).map(HostValues::Double)
+            }
+            _ => Vec::try_from(&piece.f_to_kind(Kind::Float)?).map(HostValues::Single),
+        }
+    }
+}
+
 /// All values in one dimension, without their graph.
 pub(super) fn flat(tensor: &Tensor) -> Result<Tensor, TchError> {
     tensor.f_detach()?.f_reshape([-1])

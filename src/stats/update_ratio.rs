@@ -2,11 +2,11 @@
 
 use std::borrow::Borrow;
 
-use tch::{TchError, Tensor, no_grad_guard};
+use tch::{Device, TchError, Tensor, no_grad_guard};
 
 use super::{
     packed::{Fetched, Packed, Slot},
-    pieces::{describe, flat, ranges, real_kind, wide_kind},
+    pieces::{HostValues, describe, flat, ranges, real_kind, wide_kind},
 };
 use crate::{
     error::{Error, Result},
@@ -71,14 +71,10 @@ impl PendingRatio {
         }
         let mut queue = || -> Result<Vec<Slot>, TchError> {
             let (before, after) = (flat(before)?, flat(after)?.f_to_device(before.device())?);
-            let wide = wide_kind(before.device());
             let mut pieces = Vec::new();
             for (start, len) in ranges(&before) {
-                let of = |flat: &Tensor| flat.f_narrow(0, start, len)?.f_to_kind(wide);
-                let before = of(&before)?;
-                let square = |x: &Tensor| x.f_norm_scalaropt_dtype(2.0, wide)?.f_square();
-                pieces
-                    .push(packed.push_scalars(&[&square(&of(&after)?.f_sub(&before)?)?, &square(&before)?])?);
+                let of = |flat: &Tensor| flat.f_narrow(0, start, len);
+                pieces.push(packed.push(&squares(&of(&before)?, &of(&after)?)?)?);
             }
             Ok(pieces)
         };
@@ -95,4 +91,31 @@ impl PendingRatio {
         let (difference, before) = self.pieces.iter().map(of_piece).fold((0.0, 0.0), add);
         (before != 0.0).then(|| (difference / before).sqrt())
     }
+}
+
+/// Squared norms of the difference and of the values before.
+fn squares(before: &Tensor, after: &Tensor) -> Result<Tensor, TchError> {
+    if before.device() == Device::Cpu {
+        let squares = match (HostValues::of(before)?, HostValues::of(after)?) {
+            (HostValues::Single(before), HostValues::Single(after)) => host_squares(&before, &after),
+            (HostValues::Double(before), HostValues::Double(after)) => host_squares(&before, &after),
+            (HostValues::Single(before), HostValues::Double(after)) => host_squares(&before, &after),
+            (HostValues::Double(before), HostValues::Single(after)) => host_squares(&before, &after),
+        };
+        return Tensor::f_from_slice(&squares);
+    }
+    let wide = wide_kind(before.device());
+    let (before, after) = (before.f_to_kind(wide)?, after.f_to_kind(wide)?);
+    let square = |x: &Tensor| x.f_norm_scalaropt_dtype(2.0, wide)?.f_square();
+    Tensor::f_stack(&[square(&after.f_sub(&before)?)?, square(&before)?], 0)
+}
+
+fn host_squares<T: Copy + Into<f64>, U: Copy + Into<f64>>(before: &[T], after: &[U]) -> [f64; 2] {
+    let (mut moved, mut total) = (0.0, 0.0);
+    for (&before, &after) in before.iter().zip(after) {
+        let (before, after): (f64, f64) = (before.into(), after.into());
+        moved += (after - before) * (after - before);
+        total += before * before;
+    }
+    [moved, total]
 }

@@ -45,7 +45,7 @@ impl PendingBatch {
         let channels = channels.collect::<Result<Vec<_>>>()?;
         let mut queue = || -> Result<[Slot; 4], TchError> {
             tch::no_grad(|| {
-                let rows = i64::try_from(images.size().first().copied().unwrap_or(0)).unwrap_or(0);
+                let rows = images.size().first().copied().unwrap_or(0);
                 let whole = images.f_isfinite()?.f_reshape([rows, images.size().iter().skip(1).product()])?;
                 let (predicted, scale) = predictions(logits)?;
                 Ok([

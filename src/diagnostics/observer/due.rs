@@ -20,7 +20,7 @@ impl Default for Due {
     fn default() -> Due {
         Due {
             schedule: Schedule::every(10),
-            quantiles: Schedule::batch().until(Step::new(10)),
+            quantiles: Schedule::never(),
             spectrum: Schedule::epoch(),
             spectrum_waits: false,
         }

@@ -6,6 +6,7 @@ use crate::{
     callback::{Context, Schedule},
     capture::Activations,
     error::Result,
+    params::Param,
     summary::Step,
     tch_context::TchContext as _,
 };
@@ -53,7 +54,7 @@ impl Guard {
         if !self.schedule.is_due(cx.position()) || self.broken {
             return Ok(false);
         }
-        let gradients: Vec<Tensor> = cx.params().iter().filter_map(|param| param.grad()).collect();
+        let gradients: Vec<Tensor> = cx.params().iter().filter_map(Param::grad).collect();
         // A sum shows in one pass that all is well. It can overflow where nothing is wrong, so then all values are asked.
         self.broken = !sum(&gradients).context(|| "sum of gradients".to_owned())?.is_finite()
             && any_bad(&gradients).context(|| "gradients that are not finite".to_owned())?;

@@ -192,8 +192,8 @@ impl Observer {
         self
     }
 
-    /// When quantiles of outputs, parameters and gradients are added to an observation. The default is in the first ten
-    /// steps.
+    /// When quantiles of outputs, parameters and gradients are added to an observation. The default is never: they sort
+    /// values, which costs more than everything else, and no rule of this crate looks at them.
     #[must_use]
     pub fn quantiles(mut self, schedule: Schedule) -> Observer {
         self.due.quantiles = schedule;
