@@ -14,6 +14,7 @@ use convscope::{
     callback::{CONTINUE, Flow, Position},
     capture::{Role, Tap},
     diagnostics::Observer,
+    params::Params,
     rules::{Cause, Moment, Observation, ParamRole, Score},
     stats::GradientNoise,
     writer::SummarySink,
@@ -406,7 +407,7 @@ fn an_own_loop_with_probes_gets_what_needs_no_spec() {
     let root = store.root();
     let model = nn::seq()
         .add(nn::linear(&root / "fc1", 20, 8, Default::default()))
-        .add_fn(|x| x.tanh())
+        .add_fn(Tensor::tanh)
         .add(tap.probe_as("tanh", Role::Tanh).unwrap())
         .add(nn::linear(&root / "fc2", 8, 6, Default::default()))
         .add_fn(|x| x.gelu("none"))
@@ -661,7 +662,7 @@ fn models_in_bfloat16_are_observed() {
     let root = store.root();
     let model = nn::seq()
         .add(nn::linear(&root / "fc1", 4, 8, Default::default()))
-        .add_fn(|x| x.relu())
+        .add_fn(Tensor::relu)
         .add(tap.probe("relu").unwrap())
         .add(nn::linear(&root / "fc2", 8, 3, Default::default()));
     let mut store = store;
@@ -723,12 +724,13 @@ fn observing_changes_nothing() {
             }
         });
         let mut state: Vec<(String, Vec<u32>)> = Vec::new();
-        for (name, tensor) in training.store.variables() {
+        for param in &Params::all(&training.store) {
+            let (name, tensor) = (param.name().to_owned(), param.tensor());
             let gradient = tensor.grad();
             if gradient.defined() {
                 state.push((format!("gradient of {name}"), bits(&gradient)));
             }
-            state.push((name, bits(&tensor)));
+            state.push((name, bits(tensor)));
         }
         state.sort();
         state.push(("generator".to_owned(), bits(&Tensor::rand([4], (Kind::Float, Device::Cpu)))));
