@@ -1,0 +1,70 @@
+//! What a training of the zoo is given: data, a seed, and the diagnosis that is attached to it.
+
+use convscope::{
+    Callback, MemorySink, Network, Session, SummaryWriter, Trainer,
+    data::{self, Dataset, Split},
+};
+use tch::{Device, nn};
+
+use super::figures::Figures;
+
+/// Anything that goes wrong in a training that should not.
+pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// One training of the zoo while it runs.
+pub struct Run {
+    /// Seed of the parameters, of dropout and of the order of the images.
+    pub seed: u64,
+    writer: Option<SummaryWriter>,
+}
+
+impl Run {
+    /// A run that writes to `writer`, or nothing.
+    pub fn new(seed: u64, writer: Option<SummaryWriter>) -> Run {
+        tch::manual_seed(seed as i64);
+        Run { seed, writer }
+    }
+
+    /// The first images of the bundled data, as many of each class.
+    pub fn data(&self, train: usize, validation: usize) -> Result<Split> {
+        let all = data::bundled()?;
+        Ok(Split::new(all.train.probe(train)?, all.validation.probe(validation)?)?)
+    }
+
+    /// An empty store of parameters. The zoo is small: it trains on the CPU.
+    pub fn store(&self) -> nn::VarStore {
+        nn::VarStore::new(Device::Cpu)
+    }
+
+    /// A trainer with the diagnosis attached.
+    pub fn trainer<'a>(
+        &self,
+        network: &'a Network,
+        store: &'a nn::VarStore,
+        optimizer: &'a mut nn::Optimizer,
+    ) -> Trainer<'a> {
+        let trainer =
+            Trainer::of_network(network, store, optimizer).callbacks(self.diagnosis()).seed(self.seed);
+        match &self.writer {
+            Some(writer) => trainer.sink(writer.clone()),
+            None => trainer,
+        }
+    }
+
+    /// A session with the diagnosis attached, for an own loop.
+    pub fn session<'a>(&self, store: &'a nn::VarStore) -> Session<'a> {
+        match &self.writer {
+            Some(writer) => Session::new(store, self.diagnosis(), writer.clone()),
+            None => Session::new(store, self.diagnosis(), MemorySink::default()),
+        }
+    }
+
+    fn diagnosis(&self) -> impl Callback + use<> {
+        Figures
+    }
+}
+
+/// The images of `data` with other labels.
+pub fn relabelled(data: &Dataset, labels: &[i64]) -> Result<Dataset> {
+    Ok(Dataset::new(data.images(), &tch::Tensor::from_slice(labels), data.classes().to_vec())?)
+}

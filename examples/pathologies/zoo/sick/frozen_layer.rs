@@ -1,0 +1,28 @@
+//! The first convolution does not ask for a gradient, as if it had been pretrained; but it starts at random and stays
+//! there.
+
+use convscope::{Network, arch::Layer};
+use tch::{nn, nn::OptimizerConfig as _};
+
+use super::super::{Case, Finds, Result, Run, models};
+
+pub const CASE: Case = Case {
+    name: "frozen_layer",
+    about: "the first convolution does not train",
+    finds: Some(Finds { rule: "unchanged_parameter", subjects: &["conv1.weight"], by: 60 }),
+    train,
+};
+
+fn train(run: &Run) -> Result<()> {
+    let data = run.data(1000, 100)?;
+    let store = run.store();
+    let network = Network::new(&store.root(), &models::plain_cnn(Layer::Relu)?)?;
+    for (name, parameter) in store.variables() {
+        if name.starts_with("conv1.") {
+            let _ = parameter.set_requires_grad(false);
+        }
+    }
+    let mut optimizer = nn::Adam::default().build(&store, 1e-3)?;
+    run.trainer(&network, &store, &mut optimizer).batch_size(32).fit(&data.train, &data.validation, 2)?;
+    Ok(())
+}
