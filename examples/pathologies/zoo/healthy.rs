@@ -22,9 +22,7 @@ pub const HEALTHY: &[Case] = &[
     healthy("plain_cnn_sgd", "the same, SGD with momentum", |run| {
         sgd(run, &models::plain_cnn(Layer::Relu)?, 0.01)
     }),
-    healthy("gelu_cnn", "the same with GELU", |run| {
-        adam(run, &models::plain_cnn(Gelu::new().into())?, 1e-3)
-    }),
+    healthy("gelu_cnn", "the same with GELU", |run| adam(run, &models::plain_cnn(Gelu::new().into())?, 1e-3)),
     healthy("lenet5_tanh", "LeNet-5 with tanh, SGD with momentum", |run| {
         sgd(run, &zoo::lenet5([1, 28, 28], 10)?, 0.02)
     }),

@@ -1,17 +1,26 @@
 //! The zoo: trainings that are sick on purpose, and healthy ones.
 
-mod figures;
-pub mod healthy;
+mod healthy;
 mod models;
+mod outcome;
 mod own_loop;
 mod run;
-pub mod sick;
+mod sick;
 
-pub use self::run::{Result, Run};
+use std::time::Instant;
+
+use convscope::{SummaryWriter, rules::Severity};
+
+pub use self::{
+    healthy::HEALTHY,
+    outcome::Outcome,
+    run::{Result, Run},
+    sick::SICK,
+};
 
 /// One training of the zoo.
 pub struct Case {
-    /// Name of the file, and of the run in TensorBoard.
+    /// How it is called; of a sick one also the name of its file.
     pub name: &'static str,
     /// What is wrong on purpose; of a healthy training, what trains.
     pub about: &'static str,
@@ -25,8 +34,20 @@ pub struct Case {
 pub struct Finds {
     /// The rule.
     pub rule: &'static str,
-    /// The layers or parameters of which one at least must be named.
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is concerned: any of them will do.
     pub subjects: &'static [&'static str],
     /// By which step.
     pub by: i64,
+}
+
+impl Case {
+    /// Trains and tells what was found. What the viewer shows goes to `writer`, if there is one.
+    pub fn run(&self, seed: u64, writer: Option<SummaryWriter>) -> Result<Outcome> {
+        let began = Instant::now();
+        let run = Run::new(seed, writer);
+        (self.train)(&run)?;
+        Ok(run.outcome(began.elapsed().as_secs_f64()))
+    }
 }

@@ -1,6 +1,6 @@
 //! Of one class there are fifty times as many images as of each of the others.
 
-use convscope::{Network, arch::Layer};
+use convscope::{Network, arch::Layer, rules::Severity};
 use tch::{nn, nn::OptimizerConfig as _};
 
 use super::super::{Case, Finds, Result, Run, models};
@@ -8,7 +8,12 @@ use super::super::{Case, Finds, Result, Run, models};
 pub const CASE: Case = Case {
     name: "class_imbalance",
     about: "500 images of one class, 10 of each of the others",
-    finds: Some(Finds { rule: "class_imbalance", subjects: &[], by: 60 }),
+    finds: Some(Finds {
+        rule: "class_imbalance",
+        severity: Severity::Warning,
+        subjects: &["labels"],
+        by: 60,
+    }),
     train,
 };
 

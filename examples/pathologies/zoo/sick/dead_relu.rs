@@ -1,7 +1,7 @@
 //! The biases of the second convolution are all negative and outweigh anything that its weights bring: its ReLU is
 //! silent for every image, and since no gradient passes a silent ReLU, it stays so.
 
-use convscope::{Network, arch::Layer};
+use convscope::{Network, arch::Layer, rules::Severity};
 use tch::{nn, nn::OptimizerConfig as _};
 
 use super::super::{Case, Finds, Result, Run, models};
@@ -9,7 +9,7 @@ use super::super::{Case, Finds, Result, Run, models};
 pub const CASE: Case = Case {
     name: "dead_relu",
     about: "all biases of the second convolution at -5",
-    finds: Some(Finds { rule: "dead_relu", subjects: &["act2"], by: 60 }),
+    finds: Some(Finds { rule: "dead_relu", severity: Severity::Critical, subjects: &["act2"], by: 60 }),
     train,
 };
 

@@ -1,6 +1,7 @@
 //! The same as `dead_relu` in a hand-written model and an own loop: no spec tells what is connected to what, and the
 //! loop does not announce the moments before and after the backward pass.
 
+use convscope::rules::Severity;
 use tch::{Tensor, nn, nn::OptimizerConfig as _};
 
 use super::super::{Case, Finds, Result, Run, own_loop};
@@ -8,7 +9,7 @@ use super::super::{Case, Finds, Result, Run, own_loop};
 pub const CASE: Case = Case {
     name: "dead_relu_own_loop",
     about: "all biases of the second convolution at -20, own loop without a spec",
-    finds: Some(Finds { rule: "dead_relu", subjects: &["relu2"], by: 60 }),
+    finds: Some(Finds { rule: "dead_relu", severity: Severity::Critical, subjects: &["relu2"], by: 60 }),
     train,
 };
 

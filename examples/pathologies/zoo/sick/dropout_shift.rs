@@ -5,6 +5,7 @@
 use convscope::{
     Network,
     arch::{BatchNorm2d, Conv2d, Dropout, Layer, Linear, MaxPool2d, ModelSpec},
+    rules::Severity,
 };
 use tch::{nn, nn::OptimizerConfig as _};
 
@@ -13,7 +14,7 @@ use super::super::{Case, Finds, Result, Run};
 pub const CASE: Case = Case {
     name: "dropout_shift",
     about: "dropout of one half in front of batch normalisation",
-    finds: Some(Finds { rule: "dropout_shift", subjects: &["drop"], by: 60 }),
+    finds: Some(Finds { rule: "dropout_shift", severity: Severity::Warning, subjects: &["drop"], by: 60 }),
     train,
 };
 

@@ -1,7 +1,7 @@
 //! The first convolution does not ask for a gradient, as if it had been pretrained; but it starts at random and stays
 //! there.
 
-use convscope::{Network, arch::Layer};
+use convscope::{Network, arch::Layer, rules::Severity};
 use tch::{nn, nn::OptimizerConfig as _};
 
 use super::super::{Case, Finds, Result, Run, models};
@@ -9,7 +9,12 @@ use super::super::{Case, Finds, Result, Run, models};
 pub const CASE: Case = Case {
     name: "frozen_layer",
     about: "the first convolution does not train",
-    finds: Some(Finds { rule: "unchanged_parameter", subjects: &["conv1.weight"], by: 60 }),
+    finds: Some(Finds {
+        rule: "unchanged_parameter",
+        severity: Severity::Info,
+        subjects: &["conv1.weight"],
+        by: 60,
+    }),
     train,
 };
 

@@ -1,6 +1,6 @@
 //! The pixels go in as they are stored, 0 to 255, where about -1 to 1 is expected.
 
-use convscope::{Network, arch::Layer, data::Normalization};
+use convscope::{Network, arch::Layer, data::Normalization, rules::Severity};
 use tch::{nn, nn::OptimizerConfig as _};
 
 use super::super::{Case, Finds, Result, Run, models};
@@ -8,7 +8,12 @@ use super::super::{Case, Finds, Result, Run, models};
 pub const CASE: Case = Case {
     name: "inputs_times_255",
     about: "pixels of 0 to 255, not normalised",
-    finds: Some(Finds { rule: "input_not_normalized", subjects: &[], by: 40 }),
+    finds: Some(Finds {
+        rule: "input_not_normalized",
+        severity: Severity::Critical,
+        subjects: &["input"],
+        by: 40,
+    }),
     train,
 };
 

@@ -1,7 +1,10 @@
 //! Every image is shifted and scaled by its own mean and deviation. One image is blank: its deviation is 0, and 0 / 0 is
 //! NaN. From the batch on that holds it, everything is NaN.
 
-use convscope::data::{Dataset, Split};
+use convscope::{
+    data::{Dataset, Split},
+    rules::Severity,
+};
 use tch::{Tensor, nn, nn::OptimizerConfig as _};
 
 use super::super::{Case, Finds, Result, Run, own_loop};
@@ -9,7 +12,7 @@ use super::super::{Case, Finds, Result, Run, own_loop};
 pub const CASE: Case = Case {
     name: "nan_in_one_image",
     about: "one blank image, divided by its deviation",
-    finds: Some(Finds { rule: "non_finite", subjects: &["input"], by: 32 }),
+    finds: Some(Finds { rule: "non_finite", severity: Severity::Critical, subjects: &["input"], by: 32 }),
     train,
 };
 

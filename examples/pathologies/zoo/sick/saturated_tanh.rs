@@ -1,7 +1,7 @@
 //! A LeNet-5 whose second convolution starts with weights a hundred times too large: its tanh is at -1 or 1 almost
 //! everywhere, where the derivative is 0.
 
-use convscope::{Network, arch::zoo};
+use convscope::{Network, arch::zoo, rules::Severity};
 use tch::{nn, nn::OptimizerConfig as _};
 
 use super::super::{Case, Finds, Result, Run};
@@ -9,7 +9,12 @@ use super::super::{Case, Finds, Result, Run};
 pub const CASE: Case = Case {
     name: "saturated_tanh",
     about: "weights in front of a tanh a hundred times too large",
-    finds: Some(Finds { rule: "saturated_activation", subjects: &["tanh2"], by: 60 }),
+    finds: Some(Finds {
+        rule: "saturated_activation",
+        severity: Severity::Critical,
+        subjects: &["tanh2"],
+        by: 60,
+    }),
     train,
 };
 

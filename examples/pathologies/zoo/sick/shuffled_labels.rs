@@ -1,7 +1,7 @@
 //! The labels have nothing to do with the images: the network can learn them by heart and no more. The training loss
 //! falls, and what it learns is worth nothing on other images.
 
-use convscope::{Network, arch::Layer};
+use convscope::{Network, arch::Layer, rules::Severity};
 use tch::{nn, nn::OptimizerConfig as _};
 
 use super::super::{Case, Finds, Result, Run, models, run::relabelled};
@@ -9,7 +9,12 @@ use super::super::{Case, Finds, Result, Run, models, run::relabelled};
 pub const CASE: Case = Case {
     name: "shuffled_labels",
     about: "labels drawn by lot",
-    finds: Some(Finds { rule: "no_generalization", subjects: &[], by: 320 }),
+    finds: Some(Finds {
+        rule: "no_generalization",
+        severity: Severity::Critical,
+        subjects: &["validation"],
+        by: 320,
+    }),
     train,
 };
 

@@ -1,6 +1,6 @@
 //! Ten images to train on: they are learnt by heart within some dozen steps, and the loss on all others grows.
 
-use convscope::{Network, arch::Layer};
+use convscope::{Network, arch::Layer, rules::Severity};
 use tch::{nn, nn::OptimizerConfig as _};
 
 use super::super::{Case, Finds, Result, Run, models};
@@ -8,7 +8,12 @@ use super::super::{Case, Finds, Result, Run, models};
 pub const CASE: Case = Case {
     name: "ten_images",
     about: "ten training images",
-    finds: Some(Finds { rule: "overfitting", subjects: &[], by: 60 }),
+    finds: Some(Finds {
+        rule: "overfitting",
+        severity: Severity::Critical,
+        subjects: &["validation"],
+        by: 80,
+    }),
     train,
 };
 

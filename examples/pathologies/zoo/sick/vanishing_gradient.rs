@@ -4,6 +4,7 @@
 use convscope::{
     Network,
     arch::{Layer, Linear, ModelSpec},
+    rules::Severity,
 };
 use tch::{nn, nn::OptimizerConfig as _};
 
@@ -12,7 +13,12 @@ use super::super::{Case, Finds, Result, Run};
 pub const CASE: Case = Case {
     name: "vanishing_gradient",
     about: "thirty layers of sigmoids",
-    finds: Some(Finds { rule: "vanishing_gradient", subjects: &["fc1"], by: 60 }),
+    finds: Some(Finds {
+        rule: "vanishing_gradient",
+        severity: Severity::Critical,
+        subjects: &["fc1"],
+        by: 60,
+    }),
     train,
 };
 

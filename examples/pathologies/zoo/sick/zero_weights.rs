@@ -1,7 +1,7 @@
 //! All weights and biases start at 0. All units of a layer are then the same and stay so: nothing breaks the symmetry,
 //! and no gradient reaches any weight.
 
-use convscope::{Network, arch::Layer};
+use convscope::{Network, arch::Layer, rules::Severity};
 use tch::{nn, nn::OptimizerConfig as _};
 
 use super::super::{Case, Finds, Result, Run, models};
@@ -9,7 +9,12 @@ use super::super::{Case, Finds, Result, Run, models};
 pub const CASE: Case = Case {
     name: "zero_weights",
     about: "all weights and biases start at 0",
-    finds: Some(Finds { rule: "poor_initialization", subjects: &[], by: 20 }),
+    finds: Some(Finds {
+        rule: "poor_initialization",
+        severity: Severity::Critical,
+        subjects: &["training"],
+        by: 20,
+    }),
     train,
 };
 
