@@ -1,5 +1,5 @@
-//! A hand-written model with probes and a loop of its own: nothing is known of it but what passes the probes. The loop
-//! has the three lines that it needs, marked with (+), and announces nothing before or after the backward pass.
+//! A hand-written model with probes and a loop of its own, which shows its batches. No spec tells what is connected to
+//! what. What convscope needs is marked with (+).
 
 use convscope::{
     capture::{Probe, Role, Tap},
@@ -65,8 +65,11 @@ pub fn train(
         let batches = Batches::new(&data.train, 32, Device::Cpu, &normalization)?;
         for batch in batches.shuffled(epoch_seed(run.seed, epoch)) {
             let batch = batch?;
-            let step = session.begin_step()?; // (+)
-            let loss = model.forward(&prepare(&batch.images)).cross_entropy_for_logits(&batch.labels);
+            let mut step = session.begin_step()?; // (+)
+            let images = prepare(&batch.images);
+            let logits = model.forward(&images);
+            let loss = logits.cross_entropy_for_logits(&batch.labels);
+            step.batch(&images, &batch.labels, &logits)?; // (+) optional: images, labels and answers are looked at too
             optimizer.backward_step(&loss);
             // (+)
             if step.end(&loss)?.is_break() {
