@@ -13,8 +13,8 @@ mod zoo;
 
 use std::process::ExitCode;
 
-use convscope::{SummaryWriter, rules::Severity};
-use zoo::{Case, HEALTHY, Result, Run, SICK};
+use convscope::SummaryWriter;
+use zoo::{HEALTHY, Result, SICK};
 
 const USAGE: &str = "usage: pathologies --list | --run NAME [--logdir DIR] [--seed N] | --table [--seeds N]";
 
@@ -60,9 +60,9 @@ fn run_one(name: &str, seed: u64, logdir: &str) -> Result<()> {
     let case = SICK.iter().chain(HEALTHY).find(|case| case.name == name);
     let case = case.ok_or_else(|| format!("training `{name}` is unknown; --list shows all"))?;
     let writer = SummaryWriter::create(logdir)?;
+    let folder = writer.path().to_owned();
     let outcome = case.run(seed, Some(writer.clone()))?;
     writer.close()?;
-    println!("{}", outcome.verdict);
-    println!("run folder: {}", writer.path().display());
+    println!("{}\nrun folder: {}", outcome.verdict, folder.display());
     Ok(())
 }
