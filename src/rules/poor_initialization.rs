@@ -18,7 +18,8 @@ use crate::{arch::Role, summary::Step};
 /// * *Initial loss* far above ln C, which is what guessing among C classes costs, and *logits* of great scale: the
 ///   network begins with confident wrong answers, and spends its first steps on forgetting them. Warnings.
 ///
-/// Looks in the first steps alone; after them a finding stays as long as it is so.
+/// Looks in the first steps alone; after them a finding stays as long as it is so. Nothing new is found where the loss has
+/// more than doubled since the first batch: what a step that was too large made of the weights is not how they began.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PoorInitialization {
     /// The last step that is the beginning. Default 20.
@@ -183,6 +184,9 @@ impl Rule for PoorInitialization {
         let begins = first.map(|&(_, loss)| loss).filter(|loss| loss.is_finite());
         self.first_loss = begins.or(self.first_loss);
         let early = u64::try_from(observation.step.get()).unwrap_or(0) <= self.steps;
+        let grown = self
+            .first_loss
+            .is_some_and(|first| !observation.last_loss().is_none_or(|last| last <= 2.0 * first));
         let mut signs = vec![symmetry(observation), self.variance(observation)];
         if early {
             // Later, great logits and the loss of the first batch say nothing about how it began.
@@ -197,7 +201,7 @@ impl Rule for PoorInitialization {
         Some(vec![Symptom {
             subject: "training".to_owned(),
             severity: worst.severity,
-            raises: early,
+            raises: early && !grown,
             value: worst.value,
             threshold: worst.threshold,
             message: words.join("; "),

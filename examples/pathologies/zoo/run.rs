@@ -77,9 +77,15 @@ impl Run {
 
     pub fn outcome(&self, seconds: f64) -> Outcome {
         let (steps, raised) = self.raised.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let lines: Vec<String> = raised.iter().map(|(step, f)| {
-            format!("{step} [{:?}] {} {} {}..{} by {:?}: {}", f.severity, f.rule, f.subject, f.since, f.last, f.explained_by, f.message)
-        }).collect();
+        let lines: Vec<String> = raised
+            .iter()
+            .map(|(step, f)| {
+                format!(
+                    "{step} [{:?}] {} {} {}..{} by {:?}: {}",
+                    f.severity, f.rule, f.subject, f.since, f.last, f.explained_by, f.message
+                )
+            })
+            .collect();
         Outcome { steps, seconds, raised, verdict: lines.join("\n") }
     }
 }

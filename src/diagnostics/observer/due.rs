@@ -30,8 +30,13 @@ impl Default for Due {
 impl Due {
     /// Whether the batch at `position` is measured, as far as that is known before an epoch ends.
     pub fn is_due(&self, position: &Position) -> bool {
-        let first = position.step == Step::new(1) && self.schedule.includes_start(position);
+        let first = position.step == Step::new(1) && self.begins(position);
         !position.over_budget && (self.schedule.is_due(position) || first)
+    }
+
+    /// Whether anything is ever measured, and the step is within the bounds of that.
+    pub fn begins(&self, position: &Position) -> bool {
+        self.schedule.includes_start(position)
     }
 
     /// Whether the epoch may turn out to have ended with this batch, and be due then.

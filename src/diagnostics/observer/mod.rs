@@ -47,7 +47,8 @@ use crate::{
 /// step. [`Diagnosis`](crate::diagnostics) drives one; an own callback may do so too, by handing on the calls that it gets.
 ///
 /// On steps that are not due it keeps the loss on its device and looks whether loss and gradients are finite
-/// ([`guard`](Observer::guard)), nothing else. It changes nothing of the training. Due observations wait while diagnostics
+/// ([`guard`](Observer::guard)); in the first steps also which units are active, until it has seen
+/// [`window`](Observer::window) images. It changes nothing of the training. Due observations wait while diagnostics
 /// are over their budget ([`Session::max_overhead`](crate::Session::max_overhead)).
 ///
 /// ```
@@ -228,8 +229,9 @@ impl Observer {
     pub fn needs(&self, position: &Position) -> Needs {
         let now = self.due.is_due(position);
         let maybe = now || self.due.may_end_epoch(position);
+        let opening = self.due.begins(position) && self.windows.are_opening(position);
         Needs::PARAMETERS_BEFORE.when(now)
-            | Needs::ACTIVATIONS.when(maybe && self.layers.outputs)
+            | Needs::ACTIVATIONS.when((maybe || opening) && self.layers.outputs)
             | Needs::ACTIVATION_GRADIENTS.when(maybe && self.layers.outputs && self.layers.gradients)
     }
 
@@ -279,6 +281,7 @@ impl Observer {
         }
         self.losses.keep(cx, self.guard.loss(cx.step()))?;
         if !self.due.is_due(cx.position()) {
+            self.open_windows(cx)?;
             return Ok(None);
         }
         let gradients = self.gradients.take();
@@ -321,6 +324,16 @@ impl Observer {
             self.architecture = Some(Architecture::new(&spec.resolve()?));
         }
         Ok(())
+    }
+
+    /// Fills the first windows of silent units.
+    fn open_windows(&mut self, cx: &Context<'_>) -> Result<()> {
+        match cx.activations() {
+            Some(activations) if self.windows.are_opening(cx.position()) => {
+                self.windows.add(activations, cx.step())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Observes a step at the moment where something is not finite.

@@ -12,7 +12,7 @@ pub const CASE: Case = Case {
         rule: "class_imbalance",
         severity: Severity::Warning,
         subjects: &["labels"],
-        by: 60,
+        by: 100,
     }),
     train,
 };
@@ -32,6 +32,6 @@ fn train(run: &Run) -> Result<()> {
     let store = run.store();
     let network = Network::new(&store.root(), &models::plain_cnn(Layer::Relu)?)?;
     let mut optimizer = nn::Adam::default().build(&store, 1e-3)?;
-    run.trainer(&network, &store, &mut optimizer).batch_size(32).fit(&train, &data.validation, 4)?;
+    run.trainer(&network, &store, &mut optimizer).batch_size(64).fit(&train, &data.validation, 10)?;
     Ok(())
 }

@@ -12,7 +12,7 @@ pub const CASE: Case = Case {
     finds: Some(Finds {
         rule: "unchanged_parameter",
         severity: Severity::Info,
-        subjects: &["conv1.weight"],
+        subjects: &["frozen parameters"],
         by: 60,
     }),
     train,

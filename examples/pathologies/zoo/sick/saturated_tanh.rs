@@ -1,4 +1,4 @@
-//! A LeNet-5 whose second convolution starts with weights a hundred times too large: its tanh is at -1 or 1 almost
+//! A LeNet-5 whose second convolution starts with weights a thousand times too large: its tanh is at -1 or 1 almost
 //! everywhere, where the derivative is 0.
 
 use convscope::{Network, arch::zoo, rules::Severity};
@@ -8,7 +8,7 @@ use super::super::{Case, Finds, Result, Run};
 
 pub const CASE: Case = Case {
     name: "saturated_tanh",
-    about: "weights in front of a tanh a hundred times too large",
+    about: "weights in front of a tanh a thousand times too large",
     finds: Some(Finds {
         rule: "saturated_activation",
         severity: Severity::Critical,
@@ -23,7 +23,7 @@ fn train(run: &Run) -> Result<()> {
     let store = run.store();
     let network = Network::new(&store.root(), &zoo::lenet5([1, 28, 28], 10)?)?;
     let mut weight = store.variables().remove("conv2.weight").ok_or("conv2 has a weight")?;
-    let _ = tch::no_grad(|| weight.f_mul_scalar_(100.0))?;
+    let _ = tch::no_grad(|| weight.f_mul_scalar_(1000.0))?;
     let mut optimizer = nn::Sgd::default().build(&store, 0.05)?;
     run.trainer(&network, &store, &mut optimizer).batch_size(32).fit(&data.train, &data.validation, 2)?;
     Ok(())
