@@ -18,9 +18,9 @@ fn find_nothing(name: &str) {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let case = zoo::HEALTHY.iter().find(|case| case.name == name).unwrap();
     for seed in [1, 2] {
-        let outcome = case.run(seed, None).unwrap();
-        let alarms = outcome.alarms(Severity::Warning);
-        assert!(alarms.is_empty(), "{name}, seed {seed}: {alarms:?}\n{}", outcome.verdict);
+        let said = case.run(seed, None).unwrap();
+        let alarms = said.alarms(Severity::Warning);
+        assert!(alarms.is_empty(), "{name}, seed {seed}: {alarms:?}\n{}", said.verdict.to_text(100));
     }
 }
 

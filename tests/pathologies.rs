@@ -20,19 +20,19 @@ fn diagnose(name: &str) {
     let case = zoo::SICK.iter().find(|case| case.name == name).unwrap();
     let finds = case.finds.as_ref().unwrap();
     for seed in [1, 2] {
-        let outcome = case.run(seed, None).unwrap();
-        let found = outcome.found(finds);
+        let said = case.run(seed, None).unwrap();
+        let found = said.found(finds);
         assert!(
             found.is_some_and(|step| step <= finds.by),
             "{name}, seed {seed}: {} of {:?} by step {} expected, found at {found:?}\n{}",
             finds.rule,
             finds.subjects,
             finds.by,
-            outcome.verdict
+            said.verdict.to_text(100)
         );
-        let mut critical = outcome.alarms(Severity::Critical);
+        let mut critical = said.alarms(Severity::Critical);
         critical.remove(finds.rule);
-        assert!(critical.is_empty(), "{name}, seed {seed}: also {critical:?}\n{}", outcome.verdict);
+        assert!(critical.is_empty(), "{name}, seed {seed}: also {critical:?}\n{}", said.verdict.to_text(100));
     }
 }
 

@@ -61,8 +61,8 @@ fn run_one(name: &str, seed: u64, logdir: &str) -> Result<()> {
     let case = case.ok_or_else(|| format!("training `{name}` is unknown; --list shows all"))?;
     let writer = SummaryWriter::create(logdir)?;
     let folder = writer.path().to_owned();
-    let outcome = case.run(seed, Some(writer.clone()))?;
+    let said = case.run(seed, Some(writer.clone()))?;
     writer.close()?;
-    println!("{}\nrun folder: {}", outcome.verdict, folder.display());
+    println!("{}\nrun folder: {}", said.verdict.to_text(100), folder.display());
     Ok(())
 }

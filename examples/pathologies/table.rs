@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use convscope::rules::Severity;
 
-use crate::zoo::{Case, Finds, HEALTHY, Outcome, Result, SICK};
+use crate::zoo::{Case, Finds, HEALTHY, Result, SICK, Said};
 
 /// Runs the whole zoo with each seed.
 pub fn print(seeds: u64) -> Result<()> {
@@ -20,9 +20,9 @@ pub fn print(seeds: u64) -> Result<()> {
     let mut false_alarms: BTreeMap<String, [u64; 3]> = BTreeMap::new();
     println!("\n| healthy training | what trains | steps | found |\n|---|---|---|---|");
     for case in HEALTHY {
-        let outcomes = runs(case, seeds)?;
-        println!("{}", healthy_row(case, &outcomes));
-        for (rule, severity) in outcomes.iter().flat_map(|outcome| outcome.alarms(Severity::Info)) {
+        let all = runs(case, seeds)?;
+        println!("{}", healthy_row(case, &all));
+        for (rule, severity) in all.iter().flat_map(|said| said.alarms(Severity::Info)) {
             false_alarms.entry(rule.to_owned()).or_default()[severity as usize] += 1;
         }
     }
@@ -34,12 +34,12 @@ pub fn print(seeds: u64) -> Result<()> {
     Ok(())
 }
 
-fn runs(case: &Case, seeds: u64) -> Result<Vec<Outcome>> {
+fn runs(case: &Case, seeds: u64) -> Result<Vec<Said>> {
     (0..seeds).map(|seed| case.run(seed, None)).collect()
 }
 
-fn sick_row(case: &Case, finds: &Finds, outcomes: &[Outcome]) -> String {
-    let mut steps: Vec<i64> = outcomes.iter().filter_map(|outcome| outcome.found(finds)).collect();
+fn sick_row(case: &Case, finds: &Finds, all: &[Said]) -> String {
+    let mut steps: Vec<i64> = all.iter().filter_map(|said| said.found(finds)).collect();
     steps.sort_unstable();
     let found = match (steps.first(), steps.get(steps.len() / 2), steps.last()) {
         (Some(first), Some(middle), Some(last)) => format!("{middle} ({first} to {last})"),
@@ -49,19 +49,19 @@ fn sick_row(case: &Case, finds: &Finds, outcomes: &[Outcome]) -> String {
     let Case { name, about, .. } = case;
     let Finds { rule, severity, subjects, by } = finds;
     let what = format!("{} {rule} of {}", word(*severity), subjects.join(" or "));
-    let beside = alarms(outcomes, Some(rule));
-    format!("| {name} | {about} | {what} | {by} | {found} | {in_time} of {} | {beside} |", outcomes.len())
+    let beside = alarms(all, Some(rule));
+    format!("| {name} | {about} | {what} | {by} | {found} | {in_time} of {} | {beside} |", all.len())
 }
 
-fn healthy_row(case: &Case, outcomes: &[Outcome]) -> String {
-    let steps = outcomes.iter().map(|outcome| outcome.steps).max().unwrap_or_default();
-    format!("| {} | {} | {steps} | {} |", case.name, case.about, alarms(outcomes, None))
+fn healthy_row(case: &Case, all: &[Said]) -> String {
+    let steps = all.iter().map(|said| said.steps).max().unwrap_or_default();
+    format!("| {} | {} | {steps} | {} |", case.name, case.about, alarms(all, None))
 }
 
 /// What was found, without the rule `but`, with the number of trainings.
-fn alarms(outcomes: &[Outcome], but: Option<&str>) -> String {
+fn alarms(all: &[Said], but: Option<&str>) -> String {
     let mut counts: BTreeMap<(&str, Severity), usize> = BTreeMap::new();
-    for alarm in outcomes.iter().flat_map(|outcome| outcome.alarms(Severity::Info)) {
+    for alarm in all.iter().flat_map(|said| said.alarms(Severity::Info)) {
         *counts.entry(alarm).or_default() += 1;
     }
     let others = counts.into_iter().filter(|((rule, _), _)| Some(*rule) != but);

@@ -70,6 +70,13 @@ impl LabelCounts {
         let (_, most) = self.most_frequent()?;
         Some((most as f64 / self.total as f64).max(1.0 / self.classes()? as f64))
     }
+
+    /// What the most frequent label alone earns beyond 1/C, where it has more than twice its share; else 0.
+    pub fn imbalance(&self) -> f64 {
+        let (Some(chance), Some(classes)) = (self.chance(), self.classes()) else { return 0.0 };
+        let share = 1.0 / classes as f64;
+        if chance > 2.0 * share { chance - share } else { 0.0 }
+    }
 }
 
 /// A batch's labels without the one to ignore.

@@ -18,6 +18,9 @@ use super::{
 /// * the training accuracy is above the validation accuracy: `accuracy_gap` is a warning, `large_accuracy_gap`
 ///   critical.
 ///
+/// Where one class has more than twice its share of the training labels, the accuracy that comes from always answering
+/// with it is taken off the gap: that is the rule [`class_imbalance`](super::ClassImbalance)'s.
+///
 /// Both scores are those of an epoch's end. The training's is the mean over the epoch, so it lags half an epoch behind
 /// and makes the gap look smaller than it is; augmentation and dropout do so too. The first epoch is not judged.
 /// Without the training loss there is no gap to ask for, and the accuracies decide. Where the validation accuracy is
@@ -79,7 +82,8 @@ impl Rule for Overfitting {
         if self.state.epochs < 2 {
             return None;
         }
-        let scores = Scores::new(training, validation, self.state.lowest);
+        let mut scores = Scores::new(training, validation, self.state.lowest);
+        scores.accuracy_gap = scores.accuracy_gap.map(|gap| gap - self.state.labels.imbalance());
         if scores.gap.is_none() && scores.accuracy_gap.is_none() {
             return None;
         }

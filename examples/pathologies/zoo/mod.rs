@@ -2,19 +2,17 @@
 
 mod healthy;
 mod models;
-mod outcome;
 mod own_loop;
 mod run;
+mod said;
 mod sick;
-
-use std::time::Instant;
 
 use convscope::{SummaryWriter, rules::Severity};
 
 pub use self::{
     healthy::HEALTHY,
-    outcome::Outcome,
     run::{Result, Run},
+    said::Said,
     sick::SICK,
 };
 
@@ -44,10 +42,9 @@ pub struct Finds {
 
 impl Case {
     /// Trains and tells what was found. What the viewer shows goes to `writer`, if there is one.
-    pub fn run(&self, seed: u64, writer: Option<SummaryWriter>) -> Result<Outcome> {
-        let began = Instant::now();
+    pub fn run(&self, seed: u64, writer: Option<SummaryWriter>) -> Result<Said> {
         let run = Run::new(seed, writer);
         (self.train)(&run)?;
-        Ok(run.outcome(began.elapsed().as_secs_f64()))
+        Ok(run.said())
     }
 }

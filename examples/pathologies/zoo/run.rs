@@ -3,16 +3,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use convscope::{
-    Callback, Context, MemorySink, Metrics, Needs, Network, Session, SummarySink, SummaryWriter, Trainer,
+    CallbackList, Context, MemorySink, Network, Session, SummaryWriter, Trainer,
     arch::ModelSpec,
-    callback::{CONTINUE, Flow, Position},
+    callback::{CONTINUE, on_batch_end, on_epoch_end},
     data::{self, Dataset, Split},
-    diagnostics::Observer,
-    rules::{Examiner, Finding, Observation, RuleSet},
+    diagnostics::Diagnosis,
 };
 use tch::{Device, nn};
 
-use super::Outcome;
+use super::Said;
 
 /// Anything that goes wrong in a training that should not.
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -22,14 +21,14 @@ pub struct Run {
     /// Seed of the parameters, of dropout and of the order of the images.
     pub seed: u64,
     writer: Option<SummaryWriter>,
-    raised: Arc<Mutex<(i64, Vec<(i64, Finding)>)>>,
+    said: Arc<Mutex<Said>>,
 }
 
 impl Run {
     /// A run that writes to `writer`, or nothing.
     pub fn new(seed: u64, writer: Option<SummaryWriter>) -> Run {
         tch::manual_seed(seed as i64);
-        Run { seed, writer, raised: Arc::default() }
+        Run { seed, writer, said: Arc::default() }
     }
 
     /// The first images of the bundled data, as many of each class.
@@ -67,73 +66,26 @@ impl Run {
         }
     }
 
-    fn diagnosis(&self, spec: Option<&ModelSpec>) -> impl Callback + use<> {
-        let mut observer = Observer::new();
-        if let Some(spec) = spec {
-            observer = observer.spec(spec);
-        }
-        Watch { observer, examiner: Examiner::new(RuleSet::standard()), raised: self.raised.clone() }
-    }
-
-    pub fn outcome(&self, seconds: f64) -> Outcome {
-        let (steps, raised) = self.raised.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let lines: Vec<String> = raised
-            .iter()
-            .map(|(step, f)| {
-                format!(
-                    "{step} [{:?}] {} {} {}..{} by {:?}: {}",
-                    f.severity, f.rule, f.subject, f.since, f.last, f.explained_by, f.message
-                )
-            })
-            .collect();
-        Outcome { steps, seconds, raised, verdict: lines.join("\n") }
-    }
-}
-
-struct Watch {
-    observer: Observer,
-    examiner: Examiner,
-    raised: Arc<Mutex<(i64, Vec<(i64, Finding)>)>>,
-}
-
-impl Watch {
-    fn look(&mut self, cx: &Context<'_>, observation: Option<Observation>) -> Flow {
-        let mut raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner);
-        raised.0 = cx.step().get();
-        if let Some(o) = observation {
-            if std::env::var("DUMP").is_ok() {
-                println!("{o:?}");
+    /// The diagnosis with its standard rules, and behind it a note of what it says.
+    fn diagnosis(&self, spec: Option<&ModelSpec>) -> CallbackList<'static> {
+        let diagnosis = spec.into_iter().fold(Diagnosis::new(), Diagnosis::spec);
+        let verdict = diagnosis.verdict();
+        let note = |said: Arc<Mutex<Said>>| {
+            move |cx: &Context<'_>| {
+                said.lock().unwrap_or_else(PoisonError::into_inner).note(cx.step().get(), verdict.get());
+                CONTINUE
             }
-            let changes = self.examiner.examine(&o);
-            raised.1.extend(changes.raised.into_iter().map(|f| (o.step.get(), f)));
-        }
-        CONTINUE
+        };
+        let (of_batch, of_epoch) = (note.clone()(self.said.clone()), note(self.said.clone()));
+        CallbackList::new()
+            .with(diagnosis)
+            .with(on_batch_end(move |cx, _| of_batch(cx)))
+            .with(on_epoch_end(move |cx, _| of_epoch(cx)))
     }
-}
 
-impl Callback for Watch {
-    fn needs(&self, p: &Position) -> Needs {
-        self.observer.needs(p)
-    }
-    fn on_before_backward(&mut self, cx: &Context<'_>, _: &mut dyn SummarySink) -> Flow {
-        let o = self.observer.before_backward(cx)?;
-        self.look(cx, o)
-    }
-    fn on_after_backward(&mut self, cx: &Context<'_>, _: &mut dyn SummarySink) -> Flow {
-        let o = self.observer.after_backward(cx)?;
-        self.look(cx, o)
-    }
-    fn on_batch_end(&mut self, cx: &Context<'_>, _: &mut dyn SummarySink) -> Flow {
-        let o = self.observer.batch_end(cx)?;
-        self.look(cx, o)
-    }
-    fn on_validation_end(&mut self, cx: &Context<'_>, m: &Metrics, _: &mut dyn SummarySink) -> Flow {
-        let o = self.observer.validation_end(cx, m)?;
-        self.look(cx, o)
-    }
-    fn on_epoch_end(&mut self, cx: &Context<'_>, m: &Metrics, _: &mut dyn SummarySink) -> Flow {
-        let o = self.observer.epoch_end(cx, m)?;
-        self.look(cx, o)
+    /// What was said, after the training.
+    pub fn said(&self) -> Said {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -7,7 +7,7 @@ use super::super::{Case, Finds, Result, Run, models};
 
 pub const CASE: Case = Case {
     name: "class_imbalance",
-    about: "500 images of one class, 10 of each of the others",
+    about: "600 images of one class, 12 of each of the others",
     finds: Some(Finds {
         rule: "class_imbalance",
         severity: Severity::Warning,
@@ -18,12 +18,12 @@ pub const CASE: Case = Case {
 };
 
 fn train(run: &Run) -> Result<()> {
-    let data = run.data(5000, 100)?;
+    let data = run.data(6000, 100)?;
     let mut seen = [0; 10];
     let mut kept = Vec::new();
     for (index, &label) in data.train.labels().iter().enumerate() {
         seen[label as usize] += 1;
-        if seen[label as usize] <= if label == 0 { 500 } else { 10 } {
+        if seen[label as usize] <= if label == 0 { 600 } else { 12 } {
             kept.push(index);
         }
     }

@@ -2,23 +2,38 @@
 
 use std::collections::BTreeMap;
 
-use convscope::rules::{Finding, Severity};
+use convscope::rules::{Finding, Severity, Verdict};
 
 use super::Finds;
 
 /// What the diagnosis said of a training.
-pub struct Outcome {
+#[derive(Debug, Clone, Default)]
+pub struct Said {
     /// Batches trained.
     pub steps: i64,
-    /// How long it took.
-    pub seconds: f64,
-    /// Every finding as it was at its worst, with the step at which it was raised or became so bad.
-    pub raised: Vec<(i64, Finding)>,
-    /// The verdict at the end, as the program prints it.
-    pub verdict: String,
+    /// The verdict at the end.
+    pub verdict: Verdict,
+    /// Every finding with every severity that it had, at the step at which it was raised or became so bad.
+    raised: Vec<(i64, Finding)>,
 }
 
-impl Outcome {
+impl Said {
+    /// Notes the verdict after a step.
+    pub fn note(&mut self, step: i64, verdict: Verdict) {
+        for finding in &verdict.findings {
+            let known = |(_, known): &(i64, Finding)| {
+                known.rule == finding.rule
+                    && known.subject == finding.subject
+                    && known.severity >= finding.severity
+            };
+            if !self.raised.iter().any(known) {
+                self.raised.push((step, finding.clone()));
+            }
+        }
+        self.steps = step;
+        self.verdict = verdict;
+    }
+
     /// The step at which what must be found was found; `None` where it was not, or with another severity or subject.
     pub fn found(&self, finds: &Finds) -> Option<i64> {
         let right = |(_, finding): &&(i64, Finding)| {
@@ -29,7 +44,8 @@ impl Outcome {
         self.raised.iter().find(right).map(|(step, _)| *step)
     }
 
-    /// Rules that found something at least so bad, each with its worst severity. Without what another finding explains.
+    /// Rules that found something at least so bad, each with its worst severity. Without what another finding explained
+    /// when it was raised.
     pub fn alarms(&self, least: Severity) -> BTreeMap<&str, Severity> {
         let mut alarms = BTreeMap::new();
         for (_, finding) in &self.raised {
