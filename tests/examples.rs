@@ -21,6 +21,8 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("hparams", &["{logs}"]),
     ("image_boxes", &["{logs}"]),
     ("mesh", &["{logs}"]),
+    #[cfg(feature = "tch")]
+    ("pathologies", &["--run", "zero_weights", "--logdir", "{logs}"]),
     ("pr_curve", &["{logs}"]),
     ("rules_without_libtorch", &["{logs}"]),
     ("scalars", &["{logs}"]),
@@ -35,11 +37,11 @@ fn all_examples_are_listed_here() {
     let found: BTreeSet<String> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .filter(|path| path.extension().is_some_and(|e| e == "rs") || path.join("main.rs").exists())
         .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
         .collect();
     let mut listed: BTreeSet<String> = EXAMPLES.iter().map(|(name, _)| (*name).to_owned()).collect();
-    listed.insert("custom_loop".to_owned()); // also where it cannot be built
+    listed.extend(["custom_loop", "pathologies"].map(str::to_owned)); // also where they cannot be built
     listed.insert("receptive_field_sweep".to_owned()); // has a test of its own
     assert_eq!(found, listed);
 }

@@ -4,7 +4,7 @@
 #![cfg(feature = "tch")]
 
 #[path = "../examples/pathologies/zoo/mod.rs"]
-#[allow(dead_code)] // the sick ones
+#[allow(dead_code, unused_imports)] // the sick ones
 mod zoo;
 
 use std::sync::{Mutex, PoisonError};

@@ -80,7 +80,7 @@ impl Run {
         CallbackList::new()
             .with(diagnosis)
             .with(on_batch_end(move |cx, _| of_batch(cx)))
-            .with(on_epoch_end(move |cx, _| of_epoch(cx)))
+            .with(on_epoch_end(move |cx, _, _| of_epoch(cx)))
     }
 
     /// What was said, after the training.
