@@ -10,7 +10,7 @@ pub const CASE: Case = Case {
     about: "600 images of one class, 12 of each of the others",
     finds: Some(Finds {
         rule: "class_imbalance",
-        severity: Severity::Warning,
+        severity: Severity::Critical,
         subjects: &["labels"],
         by: 100,
     }),
