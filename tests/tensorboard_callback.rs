@@ -299,3 +299,69 @@ fn parameters_without_a_gradient_are_counted_and_frozen_filters_are_drawn() {
     assert!(entry("filters/frozen").is_some());
     assert!(entry("weights/frozen/weight").is_none());
 }
+
+#[test]
+fn presets_bound_the_number_of_tags() {
+    use convscope::callback::Preset;
+    let tags = |preset: Preset, board: TensorBoard| -> BTreeMap<String, Vec<i64>> {
+        steps(&train(board.preset(preset).probe_images(probe()), true))
+    };
+    let full = tags(Preset::Full, TensorBoard::new());
+    assert_eq!(full, steps(&train(TensorBoard::new().probe_images(probe()), true)));
+    // Fewer than 16 layers: all of them.
+    assert_eq!(tags(Preset::Standard, TensorBoard::new()), full);
+    let economy = tags(Preset::Economy, TensorBoard::new());
+    let expected = [
+        "train:accuracy",
+        "train:health/without_gradient",
+        "train:learning_rate",
+        "train:loss",
+        "train:norm/gradients",
+        "train:norm/weights",
+        "train:overhead_fraction", // the session's
+        "train:probe_images",
+        "train:throughput/batches_per_second",
+        "train:throughput/images_per_second",
+        "validation:loss",
+    ];
+    assert_eq!(economy.keys().map(String::as_str).collect::<Vec<_>>(), expected);
+    assert!(economy.iter().all(|(tag, steps)| full[tag] == *steps));
+}
+
+/// Of 40 layers 16 have tags, the first and the last among them, and the totals are those of all.
+#[test]
+fn the_standard_preset_spreads_its_layers_over_a_deep_network() {
+    use convscope::callback::Preset;
+    let entries = |preset: Preset| -> Vec<Entry> {
+        let mut sink = MemorySink::default();
+        let store = nn::VarStore::new(Device::Cpu);
+        tch::manual_seed(1);
+        let layers: Vec<nn::Linear> = (0..40)
+            .map(|n| nn::linear(store.root() / format!("fc{n:02}"), 3, 3, nn::LinearConfig::default()))
+            .collect();
+        let board = TensorBoard::new().preset(preset).histograms(Schedule::batch());
+        let mut session = Session::new(&store, board.update_freq(Schedule::batch()), &mut sink);
+        let scope = session.begin_step().unwrap();
+        let input = Tensor::ones([2, 3], options());
+        let loss = layers.iter().fold(input, |x, layer| layer.forward(&x)).mean(tch::Kind::Float);
+        loss.backward();
+        assert!(scope.end(&loss).unwrap().is_continue());
+        session.finish().unwrap();
+        sink.entries
+    };
+    let (standard, full) = (entries(Preset::Standard), entries(Preset::Full));
+    for group in ["weights/", "gradients/", "norm/weights/", "norm/gradients/"] {
+        let of = |entries: &[Entry]| {
+            let tags = entries.iter().map(|entry| entry.tag.as_str().to_owned());
+            tags.filter(|tag| tag.starts_with(group)).collect::<Vec<_>>()
+        };
+        let tags = of(&standard);
+        assert_eq!((tags.len(), of(&full).len()), (32, 80), "{group}");
+        assert!(tags[0].contains("fc00") && tags[31].contains("fc39"), "{tags:?}");
+    }
+    let total = |entries: &[Entry]| {
+        let entry = entries.iter().find(|entry| entry.tag.as_str() == "norm/weights").unwrap();
+        entry.summary.as_scalar().unwrap()
+    };
+    assert_eq!(total(&standard), total(&full));
+}
