@@ -39,9 +39,12 @@ use crate::{
 ///
 /// | preset | observes | tags |
 /// |---|---|---|
-/// | [`Economy`](Preset::Economy) | every 50 steps | one for each rule, and 7: the same for a network of any depth |
+/// | [`Economy`](Preset::Economy) | every 50 steps | one for each rule, and 8: the same for a network of any depth |
 /// | [`Standard`](Preset::Standard), the default | every 10 steps | also the curves of 16 layers for each statistic: at most 80 more |
 /// | [`Full`](Preset::Full) | every 10 steps, with gradients by the layers' outputs (one more backward pass) | the curves of all layers |
+///
+/// For two epochs of the default model on the bundled images that is 26, 69 and 84 tags, and 0.2, 0.3 and 0.4 MB. What it
+/// costs stands in the scalar `overhead_fraction`; [`Session::max_overhead`](crate::Session::max_overhead) bounds it.
 ///
 /// Heat maps and dashboard show all layers in every preset (of more than 84, as many evenly spread). Curves and heat maps
 /// begin anew where a training is resumed. All of it works without a spec ([`spec`](Diagnosis::spec) adds what layers read
