@@ -48,6 +48,15 @@ const ARCHITECTURE_PICTURES: [(&str, [&str; 2], &str); 2] = [
     ("images", ["--filter", "^receptive_field/(overview|layer1/1/conv2)$"], "receptive_field"),
 ];
 
+/// The sick training of the example `pathologies` that is shown.
+const SICK: &str = "dead_relu";
+
+/// Pictures of a training whose ReLUs die, by the example `pathologies`: page, what of it, name.
+const SICK_PICTURES: [(&str, &str, &str); 2] = [
+    ("text", "^diagnosis$", "diagnosis"),
+    ("images", "^diagnosis/(layers|heat_map/gradient_rms)$", "heat_maps"),
+];
+
 /// The other pages, and the example that writes something for each.
 const EXAMPLE_PAGES: [(&str, &str); 7] = [
     ("audio", "audio"),
@@ -165,6 +174,15 @@ fn screenshots(root: &Path) -> Result {
     let logs = example("architecture", &["resnet18", "32"])?;
     for (page, [option, value], name) in ARCHITECTURE_PICTURES {
         photograph_as(&logs, &[page], &[option, value, "--name", name])?;
+    }
+    let logs = folder.join("pathologies/logs");
+    let mut run = cargo::command(root, "run", &libtorch);
+    let run =
+        run.args(["--package", "convscope", "--example", "pathologies", "--", "--run", SICK, "--logdir"]);
+    cargo::run(run.arg(&logs))?;
+    name_run(&logs, SICK)?;
+    for (page, tags, name) in SICK_PICTURES {
+        photograph_as(&logs, &[page], &["--filter", tags, "--name", name])?;
     }
     Ok(())
 }
