@@ -1,4 +1,4 @@
-//! An own model and an own training loop, with everything that convscope shows: `cargo run --example custom_loop`,
+//! An own model and an own training loop, with all that needs no architecture as data: `cargo run --example custom_loop`,
 //! then `cargo xtask tensorboard`. Arguments: log folder (default `logs`) and number of epochs (default 3).
 //!
 //! What was added to a plain tch program is marked with `(+)`.
@@ -8,7 +8,7 @@ use convscope::{
     callback::ProbeImages,
     capture::{Probe, Role, Tap},
     data::{self, Batches, Normalization},
-    diagnostics::Diagnosis,
+    diagnostics::{ClassificationReport, Diagnosis},
     evaluate,
 };
 use tch::{Device, Tensor, nn, nn::Module as _, nn::OptimizerConfig as _};
@@ -64,7 +64,9 @@ fn main() -> Result<()> {
     let writer = SummaryWriter::create(&logdir)?;
     let diagnosis = Diagnosis::new(); // (+)
     let verdict = diagnosis.verdict();
-    let callbacks = CallbackList::new().with(diagnosis).with(TensorBoard::new().probe_images(images)); // (+)
+    let report = ClassificationReport::new(data.validation.classes()).normalization(normalization.clone()); // (+)
+    let board = TensorBoard::new().probe_images(images); // (+)
+    let callbacks = CallbackList::new().with(diagnosis).with(board).with(report); // (+)
     let mut session = Session::new(&store, callbacks, writer.clone()) // (+)
         .tap(&tap)
         .model(|images| model.forward(images));
@@ -79,11 +81,21 @@ fn main() -> Result<()> {
             let logits = model.forward(&batch.images);
             step.batch(&batch.images, &batch.labels, &logits)?; // (+) for what goes in and comes out
             let loss = logits.cross_entropy_for_logits(&batch.labels);
-            optimizer.backward_step(&loss);
+            step.before_backward(&loss)?; // (+) these two moments show NaN and gradients before they reach the weights
+            optimizer.zero_grad();
+            loss.backward();
+            step.after_backward()?; // (+)
+            optimizer.step();
             // (+)
             if step.end(&loss)?.is_break() {
                 break;
             }
+        }
+        // (+) for the report of every class
+        for batch in Batches::new(&data.validation, 64, device, &normalization)? {
+            let batch = batch?;
+            let logits = tch::no_grad(|| model.forward(&batch.images));
+            let _ = session.validation_batch(&batch.images, &batch.labels, &logits)?;
         }
         let validation = evaluate(|x| Ok(model.forward(x)), &data.validation, 64, device, &normalization)?;
         println!("epoch {epoch}: training {}; validation {validation}", session.epoch_metrics()?);

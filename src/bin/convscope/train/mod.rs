@@ -30,9 +30,7 @@ use tch::{Device, nn};
 
 use self::{
     shell::quoted,
-    values::{
-        DataSource, DeviceName, OnCriticalName, OnWriteError, OptimizerName, PresetName, UpdateFreq, shape,
-    },
+    values::{DataSource, DeviceName, OnCriticalName, OnWriteError, OptimizerName, UpdateFreq, shape},
 };
 use crate::{
     model::ModelSource,
@@ -87,8 +85,11 @@ pub struct Args {
     histogram_freq: u64,
 
     /// How many tags are written
-    #[arg(long, value_enum, value_name = "PRESET", default_value = "standard")]
-    preset: PresetName,
+    ///
+    /// `economy`: of the network as a whole, so that their number does not grow with its depth; `standard`: also of up to
+    /// 16 layers; `full`: everything.
+    #[arg(long, value_name = "economy|standard|full", default_value = "standard")]
+    preset: Preset,
 
     /// Thresholds of the diagnosis, as `convscope rules --toml` writes them
     #[arg(long, value_name = "FILE.toml")]
@@ -181,7 +182,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     callbacks.push(interrupter);
 
     let start = Instant::now();
-    let outcome = Trainer::of_network(&network, &store, &mut optimizer)
+    let trained = Trainer::of_network(&network, &store, &mut optimizer)
         .callbacks(callbacks)
         .sink(writer.clone())
         .learning_rate(args.lr)
@@ -190,7 +191,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         .normalization(normalization)
         .max_overhead(args.max_overhead)
         .fit(&data.train, &data.validation, args.epochs)
-        .with_context(|| format!("training ended; what is known is in {}", writer.path().display()))?;
+        .with_context(|| format!("training ended; what is known is in {}", writer.path().display()));
+    if trained.is_err() {
+        tell_verdict(&verdict.get(), args.quiet); // it may say why
+    }
+    let outcome = trained?;
     let run = writer.path().to_owned();
     let written = writer.close(); // what was lost is told last: the training is done all the same
 
@@ -224,7 +229,7 @@ fn diagnostics<'a>(
     device: Device,
 ) -> anyhow::Result<(CallbackList<'a>, VerdictHandle)> {
     let rules = args.rules.as_ref().map_or_else(|| Ok(RuleSet::standard()), RuleSet::load)?;
-    let preset = Preset::from(args.preset);
+    let preset = args.preset;
     let diagnosis =
         Diagnosis::new().spec(spec).rules(rules).preset(preset).on_critical(args.on_critical.into());
     let verdict = diagnosis.verdict();
@@ -288,7 +293,7 @@ fn configuration(
         ("update_freq", args.update_freq.to_string()),
         ("histogram_freq", args.histogram_freq.to_string()),
         ("early stopping", early_stopping),
-        ("preset", values::word(args.preset)),
+        ("preset", args.preset.to_string()),
         ("rules", rules),
         ("on critical findings", values::word(args.on_critical)),
         ("max_overhead", args.max_overhead.to_string()),

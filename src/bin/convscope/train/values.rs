@@ -6,7 +6,6 @@ use anyhow::{Context as _, ensure};
 use clap::ValueEnum;
 use convscope::{
     Schedule,
-    callback::Preset,
     data::{self, Split},
     diagnostics::OnCritical,
     writer::OnError,
@@ -100,27 +99,6 @@ impl From<OnWriteError> for OnError {
         match choice {
             OnWriteError::Stop => OnError::Return,
             OnWriteError::Warn => OnError::Warn,
-        }
-    }
-}
-
-/// `--preset`.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum PresetName {
-    /// The network as a whole: the number of tags does not grow with the depth
-    Economy,
-    /// Also curves and histograms of up to 16 layers
-    Standard,
-    /// Everything
-    Full,
-}
-
-impl From<PresetName> for Preset {
-    fn from(name: PresetName) -> Preset {
-        match name {
-            PresetName::Economy => Preset::Economy,
-            PresetName::Standard => Preset::Standard,
-            PresetName::Full => Preset::Full,
         }
     }
 }
