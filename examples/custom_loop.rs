@@ -9,7 +9,7 @@ use convscope::{
     capture::{Probe, Role, Tap},
     data::{self, Batches, Normalization},
     diagnostics::{ClassificationReport, Diagnosis},
-    evaluate,
+    evaluate_batches,
 };
 use tch::{Device, Tensor, nn, nn::Module as _, nn::OptimizerConfig as _};
 
@@ -91,13 +91,11 @@ fn main() -> Result<()> {
                 break;
             }
         }
-        // (+) for the report of every class
-        for batch in Batches::new(&data.validation, 64, device, &normalization)? {
-            let batch = batch?;
-            let logits = tch::no_grad(|| model.forward(&batch.images));
-            let _ = session.validation_batch(&batch.images, &batch.labels, &logits)?;
-        }
-        let validation = evaluate(|x| Ok(model.forward(x)), &data.validation, 64, device, &normalization)?;
+        let validation = evaluate_batches(
+            |images| Ok(model.forward(images)),
+            Batches::new(&data.validation, 64, device, &normalization)?,
+            |batch, logits| session.validation_batch(&batch.images, &batch.labels, logits).map(drop), // (+)
+        )?;
         println!("epoch {epoch}: training {}; validation {validation}", session.epoch_metrics()?);
         let stop = session.end_validation(&validation)?.is_break(); // (+)
         // (+)

@@ -100,7 +100,7 @@ pub use crate::{
     },
     network::Network,
     session::{Scope, Session},
-    trainer::{Outcome, Trainer, evaluate},
+    trainer::{Outcome, Trainer, evaluate, evaluate_batches},
 };
 
 /// The README's examples compile and run.

@@ -275,8 +275,12 @@ pub fn evaluate(
     evaluate_batches(forward, Batches::new(data, batch_size, device, normalization)?, |_, _| Ok(()))
 }
 
-/// As [`evaluate`]; shows `each` the batches with the model's logits.
-fn evaluate_batches(
+/// As [`evaluate`]; shows `each` the batches with the model's logits, such as a session that passes them on to its
+/// callbacks ([`Session::validation_batch`]). `examples/custom_loop.rs` does so.
+///
+/// # Errors
+/// As [`evaluate`], and those of `each`.
+pub fn evaluate_batches(
     forward: impl Fn(&Tensor) -> Result<Tensor>,
     batches: Batches,
     mut each: impl FnMut(&Batch, &Tensor) -> Result<()>,
