@@ -240,3 +240,19 @@ fn the_trainer_shows_every_validation_batch() {
     let twice = [validation.labels(), validation.labels()].concat();
     assert_eq!(*labels.borrow(), twice);
 }
+
+#[test]
+fn a_share_of_the_time_that_is_none_is_an_error_of_the_first_step() {
+    let store = nn::VarStore::new(Device::Cpu);
+    for (share, accepted) in [(0.0, true), (f64::INFINITY, true), (-0.1, false), (f64::NAN, false)] {
+        let mut session = Session::new(&store, on_batch_end(|_, _| CONTINUE), MemorySink::default());
+        session = session.max_overhead(share);
+        match session.begin_step() {
+            Ok(_) => assert!(accepted, "{share}"),
+            Err(error) => {
+                let error = error.to_string();
+                assert!(!accepted && error.contains("max_overhead") && error.contains("0.05"), "{error}");
+            }
+        }
+    }
+}

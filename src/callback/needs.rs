@@ -19,11 +19,15 @@ impl Needs {
     /// Nothing beyond loss, parameters and their gradients, which are always there.
     pub const NONE: Needs = Needs(0);
     /// The output of every observed layer in the training forward pass.
-    pub const ACTIVATIONS: Needs = Needs(1);
+    pub const ACTIVATIONS: Needs = Needs(1 | 8);
     /// The gradient of the loss by each of these outputs: one extra backward pass.
-    pub const ACTIVATION_GRADIENTS: Needs = Needs(1 | 2);
+    pub const ACTIVATION_GRADIENTS: Needs = Needs(1 | 2 | 8);
     /// A copy of the trainable parameters as they were when the step began: one copy of the model, freed with the step.
-    pub const PARAMETERS_BEFORE: Needs = Needs(4);
+    pub const PARAMETERS_BEFORE: Needs = Needs(4 | 8);
+    /// Values from the device: the callback fetches some in this step, after the backward pass or at its end. On an
+    /// accelerator the session then waits for the device before it calls, so that the time counts as the training's and
+    /// not as the callback's. The other needs imply it.
+    pub const VALUES: Needs = Needs(8);
 
     /// Whether everything of `other` is among these needs.
     pub const fn contains(self, other: Needs) -> bool {

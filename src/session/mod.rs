@@ -48,7 +48,7 @@ use crate::{
 
 pub use self::scope::Scope;
 use self::{
-    clock::{Clock, Phase},
+    clock::{Clock, Phase, wait_for},
     overhead::Overhead,
 };
 
@@ -143,7 +143,8 @@ impl<'a> Session<'a> {
 
     /// Sets the share of the time that diagnostics may take, from 0: what is costly (histograms, pictures, statistics of
     /// layers) is left out when it comes due while they have taken more, so that its points become rarer in a long
-    /// training. 10 s are free, so that a short one shows everything. The default is 0.05; infinity is no limit.
+    /// training. 10 s are free, so that a short one shows everything. The default is 0.05; infinity is no limit. A number
+    /// below 0, or none, is an error of the first step.
     ///
     /// The scalar `train/overhead_fraction` shows what they take, at the end of every epoch, and every 100 steps where the
     /// loop does not say how long an epoch is; the text `overhead` says when something had to wait.
@@ -195,7 +196,8 @@ impl<'a> Session<'a> {
     /// Begins a step; call it before the forward pass. Captures activations if a callback needs them in this step.
     ///
     /// # Errors
-    /// Those of the callbacks' `on_train_start`, before the first step.
+    /// Those of the callbacks' `on_train_start`, before the first step; a [`max_overhead`](Session::max_overhead) that is no
+    /// share.
     pub fn begin_step(&mut self) -> Result<Scope<'_, 'a>> {
         self.start()?;
         self.clock.enter(Phase::Diagnostics);
@@ -203,7 +205,7 @@ impl<'a> Session<'a> {
         self.position.batch += 1;
         self.report = BatchReport::default(); // frees what the last batch left before this one allocates
         self.position.over_budget =
-            self.overhead.begin_step(&self.clock.totals(), &self.position, self.sink.as_mut())?;
+            self.overhead.begin_step(&self.clock.spent(), &self.position, self.sink.as_mut())?;
         let needs = self.callbacks.needs(&self.position);
         if needs.contains(Needs::PARAMETERS_BEFORE) {
             self.report.params_before = Some(copies(&Params::trainable(self.var_store))?);
@@ -223,6 +225,7 @@ impl<'a> Session<'a> {
         self.start()?;
         self.clock.leave();
         let batch = BatchView::new(images, labels, logits)?;
+        self.wait()?;
         self.tell(|callbacks, cx, out| callbacks.on_validation_batch(cx, &batch, out))?;
         self.flow()
     }
@@ -247,7 +250,7 @@ impl<'a> Session<'a> {
         self.clock.leave();
         let metrics = self.means.take()?;
         let told = self.tell(|callbacks, cx, out| callbacks.on_epoch_end(cx, &metrics, out));
-        self.overhead.write(&self.clock.totals(), self.position.step, self.sink.as_mut())?;
+        self.overhead.write(&self.clock.spent(), self.position.step, self.sink.as_mut())?;
         self.position.epoch += 1;
         self.position.batch = 0;
         told?;
@@ -272,7 +275,7 @@ impl<'a> Session<'a> {
         self.start()?;
         self.clock.leave();
         let told = self.tell(|callbacks, cx, out| callbacks.on_train_end(cx, out));
-        self.overhead.finish(&self.clock.totals(), self.position.step, self.sink.as_mut())?;
+        self.overhead.finish(&self.clock.spent(), self.position.step, self.sink.as_mut())?;
         if let Some((reason, Position { step, epoch, .. })) = &self.stop {
             self.sink.add_text(
                 "stop_reason",
@@ -287,10 +290,16 @@ impl<'a> Session<'a> {
 
     fn start(&mut self) -> Result<()> {
         if !self.started {
+            self.overhead.check()?;
             self.started = true;
             self.tell(|callbacks, cx, out| callbacks.on_train_start(cx, out))?;
         }
         Ok(())
+    }
+
+    /// Waits for the device, on the time of the running phase.
+    fn wait(&self) -> Result<()> {
+        wait_for(self.var_store.device())
     }
 
     /// Calls the callbacks, on their time, and remembers the first reason to stop.

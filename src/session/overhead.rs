@@ -1,9 +1,9 @@
 //! How much of the time diagnostics may take.
 
+use super::clock::Spent;
 use crate::{
     callback::{Position, TRAIN},
-    error::Result,
-    rules::Timing,
+    error::{Error, Result},
     summary::{Step, Summary},
     writer::SummarySink,
 };
@@ -19,72 +19,78 @@ pub(super) struct Overhead {
     /// Share of the time, 0 to 1.
     pub most: f64,
     /// Totals at the last point of the scalar, and where it stands.
-    logged: (Timing, Step),
+    logged: (Spent, Step),
     /// Steps that began over budget.
     waited: u64,
 }
 
 impl Overhead {
     pub fn new() -> Overhead {
-        Overhead { most: 0.05, logged: (Timing::default(), Step::default()), waited: 0 }
+        Overhead { most: 0.05, logged: (Spent::default(), Step::default()), waited: 0 }
+    }
+
+    /// # Errors
+    /// A share that is none.
+    pub fn check(&self) -> Result<()> {
+        if self.most >= 0.0 {
+            return Ok(());
+        }
+        let why =
+            format!("{} found; give a share of the time, such as 0.05, or infinity for no limit", self.most);
+        Err(Error::invalid("max_overhead", why))
     }
 
     /// Looks at the totals before a step; says whether costly parts have to wait, and logs that they begin to.
     pub fn begin_step(
         &mut self,
-        totals: &Timing,
+        spent: &Spent,
         position: &Position,
         sink: &mut dyn SummarySink,
     ) -> Result<bool> {
-        let over = totals.diagnostics > GRACE + self.most * totals.total();
+        let over = spent.diagnostics > GRACE + self.most * spent.all;
         if over && self.waited == 0 {
-            sink.add_text("overhead", &self.explain(totals, position.step), position.step)?;
+            sink.add_text("overhead", &self.explain(spent, position.step), position.step)?;
         }
         self.waited += u64::from(over);
         Ok(over)
     }
 
-    fn explain(&self, totals: &Timing, step: Step) -> String {
+    fn explain(&self, spent: &Spent, step: Step) -> String {
         format!(
             "Diagnostics took {:.1} s, {:.1} % of the time until step {step}; they may take {:.1} % (`max_overhead`) and \
              {GRACE} s. Costly parts (histograms, pictures, statistics of layers) are left out when they come due, until \
              they are within that share again: their points become rarer. The scalar `overhead_fraction` shows what they \
              take.",
-            totals.diagnostics,
-            100.0 * totals.diagnostics / totals.total(),
+            spent.diagnostics,
+            100.0 * spent.diagnostics / spent.all,
             100.0 * self.most,
         )
     }
 
     /// Writes a point where one is due within an epoch.
-    pub fn end_step(
-        &mut self,
-        totals: &Timing,
-        position: &Position,
-        sink: &mut dyn SummarySink,
-    ) -> Result<()> {
+    pub fn end_step(&mut self, spent: &Spent, position: &Position, sink: &mut dyn SummarySink) -> Result<()> {
         let due = position.batches.is_none() && position.step.get() % EVERY == 0;
-        if due { self.write(totals, position.step, sink) } else { Ok(()) }
+        if due { self.write(spent, position.step, sink) } else { Ok(()) }
     }
 
     /// Writes the share since the last point.
-    pub fn write(&mut self, totals: &Timing, step: Step, sink: &mut dyn SummarySink) -> Result<()> {
+    pub fn write(&mut self, spent: &Spent, step: Step, sink: &mut dyn SummarySink) -> Result<()> {
         let (before, last) = self.logged;
-        let all = totals.total() - before.total();
+        let all = spent.all - before.all;
         if step == last || all <= 0.0 {
             return Ok(());
         }
-        self.logged = (*totals, step);
-        let summary = Summary::scalar((totals.diagnostics - before.diagnostics) / all).with_description(
+        self.logged = (*spent, step);
+        let summary = Summary::scalar((spent.diagnostics - before.diagnostics) / all).with_description(
             "Share of the time that diagnostics took since the last point, 0 to 1: captures, statistics, pictures and \
-             writing, beside data loading and training. Validation is not counted.",
+             writing, beside data loading, training and validation.",
         );
         sink.sub_run(TRAIN).add("overhead_fraction", summary, step)
     }
 
     /// Says how often costly parts had to wait, if they had to.
-    pub fn finish(&mut self, totals: &Timing, step: Step, sink: &mut dyn SummarySink) -> Result<()> {
-        self.write(totals, step, sink)?;
+    pub fn finish(&mut self, spent: &Spent, step: Step, sink: &mut dyn SummarySink) -> Result<()> {
+        self.write(spent, step, sink)?;
         if self.waited > 0 {
             let text = format!(
                 "Costly diagnostics waited in {} steps, because they may take {:.1} % of the time (`max_overhead`).",
@@ -102,8 +108,8 @@ mod tests {
     use super::*;
     use crate::MemorySink;
 
-    fn timing(diagnostics: f64, all: f64) -> Timing {
-        Timing { data: 0.0, training: all - diagnostics, diagnostics }
+    fn spent(diagnostics: f64, all: f64) -> Spent {
+        Spent { diagnostics, all }
     }
 
     fn at(step: i64) -> Position {
@@ -114,16 +120,16 @@ mod tests {
     fn costly_parts_wait_above_the_share_and_its_grace() {
         let (mut overhead, mut sink) = (Overhead::new(), MemorySink::default());
         let cases = [
-            (timing(9.0, 10.0), false), // within the grace
-            (timing(14.9, 100.0), false),
-            (timing(15.1, 100.0), true),
-            (timing(16.0, 110.0), true),
-            (timing(16.0, 130.0), false), // the rest of the training has caught up
+            (spent(9.0, 10.0), false), // within the grace
+            (spent(14.9, 100.0), false),
+            (spent(15.1, 100.0), true),
+            (spent(16.0, 110.0), true),
+            (spent(16.0, 130.0), false), // the rest of the training has caught up
         ];
         for (step, (totals, waits)) in (1..).zip(cases) {
             assert_eq!(overhead.begin_step(&totals, &at(step), &mut sink).unwrap(), waits, "{totals:?}");
         }
-        overhead.finish(&timing(16.0, 130.0), Step::new(5), &mut sink).unwrap();
+        overhead.finish(&spent(16.0, 130.0), Step::new(5), &mut sink).unwrap();
         let texts: Vec<(String, i64)> =
             sink.entries.iter().map(|entry| (entry.tag.to_string(), entry.step.get())).collect();
         let expected = [("overhead", 3), ("overhead_fraction", 5), ("overhead", 5)];
@@ -140,20 +146,20 @@ mod tests {
     fn no_limit_means_none() {
         let (mut overhead, mut sink) = (Overhead::new(), MemorySink::default());
         overhead.most = f64::INFINITY;
-        assert!(!overhead.begin_step(&timing(1e6, 1e6), &at(1), &mut sink).unwrap());
+        assert!(!overhead.begin_step(&spent(1e6, 1e6), &at(1), &mut sink).unwrap());
         overhead.most = 0.0;
-        assert!(overhead.begin_step(&timing(10.1, 1e6), &at(2), &mut sink).unwrap());
+        assert!(overhead.begin_step(&spent(10.1, 1e6), &at(2), &mut sink).unwrap());
     }
 
     #[test]
     fn the_scalar_is_the_share_since_its_last_point() {
         let (mut overhead, mut sink) = (Overhead::new(), MemorySink::default());
-        overhead.end_step(&timing(1.0, 10.0), &at(99), &mut sink).unwrap();
-        overhead.end_step(&timing(1.0, 10.0), &at(100), &mut sink).unwrap();
+        overhead.end_step(&spent(1.0, 10.0), &at(99), &mut sink).unwrap();
+        overhead.end_step(&spent(1.0, 10.0), &at(100), &mut sink).unwrap();
         let within_epoch = Position { batches: Some(1000), ..at(200) };
-        overhead.end_step(&timing(1.5, 11.0), &within_epoch, &mut sink).unwrap();
-        overhead.write(&timing(2.0, 12.0), Step::new(100), &mut sink).unwrap(); // stands there already
-        overhead.write(&timing(4.0, 16.0), Step::new(150), &mut sink).unwrap();
+        overhead.end_step(&spent(1.5, 11.0), &within_epoch, &mut sink).unwrap();
+        overhead.write(&spent(2.0, 12.0), Step::new(100), &mut sink).unwrap(); // stands there already
+        overhead.write(&spent(4.0, 16.0), Step::new(150), &mut sink).unwrap();
         let values: Vec<Option<f64>> = sink.entries.iter().map(|entry| entry.summary.as_scalar()).collect();
         assert_eq!(values, [Some(0.1), Some(0.5)]);
     }

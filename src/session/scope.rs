@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::{Phase, Session};
+use super::{Phase, Session, wait_for};
 use crate::{
     callback::{BatchView, Flow, LOSS, Measure, Needs},
     capture::Capture,
@@ -83,8 +83,10 @@ impl<'s, 'a> Scope<'s, 'a> {
         if self.needs.contains(Needs::ACTIVATION_GRADIENTS)
             && let Some(activations) = &self.session.report.activations
         {
+            self.session.wait()?;
             self.session.clock.enter(Phase::Diagnostics); // a backward pass for callbacks alone
             let gradients = activations.gradients(loss);
+            self.session.wait()?;
             self.session.clock.enter(Phase::Training);
             self.session.report.activation_gradients = Some(gradients?);
         }
@@ -103,7 +105,25 @@ impl<'s, 'a> Scope<'s, 'a> {
     }
 
     fn tell_gradients(&mut self) -> Result<()> {
-        self.session.tell(|callbacks, cx, out| callbacks.on_after_backward(cx, out))
+        self.wait()?;
+        let (waits, device) = (self.waits(), self.session.var_store.device());
+        self.session.tell(|callbacks, cx, out| {
+            let flow = callbacks.on_after_backward(cx, out)?;
+            if waits {
+                wait_for(device)?; // for what they computed and did not fetch
+            }
+            Ok(flow)
+        })
+    }
+
+    /// Whether a callback fetches values in this step.
+    fn waits(&self) -> bool {
+        self.needs.contains(Needs::VALUES)
+    }
+
+    /// Waits for the device where callbacks would have to.
+    fn wait(&self) -> Result<()> {
+        if self.waits() { self.session.wait() } else { Ok(()) }
     }
 
     /// Ends the step, after the optimiser moved the weights. Answers whether training shall go on.
@@ -118,6 +138,7 @@ impl<'s, 'a> Scope<'s, 'a> {
         if !self.gradients_seen {
             self.tell_gradients()?;
         }
+        self.wait()?;
         let Scope { session, .. } = self;
         session.tell(|callbacks, cx, out| callbacks.on_batch_end(cx, out))?;
         session.means.add(&session.report)?;
@@ -128,7 +149,7 @@ impl<'s, 'a> Scope<'s, 'a> {
             session.report.activation_gradients = None;
             session.report.batch = None;
         }
-        session.overhead.end_step(&session.clock.totals(), &session.position, session.sink.as_mut())?;
+        session.overhead.end_step(&session.clock.spent(), &session.position, session.sink.as_mut())?;
         session.clock.enter(Phase::Data);
         session.flow()
     }

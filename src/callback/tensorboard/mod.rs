@@ -219,7 +219,9 @@ impl TensorBoard {
 
 impl Callback for TensorBoard {
     fn needs(&self, position: &Position) -> Needs {
+        let fetches = self.scalars.schedule.is_due(position) || self.distributions.schedule.is_due(position);
         Needs::ACTIVATIONS.when(self.chosen.most > 0 && self.distributions.schedule.may_be_due(position))
+            | Needs::VALUES.when(fetches)
     }
 
     fn on_train_start(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Flow {
