@@ -20,10 +20,6 @@ impl Callback for Observing {
     fn needs(&self, position: &Position) -> Needs {
         self.0.needs(position)
     }
-    fn on_before_backward(&mut self, cx: &Context<'_>, _: &mut dyn SummarySink) -> Flow {
-        black_box(self.0.before_backward(cx)?);
-        CONTINUE
-    }
     fn on_after_backward(&mut self, cx: &Context<'_>, _: &mut dyn SummarySink) -> Flow {
         black_box(self.0.after_backward(cx)?);
         CONTINUE

@@ -49,10 +49,6 @@ impl Callback for Recorder {
     fn needs(&self, position: &Position) -> Needs {
         self.observer.needs(position)
     }
-    fn on_before_backward(&mut self, cx: &Context<'_>, _: &mut dyn SummarySink) -> Flow {
-        let observation = self.observer.before_backward(cx)?;
-        self.keep("before_backward", observation)
-    }
     fn on_after_backward(&mut self, cx: &Context<'_>, _: &mut dyn SummarySink) -> Flow {
         let observation = self.observer.after_backward(cx)?;
         self.keep("after_backward", observation)
@@ -238,10 +234,10 @@ fn observations_are_made_when_due_and_bring_every_loss() {
     };
     for due in [1, 4, 8] {
         assert!(needs(due, false).contains(Needs::ACTIVATION_GRADIENTS | Needs::PARAMETERS_BEFORE));
-        assert_eq!(needs(due, true), Needs::NONE, "over budget");
+        assert_eq!(needs(due, true), Needs::VALUES, "over budget: the guard alone");
     }
-    assert_eq!(needs(2, false), Needs::NONE);
-    let never = Observer::new().schedule(Schedule::never());
+    assert_eq!(needs(2, false), Needs::VALUES);
+    let never = Observer::new().schedule(Schedule::never()).guard(Schedule::never());
     assert_eq!(never.needs(&Position { step: Step::new(1), ..Position::default() }), Needs::NONE);
 }
 
@@ -346,7 +342,7 @@ fn frozen_and_unreached_parameters_are_told_apart() {
     let seen = training.run(Observer::new().schedule(Schedule::batch()), 4, |_, _| ());
     let seen = seen.borrow();
     let since = |index: usize, name: &str| seen[index].1.param(name).unwrap().unchanged_since.map(Step::get);
-    assert_eq!([0, 1, 3].map(|index| since(index, "conv1.weight")), [None, Some(1), Some(1)]);
+    assert_eq!([0, 1, 3].map(|index| since(index, "conv1.weight")), [None; 3], "nobody asks");
     assert_eq!([0, 1, 3].map(|index| since(index, "unused")), [None, Some(1), Some(1)]);
     assert_eq!([0, 1, 3].map(|index| since(index, "fc1.weight")), [None, None, None]);
     assert_eq!(since(3, "bn1.running_mean"), None);
@@ -461,7 +457,7 @@ fn the_step_where_an_image_is_bad_is_observed_before_it_spoils_the_weights() {
     });
     assert_eq!(
         steps(&seen),
-        [("batch_end", 1), ("before_backward", 6), ("batch_end", 10)],
+        [("batch_end", 1), ("after_backward", 6), ("batch_end", 10)],
         "once, though all that follows is spoiled"
     );
     let seen = seen.borrow();
@@ -474,7 +470,8 @@ fn the_step_where_an_image_is_bad_is_observed_before_it_spoils_the_weights() {
     assert_eq!(conv1.output.nan, 4 * 9);
     assert!(bad.layers.iter().all(|layer| layer.units.is_none()));
     let trained = bad.params.iter().filter(|param| param.trainable);
-    assert!(trained.into_iter().all(|param| param.value.non_finite() == 0 && param.gradient.is_none()));
+    assert!(trained.into_iter().all(|param| param.value.non_finite() == 0));
+    assert!(bad.param("conv1.weight").unwrap().gradient.unwrap().nan > 0);
     // The next due observation shows the spoiled weights.
     let (_, after) = &seen[2];
     assert!(after.param("conv1.weight").unwrap().value.nan > 0);
@@ -515,6 +512,76 @@ fn a_gradient_that_is_not_finite_is_found_in_its_step() {
     assert_eq!(bad.param("other.weight").unwrap().gradient.unwrap().nan, 0);
     assert_eq!(bad.param("layer.weight").unwrap().value.nan, 0, "the weights have not moved");
     assert!(bad.gradient_norm.unwrap().is_nan() && bad.clipped_gradient_norm.is_none());
+}
+
+/// Every step is due, so that the parameters before it are known; they have not moved when the alarm looks at them.
+#[test]
+fn what_has_not_moved_yet_has_no_update() {
+    let training = Training::new(&spec());
+    let seen = training.run(Observer::new().schedule(Schedule::batch()), 3, |step, images| {
+        if step == 3 {
+            let _ = images.get(3).get(1).get(2).get(2).fill_(f64::NAN);
+        }
+    });
+    assert_eq!(steps(&seen), [("batch_end", 1), ("batch_end", 2), ("after_backward", 3)]);
+    let seen = seen.borrow();
+    assert!(seen[1].1.param("conv1.weight").unwrap().update_ratio.unwrap() > 0.0);
+    let params = &seen[2].1.params;
+    assert!(params.iter().all(|param| param.update_ratio.is_none() && param.unchanged_since.is_none()));
+}
+
+#[test]
+fn gradients_that_stay_bad_are_said_once() {
+    let store = nn::VarStore::new(Device::Cpu);
+    let weight = (store.root() / "layer").ones("weight", &[3]);
+    let (recorder, seen) = Recorder::new(Observer::new().schedule(Schedule::never()));
+    let mut session = Session::new(&store, recorder, MemorySink::default());
+    for step in 1..=8 {
+        let mut scope = session.begin_step().unwrap();
+        // The root of 0 has no derivative; the loss is finite in every step but the sixth.
+        let input = if [1, 5].contains(&step) { 1.0 } else { 0.0 };
+        let loss = (&weight * input).square().sqrt().sum(Kind::Float);
+        let loss = if step == 6 { loss * f64::NAN } else { loss };
+        scope.before_backward(&loss).unwrap();
+        let _ = weight.grad().defined().then(|| weight.grad().zero_());
+        loss.backward();
+        scope.after_backward().unwrap();
+        assert!(scope.end(&loss).unwrap().is_continue());
+    }
+    session.finish().unwrap();
+    assert_eq!(steps(&seen), [("after_backward", 2), ("after_backward", 6)]);
+    assert!(seen.borrow()[1].1.last_loss().unwrap().is_nan());
+}
+
+/// A loop that sets gradients to zero behind the optimiser's step and announces nothing.
+#[test]
+fn gradients_set_to_zero_before_the_step_ends_are_not_known() {
+    let train = |clears: bool, rate: f64| {
+        let store = nn::VarStore::new(Device::Cpu);
+        let weight = (store.root() / "layer").ones("weight", &[3]);
+        let (recorder, seen) = Recorder::new(Observer::new());
+        let mut optimizer = nn::Sgd::default().build(&store, rate).unwrap();
+        let mut session = Session::new(&store, recorder, MemorySink::default());
+        let scope = session.begin_step().unwrap();
+        let loss = weight.square().sum(Kind::Float);
+        optimizer.backward_step(&loss);
+        if clears {
+            let _ = weight.grad().zero_();
+        }
+        assert!(scope.end(&loss).unwrap().is_continue());
+        session.finish().unwrap();
+        let (_, observation) = seen.borrow()[0].clone();
+        (
+            observation.param("layer.weight").unwrap().gradient.map(|gradient| gradient.l2),
+            observation.gradient_norm,
+        )
+    };
+    let norm = 12f64.sqrt();
+    assert!(
+        matches!(train(false, 0.1), (Some(a), Some(b)) if (a - norm).abs() < 1e-6 && (b - norm).abs() < 1e-6)
+    );
+    assert_eq!(train(true, 0.1), (None, None));
+    assert_eq!(train(true, 0.0), (Some(0.0), Some(0.0)), "nothing moved: they may well be 0");
 }
 
 #[test]
@@ -585,6 +652,56 @@ fn silent_units_come_with_their_cause() {
     assert_eq!(causes("relu2").len(), 6);
     assert!(causes("relu2").iter().all(|cause| matches!(cause, Some(Cause::NegativeBias { .. }))));
     assert_eq!(causes("relu3"), vec![Some(Cause::SilentInput { layer: "relu2".to_owned() }); 5]);
+}
+
+/// The network in a sub-path of its store, beside another one: the spec knows nothing of the path.
+#[test]
+fn parameters_below_a_path_belong_to_the_layers_of_the_spec() {
+    let _generator = generator();
+    tch::manual_seed(7);
+    let store = nn::VarStore::new(Device::Cpu);
+    let network = Network::new(&(store.root() / "net" / "a"), &spec()).unwrap();
+    let _other = nn::linear(store.root() / "other" / "fc1", 2, 2, Default::default());
+    let bias = store.variables().remove("net.a.fc1.bias").unwrap();
+    let _ = tch::no_grad(|| bias.get(2).fill_(-1000.0));
+    let (recorder, seen) = Recorder::new(Observer::new().spec(&spec()).window(8));
+    let mut session = Session::new(&store, recorder, MemorySink::default()).tap(network.tap());
+    let (images, labels) = batch(1, 8);
+    let scope = session.begin_step().unwrap();
+    let loss = network.f_forward_t(&images, true).unwrap().cross_entropy_for_logits(&labels);
+    loss.backward();
+    assert!(scope.end(&loss).unwrap().is_continue());
+    session.finish().unwrap();
+    let (_, observation) = &seen.borrow()[0];
+    let layer = |name: &str| observation.param(name).unwrap().layer.as_str();
+    assert_eq!(layer("net.a.bn1.running_var"), "bn1");
+    assert_eq!(layer("net.a.fc1.weight"), "fc1");
+    assert_eq!(layer("other.fc1.weight"), "other.fc1");
+    let silent = &observation.layer("relu3").unwrap().units.as_ref().unwrap().silent;
+    assert!(silent.iter().any(|unit| {
+        let param = "net.a.fc1.bias".to_owned();
+        unit.index == 2 && unit.cause == Some(Cause::NegativeBias { param, value: -1000.0 })
+    }));
+}
+
+#[test]
+fn losses_are_handed_on_where_nothing_is_ever_due() {
+    let store = nn::VarStore::new(Device::Cpu);
+    let _ = store.root().ones("weight", &[1]);
+    for guard in [Schedule::never(), Schedule::batch()] {
+        let (recorder, seen) = Recorder::new(Observer::new().schedule(Schedule::never()).guard(guard));
+        let mut session = Session::new(&store, recorder, MemorySink::default());
+        for step in 1..=600 {
+            let scope = session.begin_step().unwrap();
+            assert!(scope.end(&Tensor::from(f64::from(step))).unwrap().is_continue());
+        }
+        session.finish().unwrap();
+        assert_eq!(steps(&seen), [("batch_end", 256), ("batch_end", 512)]);
+        let seen = seen.borrow();
+        let losses: Vec<f64> = seen.iter().flat_map(|(_, o)| &o.losses).map(|&(_, loss)| loss).collect();
+        assert_eq!(losses, (1..=512).map(f64::from).collect::<Vec<_>>());
+        assert!(seen.iter().all(|(_, o)| o.params.is_empty()), "nothing else is measured");
+    }
 }
 
 #[test]
@@ -692,6 +809,10 @@ fn gradient_noise_is_handed_on() {
     for gradient in [[1.0, 0.0], [3.0, 0.0]] {
         noise.add(&[Tensor::from_slice(&gradient)], 1).unwrap();
     }
+    noise.end_batch().unwrap();
+    // A batch that is not finite is left out, not kept for ever.
+    noise.add(&[Tensor::from_slice(&[f64::NAN, 0.0])], 1).unwrap();
+    noise.add(&[Tensor::from_slice(&[1.0, 0.0])], 1).unwrap();
     noise.end_batch().unwrap();
     let seen = run(Observer::new().gradient_noise(&noise), 1);
     close(seen.borrow()[0].1.gradient_noise_scale.unwrap(), 2.0 / 3.0);

@@ -28,7 +28,8 @@ pub enum ParamRole {
 pub struct ParamObservation {
     /// Path in the store, such as `conv1.weight`.
     pub name: String,
-    /// The layer that it belongs to: its path without the last part, such as `conv1`.
+    /// The layer that it belongs to: its path without the last part, such as `conv1`; without the network's own path in the
+    /// store before it, where the layers are known.
     pub layer: String,
     /// What it is.
     pub role: ParamRole,
@@ -42,7 +43,8 @@ pub struct ParamObservation {
     pub clipped_norm: Option<f64>,
     /// ‖w after − w before‖₂ / ‖w before‖₂ around this step. `None` where it was not measured or ‖w before‖ is 0.
     pub update_ratio: Option<f64>,
-    /// The first observation since which its bits did not change. `None` where they changed since the one before.
+    /// The first observation since which its bits did not change. `None` where they changed since the one before, and for
+    /// what is not trainable.
     pub unchanged_since: Option<Step>,
     /// Of weights, where it was asked for.
     pub spectrum: Option<Spectrum>,

@@ -112,8 +112,8 @@ impl GradientNoise {
         Ok(())
     }
 
-    /// Ends a batch and takes it into the means. One of fewer than two parts says nothing and is left out. Waits for the
-    /// device.
+    /// Ends a batch and takes it into the means. One of fewer than two parts says nothing and is left out, as is one whose
+    /// gradients are not finite: a mean would never forget it. Waits for the device.
     ///
     /// # Errors
     /// A result that cannot be fetched from its device.
@@ -124,6 +124,9 @@ impl GradientNoise {
             return Ok(());
         }
         let (squared_gradient, trace) = batch.estimates()?;
+        if !(squared_gradient.is_finite() && trace.is_finite()) {
+            return Ok(());
+        }
         let keep = state.decay;
         state.squared_gradient = keep * state.squared_gradient + (1.0 - keep) * squared_gradient;
         state.trace = keep * state.trace + (1.0 - keep) * trace;

@@ -46,11 +46,10 @@ impl Packed {
         let fetch = || -> Result<Vec<f64>, TchError> {
             let Some(first) = self.parts.first() else { return Ok(Vec::new()) };
             let (device, wide) = (first.device(), super::pieces::wide_kind(first.device()));
-            let parts: Vec<Tensor> = self
-                .parts
-                .iter()
-                .map(|part| part.f_to_device(device)?.f_to_kind(wide))
-                .collect::<Result<_, _>>()?;
+            // Joined before they are converted: each conversion is work of its own for the device.
+            let alike = |a: &Tensor, b: &Tensor| a.kind() == b.kind() && a.device() == b.device();
+            let join = |run: &[Tensor]| Tensor::f_cat(run, 0)?.f_to_device(device)?.f_to_kind(wide);
+            let parts: Vec<Tensor> = self.parts.chunk_by(alike).map(join).collect::<Result<_, _>>()?;
             Vec::try_from(&to_host(&Tensor::f_cat(&parts, 0)?)?.f_to_kind(Kind::Double)?)
         };
         tch::no_grad(fetch).map(Fetched).context(|| "statistics: copy to the host".to_owned())

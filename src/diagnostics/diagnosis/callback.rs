@@ -268,12 +268,6 @@ impl Callback for Diagnosis {
         CONTINUE
     }
 
-    fn on_before_backward(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Flow {
-        let Some(running) = &mut self.running else { return CONTINUE };
-        let found = running.observer.before_backward(cx);
-        running.examine(cx, found, out)
-    }
-
     fn on_after_backward(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Flow {
         let Some(running) = &mut self.running else { return CONTINUE };
         let found = running.observer.after_backward(cx);

@@ -63,6 +63,11 @@ impl Architecture {
         Architecture { layers: model.layers.iter().enumerate().map(known).collect() }
     }
 
+    /// Names of the layers with parameters.
+    pub fn with_params(&self) -> impl Iterator<Item = &str> {
+        self.layers.iter().filter(|(_, layer)| layer.has_params).map(|(name, _)| name.as_str())
+    }
+
     pub fn get(&self, name: &str) -> Option<&Known> {
         self.layers.get(name)
     }

@@ -20,23 +20,26 @@ const ZERO_SCALE: f64 = 1e-2;
 type Silent = BTreeMap<String, Vec<bool>>;
 
 /// Names the cause of every silent unit that has one: first an input that is silent itself, then a normalisation's scale,
-/// then a bias.
+/// then a bias. `prefix` stands before the names of layers in the paths of parameters.
 pub(super) fn explain(
     layers: &mut [LayerObservation],
     architecture: &Architecture,
     activations: &Activations,
+    prefix: &str,
     store: &nn::VarStore,
 ) -> Result<()> {
     let silent: Silent = layers
         .iter()
         .filter_map(|layer| layer.units.as_ref().map(|units| (layer.name.clone(), silence(units))))
         .collect();
+    let variables = store.variables();
+    let param = |layer: &str, part: &str| variables.get_key_value(format!("{prefix}{layer}.{part}").as_str());
     let mut packed = Packed::default();
     let mut origins = Vec::new();
     for layer in layers.iter_mut() {
         let Some(units) = layer.units.as_mut().filter(|units| !units.silent.is_empty()) else { continue };
         let Some((name, known)) = architecture.origin(&layer.name) else { continue };
-        let origin = Origin::queue(name, known, architecture, activations, store, &mut packed)
+        let origin = Origin::queue(name, known, architecture, activations, &param, &mut packed)
             .context(|| format!("layer `{}`: why units are silent", layer.name))?;
         origins.push((units, origin));
     }
@@ -72,24 +75,17 @@ struct Origin<'a> {
 }
 
 impl<'a> Origin<'a> {
-    fn queue(
+    fn queue<'p>(
         name: &str,
         known: &'a Known,
         architecture: &'a Architecture,
         activations: &Activations,
-        store: &nn::VarStore,
+        params: &impl Fn(&str, &str) -> Option<(&'p String, &'p Tensor)>,
         packed: &mut Packed,
     ) -> Result<Origin<'a>, TchError> {
-        let variables = store.variables();
         let mut param = |part: &str| -> Result<Option<(String, Slot)>, TchError> {
-            // A network in a sub-path has a prefix that the spec does not know.
-            let end = format!("{name}.{part}");
-            let below = format!(".{end}");
-            let mut found = variables.iter().filter(|(path, _)| **path == end || path.ends_with(&below));
-            match (found.next(), found.next()) {
-                (Some((path, tensor)), None) => Ok(Some((path.clone(), packed.push(tensor)?))),
-                _ => Ok(None), // two networks in one store
-            }
+            let found = params(name, part);
+            found.map(|(path, tensor)| Ok((path.clone(), packed.push(tensor)?))).transpose()
         };
         let bias = param("bias")?;
         let scale = if known.is_normalization { param("weight")? } else { None };

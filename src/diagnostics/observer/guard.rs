@@ -3,23 +3,30 @@
 use tch::{Kind, TchError, Tensor};
 
 use crate::{
-    callback::{Context, Schedule},
+    callback::{Context, LOSS, Position, Schedule},
     capture::Activations,
     error::Result,
     params::Param,
+    stats::{Packed, Slot},
     summary::Step,
     tch_context::TchContext as _,
 };
 
-/// Looks at loss and gradients of every step, and says once that they have stopped being finite; again only after a step
-/// where they were.
+/// Looks at loss and gradients of every step, and says once that the loss has stopped being finite, and once that the
+/// gradients have; again only after a step where they were.
 #[derive(Debug)]
 pub(super) struct Guard {
     schedule: Schedule,
     /// The last loss that was looked at.
     loss: Option<(Step, f64)>,
-    /// Whether the last step that was looked at was not finite.
-    broken: bool,
+    /// What was not finite in the last step that was looked at.
+    bad: Bad,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Bad {
+    loss: bool,
+    gradient: bool,
 }
 
 impl Default for Guard {
@@ -30,7 +37,11 @@ impl Default for Guard {
 
 impl Guard {
     pub fn new(schedule: Schedule) -> Guard {
-        Guard { schedule, loss: None, broken: false }
+        Guard { schedule, loss: None, bad: Bad::default() }
+    }
+
+    pub fn is_due(&self, position: &Position) -> bool {
+        self.schedule.is_due(position)
     }
 
     /// The loss of `step`, where it was looked at.
@@ -38,40 +49,42 @@ impl Guard {
         self.loss.filter(|&(at, _)| at == step).map(|(_, loss)| loss)
     }
 
-    /// Looks at the loss, once in a step.
-    pub fn finds_bad_loss(&mut self, cx: &Context<'_>) -> Result<bool> {
-        if !self.schedule.is_due(cx.position()) || self.loss(cx.step()).is_some() {
-            return Ok(false);
-        }
-        let Some(loss) = cx.loss()? else { return Ok(false) };
-        self.loss = Some((cx.step(), loss));
-        let before = std::mem::replace(&mut self.broken, !loss.is_finite());
-        Ok(self.broken && !before)
-    }
-
-    /// Looks at the gradients of a step whose loss is finite.
-    pub fn finds_bad_gradient(&mut self, cx: &Context<'_>) -> Result<bool> {
-        if !self.schedule.is_due(cx.position()) || self.broken {
+    /// Looks at loss and gradients, once they are computed: one copy to the host.
+    pub fn finds(&mut self, cx: &Context<'_>) -> Result<bool> {
+        if !self.is_due(cx.position()) {
             return Ok(false);
         }
         let gradients: Vec<Tensor> = cx.params().iter().filter_map(Param::grad).collect();
+        let (loss, sum) = loss_and_sum(cx, &gradients)?;
+        self.loss = loss.map(|loss| (cx.step(), loss));
         // A sum shows in one pass that all is well. It can overflow where nothing is wrong, so then all values are asked.
-        self.broken = !sum(&gradients).context(|| "sum of gradients".to_owned())?.is_finite()
-            && any_bad(&gradients).context(|| "gradients that are not finite".to_owned())?;
-        Ok(self.broken)
+        let bad = Bad {
+            loss: loss.is_some_and(|loss| !loss.is_finite()),
+            gradient: !sum.is_finite()
+                && any_bad(&gradients).context(|| "gradients that are not finite".to_owned())?,
+        };
+        let before = std::mem::replace(&mut self.bad, bad);
+        Ok(bad.loss && !before.loss || bad.gradient && !before.gradient)
     }
 }
 
-/// The sum of all values, not finite where one of them is not.
-fn sum(gradients: &[Tensor]) -> Result<f64, TchError> {
-    tch::no_grad(|| {
-        let mut sums = Vec::with_capacity(gradients.len());
-        for gradient in gradients {
-            let kind = if gradient.f_kind()? == Kind::Double { Kind::Double } else { Kind::Float };
-            sums.push(gradient.f_sum(kind)?);
-        }
-        Ok(crate::stats::all_to_host(&sums)?.into_iter().sum())
-    })
+/// The loss, where it is known, and the sum of the values of all gradients: not finite where one of them is not.
+fn loss_and_sum(cx: &Context<'_>, gradients: &[Tensor]) -> Result<(Option<f64>, f64)> {
+    let mut packed = Packed::default();
+    let mut queue = || -> Result<(Option<Slot>, Vec<Slot>), TchError> {
+        let loss = cx.measures().iter().find(|measure| measure.name == LOSS);
+        let loss = loss.map(|loss| packed.push(&loss.value)).transpose()?;
+        let sums = gradients.iter().map(|gradient| packed.push(&sum(gradient)?));
+        Ok((loss, sums.collect::<Result<_, _>>()?))
+    };
+    let (loss, sums) = tch::no_grad(&mut queue).context(|| "loss and sum of gradients".to_owned())?;
+    let fetched = packed.fetch()?;
+    Ok((loss.map(|slot| fetched.number(&slot)), fetched.sum(&sums)))
+}
+
+fn sum(gradient: &Tensor) -> Result<Tensor, TchError> {
+    let kind = if gradient.f_kind()? == Kind::Double { Kind::Double } else { Kind::Float };
+    gradient.f_sum(kind)
 }
 
 fn any_bad(gradients: &[Tensor]) -> Result<bool, TchError> {

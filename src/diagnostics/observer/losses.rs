@@ -10,7 +10,7 @@ use crate::{
     tch_context::TchContext as _,
 };
 
-/// How many losses wait on the device before they are fetched together.
+/// How many losses wait before they are fetched together and handed on.
 const FETCH: usize = 256;
 
 /// The losses since the last observation. Those that nobody had to know stay on their device until then.
@@ -28,11 +28,14 @@ impl Losses {
             self.known.push((cx.step(), value));
         } else if let Some(loss) = cx.measures().iter().find(|measure| measure.name == LOSS) {
             self.waiting.push((cx.step(), loss.value.shallow_clone()));
-            if self.waiting.len() >= FETCH {
-                self.fetch()?;
-            }
         }
         Ok(())
+    }
+
+    /// Whether there are so many that they are handed on without an observation: a training that is never observed must
+    /// not keep them all.
+    pub fn are_many(&self) -> bool {
+        self.known.len() + self.waiting.len() >= FETCH
     }
 
     /// All of them, oldest first.

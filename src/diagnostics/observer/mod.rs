@@ -7,7 +7,7 @@
 //! | `losses` | the loss of every step, fetched together |
 //! | `architecture` | what the layers of a spec read |
 //! | `layers`, `windows`, `cause` | outputs of layers, and why units are silent |
-//! | `params`, `unchanged` | parameters and their gradients |
+//! | `params`, `prefix`, `unchanged` | parameters and their gradients, and the layers that they belong to |
 //! | `batch` | input, labels and predictions |
 
 mod architecture;
@@ -18,6 +18,7 @@ mod guard;
 mod layers;
 mod losses;
 mod params;
+mod prefix;
 mod unchanged;
 mod windows;
 
@@ -28,14 +29,14 @@ use self::{
     guard::Guard,
     layers::LayerOptions,
     losses::Losses,
-    params::{Gradients, PendingParams},
+    params::{Gradients, Moved, PendingParams},
     unchanged::Unchanged,
     windows::Windows,
 };
 use crate::{
     arch::ModelSpec,
     callback::{Context, Metrics, Needs, Position, Schedule},
-    capture::Activations,
+    capture::{Activations, Role},
     error::Result,
     rules::{Moment, Observation, Score, Timing},
     stats::{GradientNoise, Packed, Quantiles},
@@ -103,6 +104,8 @@ pub struct Observer {
     windows: Windows,
     unchanged: Unchanged,
     gradients: Option<Gradients>,
+    /// Whether it was said that gradients are set to zero too early.
+    told_cleared: bool,
     /// The step of the last observation of a batch.
     observed: Option<Step>,
     /// The reading of the clock at the last observation of a batch.
@@ -131,6 +134,7 @@ impl Observer {
             windows: Windows::new(500),
             unchanged: Unchanged::default(),
             gradients: None,
+            told_cleared: false,
             observed: None,
             timing: Timing::default(),
             validation: None,
@@ -210,8 +214,12 @@ impl Observer {
     }
 
     /// In which steps it is checked that loss and gradients are finite. The default is in all: the step where it goes wrong
-    /// is then observed in full at once, before the weights are spoiled, by running the model once more on the batch with
-    /// `train = false`. On an accelerator each check waits for the device. [`Schedule::never`] turns it off.
+    /// is then observed in full at once. In loops that call [`Scope::after_backward`](crate::Scope::after_backward) that is
+    /// before the weights are spoiled, and the model runs once more on the batch with `train = false`, so that the first bad
+    /// layer is known. [`Schedule::never`] turns it off.
+    ///
+    /// A check takes one sum of each gradient and one copy to the host. On an accelerator it also costs what the host could
+    /// have done while the device still computes gradients: reading the next batch.
     #[must_use]
     pub fn guard(mut self, schedule: Schedule) -> Observer {
         self.guard = Guard::new(schedule);
@@ -230,37 +238,22 @@ impl Observer {
         let now = self.due.is_due(position);
         let maybe = now || self.due.may_end_epoch(position);
         let opening = self.due.begins(position) && self.windows.are_opening(position);
-        Needs::PARAMETERS_BEFORE.when(now)
+        Needs::VALUES.when(self.guard.is_due(position))
+            | Needs::PARAMETERS_BEFORE.when(now)
             | Needs::ACTIVATIONS.when((maybe || opening) && self.layers.outputs)
             | Needs::ACTIVATION_GRADIENTS.when(maybe && self.layers.outputs && self.layers.gradients)
     }
 
-    /// In [`on_before_backward`](crate::Callback::on_before_backward). An observation means that the loss is not finite.
+    /// In [`on_after_backward`](crate::Callback::on_after_backward). An observation means that the loss or a gradient is not
+    /// finite.
     ///
     /// # Errors
     /// A spec that is not valid; what cannot be measured, with its name.
-    pub fn before_backward(&mut self, cx: &Context<'_>) -> Result<Option<Observation>> {
-        self.prepare()?;
-        if self.guard.finds_bad_loss(cx)? {
-            return self.alarm(cx, None).map(Some);
-        }
-        Ok(None)
-    }
-
-    /// In [`on_after_backward`](crate::Callback::on_after_backward). An observation means that a gradient is not finite.
-    ///
-    /// # Errors
-    /// As [`before_backward`](Observer::before_backward).
     pub fn after_backward(&mut self, cx: &Context<'_>) -> Result<Option<Observation>> {
         self.prepare()?;
         self.gradients = None;
-        if self.observed == Some(cx.step()) {
-            return Ok(None);
-        }
-        let found = self.guard.finds_bad_loss(cx)? || self.guard.finds_bad_gradient(cx)?;
-        if found {
-            let gradients = Gradients::queue(cx, self.due.quantiles(cx.position()))?;
-            return self.alarm(cx, Some(gradients)).map(Some);
+        if self.guard.finds(cx)? {
+            return self.alarm(cx).map(Some);
         }
         if cx.announced() && self.due.is_due(cx.position()) {
             let quantiles = self.due.quantiles(cx.position());
@@ -269,10 +262,10 @@ impl Observer {
         Ok(None)
     }
 
-    /// In [`on_batch_end`](crate::Callback::on_batch_end).
+    /// In [`on_batch_end`](crate::Callback::on_batch_end). Also where nothing is due, 256 losses are handed on together.
     ///
     /// # Errors
-    /// As [`before_backward`](Observer::before_backward).
+    /// As [`after_backward`](Observer::after_backward).
     pub fn batch_end(&mut self, cx: &Context<'_>) -> Result<Option<Observation>> {
         self.prepare()?;
         self.due.end_batch(cx.position());
@@ -282,10 +275,13 @@ impl Observer {
         self.losses.keep(cx, self.guard.loss(cx.step()))?;
         if !self.due.is_due(cx.position()) {
             self.open_windows(cx)?;
+            if self.losses.are_many() {
+                return Ok(Some(Observation { losses: self.losses.take()?, ..place(cx) }));
+            }
             return Ok(None);
         }
         let gradients = self.gradients.take();
-        let observation = self.observe(cx, cx.activations(), gradients)?;
+        let observation = self.observe(cx, cx.activations(), gradients, Moved::Yes)?;
         Ok(Some(Observation { moment: Moment::Batch, ..observation }))
     }
 
@@ -302,12 +298,13 @@ impl Observer {
     /// epochs, the last batch is measured here, but for update ratios.
     ///
     /// # Errors
-    /// As [`before_backward`](Observer::before_backward).
+    /// As [`after_backward`](Observer::after_backward).
     pub fn epoch_end(&mut self, cx: &Context<'_>, metrics: &Metrics) -> Result<Option<Observation>> {
         self.prepare()?;
         self.due.end_epoch(cx.position());
         let missed = self.due.epoch_end_is_due(cx.position()) && self.observed != Some(cx.step());
-        let observation = if missed { self.observe(cx, cx.activations(), None)? } else { place(cx) };
+        let observation =
+            if missed { self.observe(cx, cx.activations(), None, Moved::Yes)? } else { place(cx) };
         let losses = if missed { observation.losses } else { self.losses.take()? };
         Ok(Some(Observation {
             moment: Moment::Epoch,
@@ -337,12 +334,14 @@ impl Observer {
     }
 
     /// Observes a step at the moment where something is not finite.
-    fn alarm(&mut self, cx: &Context<'_>, gradients: Option<Gradients>) -> Result<Observation> {
+    fn alarm(&mut self, cx: &Context<'_>) -> Result<Observation> {
         self.losses.keep(cx, self.guard.loss(cx.step()))?;
+        let gradients = Gradients::queue(cx, self.due.quantiles(cx.position()))?;
         // Without the announcement the weights have moved, and would show something else.
-        let unmoved = gradients.is_none() || cx.announced();
-        let replayed = if cx.activations().is_none() && unmoved { guard::replay(cx) } else { None };
-        self.observe(cx, cx.activations().or(replayed.as_ref()), Some(gradients.unwrap_or_default()))
+        let moved = if cx.announced() { Moved::No } else { Moved::Yes };
+        let captured = cx.activations().is_some();
+        let replayed = if !captured && moved == Moved::No { guard::replay(cx) } else { None };
+        self.observe(cx, cx.activations().or(replayed.as_ref()), Some(gradients), moved)
     }
 
     /// Everything about this batch.
@@ -351,6 +350,7 @@ impl Observer {
         cx: &Context<'_>,
         activations: Option<&Activations>,
         gradients: Option<Gradients>,
+        moved: Moved,
     ) -> Result<Observation> {
         let quantiles = self.due.quantiles(cx.position());
         let gradients = match gradients {
@@ -359,16 +359,32 @@ impl Observer {
         };
         let mut packed = Packed::default();
         let layers = self.queue_layers(cx, activations, quantiles, &mut packed)?;
-        let params = PendingParams::queue(cx, quantiles, &mut packed)?;
+        let params = PendingParams::queue(cx, quantiles, moved, &mut packed)?;
         let batch = cx.batch().map(|batch| PendingBatch::queue(batch, &mut packed)).transpose()?;
         let fetched = packed.fetch()?;
 
         let mut layers = layers.finish(&fetched);
-        if let (Some(architecture), Some(activations)) = (&self.architecture, activations) {
-            cause::explain(&mut layers, architecture, activations, cx.var_store())?;
+        let prefix = self.prefix(cx, activations);
+        if let (Some(architecture), Some(activations), Some(prefix)) =
+            (&self.architecture, activations, &prefix)
+        {
+            cause::explain(&mut layers, architecture, activations, prefix, cx.var_store())?;
         }
         let spectra = self.due.take_spectrum(cx.position());
-        let params = params.finish(&fetched, gradients, spectra, &mut self.unchanged, cx.step())?;
+        let mut params = params.finish(&fetched, gradients, spectra, &mut self.unchanged, cx.step())?;
+        for param in &mut params.observations {
+            if let Some(layer) = prefix.as_ref().and_then(|prefix| param.layer.strip_prefix(prefix.as_str()))
+            {
+                param.layer = layer.to_owned();
+            }
+        }
+        if params.cleared && !std::mem::replace(&mut self.told_cleared, true) {
+            tracing::warn!(
+                "step {}: all gradients are exactly 0 where the step ends, so they are not known: call zero_grad before \
+                 the backward pass instead of behind the optimiser's step, or Scope::after_backward between the two",
+                cx.step()
+            );
+        }
         let timing = cx.timing();
         let before = std::mem::replace(&mut self.timing, timing);
         self.observed = Some(cx.step());
@@ -388,6 +404,21 @@ impl Observer {
             }),
             ..place(cx)
         })
+    }
+
+    /// What stands before the names of layers in the paths of their parameters, where that is known.
+    fn prefix(&self, cx: &Context<'_>, activations: Option<&Activations>) -> Option<String> {
+        let has_params = |role| matches!(role, Role::Convolution | Role::Linear | Role::Normalization);
+        let layers: Vec<&str> = match (&self.architecture, activations) {
+            (Some(architecture), _) => architecture.with_params().collect(),
+            (None, Some(activations)) => {
+                let layers = activations.iter().filter(|layer| has_params(layer.role));
+                layers.map(|layer| layer.name.as_str()).collect()
+            }
+            (None, None) => return None,
+        };
+        let variables = cx.var_store().variables();
+        prefix::prefix(&layers, variables.keys().map(String::as_str))
     }
 
     fn queue_layers(

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tch::{Tensor, nn};
 
-use super::unchanged::Unchanged;
+use super::{prefix::split, unchanged::Unchanged};
 use crate::{
     callback::Context,
     error::Result,
@@ -47,10 +47,19 @@ impl Gradients {
     }
 }
 
+/// Whether the optimiser has made its step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moved {
+    Yes,
+    /// So there is no update, and what is as at the observation before need not stay so.
+    No,
+}
+
 /// Statistics of the parameters, computed and not yet fetched.
 #[derive(Debug)]
 pub(super) struct PendingParams {
     params: Vec<PendingParam>,
+    moved: Moved,
 }
 
 #[derive(Debug)]
@@ -68,12 +77,20 @@ pub(super) struct Measured {
     pub observations: Vec<ParamObservation>,
     pub gradient_norm: Option<f64>,
     pub clipped_norm: Option<f64>,
+    /// Whether the gradients were set to zero before they could be measured.
+    pub cleared: bool,
 }
 
 impl PendingParams {
-    pub fn queue(cx: &Context<'_>, quantiles: Quantiles, packed: &mut Packed) -> Result<PendingParams> {
+    pub fn queue(
+        cx: &Context<'_>,
+        quantiles: Quantiles,
+        moved: Moved,
+        packed: &mut Packed,
+    ) -> Result<PendingParams> {
         let before: BTreeMap<&str, &Tensor> = cx
             .params_before()
+            .filter(|_| moved == Moved::Yes)
             .unwrap_or_default()
             .iter()
             .map(|(name, tensor)| (name.as_str(), tensor))
@@ -85,7 +102,7 @@ impl PendingParams {
             Ok(PendingParam { name, tensor, role, value, update })
         };
         let params = in_order(cx.var_store()).into_iter().map(queue).collect::<Result<Vec<_>>>()?;
-        Ok(PendingParams { params })
+        Ok(PendingParams { params, moved })
     }
 
     pub fn finish(
@@ -96,14 +113,20 @@ impl PendingParams {
         unchanged: &mut Unchanged,
         step: Step,
     ) -> Result<Measured> {
+        let moved = self.moved;
         let clipped = if gradients.may_be_clipped { self.norms()? } else { BTreeMap::new() };
-        let gradients = gradients.finish()?;
+        let announced = gradients.may_be_clipped;
+        let mut gradients = gradients.finish()?;
         let mut observations = Vec::with_capacity(self.params.len());
         for PendingParam { name, tensor, role, value, update } in self.params {
             let value = value.finish(fetched);
-            let unchanged_since = unchanged.since(&name, &tensor, &value, step)?;
+            let trainable = tensor.requires_grad();
+            let unchanged_since = match moved {
+                Moved::Yes if trainable => unchanged.since(&name, &tensor, &value, step)?,
+                _ => None, // of what is frozen, nobody asks: that would bring it to the host each time
+            };
             observations.push(ParamObservation {
-                trainable: tensor.requires_grad(),
+                trainable,
                 gradient: gradients.get(&name).copied(),
                 clipped_norm: clipped.get(&name).copied(),
                 update_ratio: update.and_then(|update| update.finish(fetched)),
@@ -112,10 +135,20 @@ impl PendingParams {
                 ..ParamObservation::new(name, role, value)
             });
         }
+        let cleared = !announced && moved == Moved::Yes && are_cleared(&gradients, &observations);
+        if cleared {
+            gradients.clear();
+            observations.iter_mut().for_each(|param| param.gradient = None);
+        }
         let gradient_norms: Vec<f64> = gradients.values().map(norm).collect();
         let clipped: Vec<f64> = clipped.into_values().collect();
         let total = |norms: &[f64]| (!norms.is_empty()).then(|| stats::total_norm(norms, Norm::L2));
-        Ok(Measured { observations, gradient_norm: total(&gradient_norms), clipped_norm: total(&clipped) })
+        Ok(Measured {
+            observations,
+            gradient_norm: total(&gradient_norms),
+            clipped_norm: total(&clipped),
+            cleared,
+        })
     }
 
     /// Norms of the gradients as they are now, by name.
@@ -127,6 +160,14 @@ impl PendingParams {
         let (names, gradients): (Vec<String>, Vec<Tensor>) = self.params.iter().filter_map(gradient).unzip();
         Ok(names.into_iter().zip(stats::norms(&gradients, Norm::L2)?).collect())
     }
+}
+
+/// Whether the gradients were set to zero before they were looked at: all are exactly 0, and yet a parameter has moved, as
+/// far as that was measured.
+fn are_cleared(gradients: &BTreeMap<String, TensorStats>, params: &[ParamObservation]) -> bool {
+    let mut ratios = params.iter().filter_map(|param| param.update_ratio).peekable();
+    let may_move = ratios.peek().is_none() || ratios.any(|ratio| ratio > 0.0);
+    !gradients.is_empty() && may_move && gradients.values().all(|gradient| norm(gradient) == 0.0)
 }
 
 /// The L2 norm of all values, not only of the finite ones.
@@ -191,9 +232,4 @@ fn in_order(store: &nn::VarStore) -> Vec<(String, Tensor, ParamRole)> {
         (param.name().to_owned(), param.tensor().shallow_clone(), role)
     });
     observed.collect()
-}
-
-/// Layer and last part of a path.
-fn split(name: &str) -> (&str, &str) {
-    name.rsplit_once(['.', '/']).unwrap_or((name, name))
 }
