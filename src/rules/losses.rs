@@ -6,6 +6,8 @@ use super::{BatchObservation, Observation, median::median};
 
 /// A training whose first seen step is later than this was resumed: its first losses do not tell where it began.
 const LATE: i64 = 20;
+/// So many of the last losses tell whether the loss is small.
+pub(crate) const LATEST: u64 = 10;
 /// Up to so many times ln C the first losses may be those of a cross-entropy in nats: further up it is a sum over the
 /// batch, or something else.
 const PLAUSIBLE: f64 = 4.0;
@@ -20,6 +22,8 @@ pub(crate) struct Losses {
     last_step: Option<i64>,
     seen: u64,
     classes: Option<u64>,
+    /// Share of right answers in the first batch of which they are known.
+    first_right: Option<f64>,
 }
 
 impl Losses {
@@ -40,6 +44,7 @@ impl Losses {
     /// An observation's losses that were not seen before, with their steps. To be given to [`push`](Losses::push).
     pub fn fresh(&mut self, observation: &Observation) -> Vec<(i64, f64)> {
         self.classes = observation.batch.as_ref().and_then(BatchObservation::classes).or(self.classes);
+        self.first_right = self.first_right.or_else(|| observation.batch.as_ref()?.right());
         let mut new = Vec::new();
         for &(step, loss) in &observation.losses {
             if self.last_step.is_none_or(|last| step.get() > last) {
@@ -94,10 +99,37 @@ impl Losses {
         }
     }
 
+    /// The number of classes, where known, and what guessing among them costs in cross-entropy: ln C.
+    pub fn classes(&self) -> Option<(u64, f64)> {
+        let classes = self.classes.filter(|&classes| classes >= 2)?;
+        Some((classes, (classes as f64).ln()))
+    }
+
+    /// Whether the weights were trained before: the first losses are below half of ln C, and the first answers are not
+    /// mostly wrong, where they are known. The mean squared error of a new network is small too, but its answers are wrong.
+    pub fn began_trained(&self) -> bool {
+        let small = self.classes().is_some_and(|(_, guessing)| (0.0..0.5 * guessing).contains(&self.start()));
+        small && self.first_right.is_none_or(|right| right > 0.5)
+    }
+
+    /// Whether there is nothing left to learn: the median of the last losses is below `limit`. That is in nats where the
+    /// classes are known and the first losses look like cross-entropy, or were not seen; else it is a share of the
+    /// first losses, whose unit nobody knows. A loss below 0 can fall for ever.
+    pub fn are_fitted(&self, limit: f64) -> bool {
+        let in_nats = self.guessing().is_some() || (self.classes().is_some() && !self.saw_the_start());
+        let scale = if in_nats { 1.0 } else { self.start() };
+        median(self.recent()).is_some_and(|now| now >= 0.0 && now < limit * scale)
+    }
+
+    /// Whether the last losses are below the first ones, by more than a twentieth of these and their own noise.
+    pub fn fell(&self) -> bool {
+        let (now, error) = self.level();
+        now + 2.0 * error < self.start() - 0.05 * self.start().abs()
+    }
+
     /// What guessing costs, ln C, where the number of classes is known and the first losses look like cross-entropy.
     pub fn guessing(&self) -> Option<(u64, f64)> {
-        let classes = self.classes.filter(|&classes| classes >= 2)?;
-        let guessing = (classes as f64).ln();
+        let (classes, guessing) = self.classes()?;
         let start = self.start();
         (start > 0.1 * guessing && start < PLAUSIBLE * guessing).then_some((classes, guessing))
     }
@@ -125,6 +157,14 @@ impl BatchObservation {
     pub(crate) fn classes(&self) -> Option<u64> {
         let of_labels = self.labels.as_ref().and_then(|labels| labels.classes);
         of_labels.or_else(|| self.predictions.as_ref().map(|p| p.counts.len() as u64).filter(|&n| n > 0))
+    }
+
+    /// Share of right answers, where labels and answers are known.
+    fn right(&self) -> Option<f64> {
+        let predictions = self.predictions.as_ref().filter(|predictions| !predictions.wrong.is_empty())?;
+        let answers = predictions.counts.iter().map(|&count| count as f64).sum::<f64>();
+        let wrong = predictions.wrong.iter().map(|&count| count as f64).sum::<f64>();
+        (answers > 0.0).then(|| 1.0 - wrong / answers)
     }
 }
 
@@ -157,7 +197,10 @@ fn noise(values: impl Iterator<Item = f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{rules::LabelStats, summary::Step};
+    use crate::{
+        rules::{LabelStats, PredictionStats},
+        summary::Step,
+    };
 
     fn observation(losses: &[(i64, f64)]) -> Observation {
         Observation {
@@ -226,6 +269,50 @@ mod tests {
         assert_eq!(cost(2.4, Some(1)), None);
         assert_eq!(cost(-1.0, Some(10)), None);
         assert_eq!(cost(147.0, Some(10)), None, "a sum over the batch");
+    }
+
+    /// Losses from step 1 on, of a model with ten classes that answered `right` of the first ten images rightly.
+    fn of_ten_classes(right: Option<u64>, series: &[f64]) -> Losses {
+        let predictions = right.map(|right| PredictionStats {
+            counts: vec![1; 10],
+            wrong: vec![10 - right],
+            ..PredictionStats::default()
+        });
+        let labels = Some(LabelStats { classes: Some(10), ..LabelStats::default() });
+        let batch = BatchObservation { labels, predictions, ..BatchObservation::default() };
+        let series: Vec<(i64, f64)> = (1..).zip(series.iter().copied()).collect();
+        let mut losses = Losses::default();
+        losses.add(&Observation { batch: Some(batch), ..observation(&series) }, 10);
+        losses
+    }
+
+    #[test]
+    fn trained_weights_are_told_from_other_losses_by_their_answers() {
+        assert!(
+            of_ten_classes(None, &[0.1]).began_trained() && of_ten_classes(Some(9), &[0.1]).began_trained()
+        );
+        assert!(!of_ten_classes(Some(1), &[0.1]).began_trained(), "mean squared error of a new network");
+        assert!(!of_ten_classes(Some(9), &[2.3]).began_trained());
+    }
+
+    #[test]
+    fn fitted_is_in_nats_for_cross_entropy_alone() {
+        let mut course = vec![2.3; 10];
+        course.extend([0.05; 10]);
+        assert!(of_ten_classes(None, &course).are_fitted(0.1));
+        // One batch may be easy.
+        assert!(!of_ten_classes(None, &[2.3, 2.3, 2.3, 1e-3]).are_fitted(0.1));
+        // A mean squared error, known classes or not.
+        let of_unknown = |series: &[(i64, f64)]| {
+            let mut losses = Losses::default();
+            losses.add(&observation(series), 10);
+            losses
+        };
+        assert!(!of_ten_classes(Some(1), &[0.005; 20]).are_fitted(0.1));
+        assert!(!of_unknown(&[(1, 0.005), (2, 0.005)]).are_fitted(0.1));
+        assert!(of_unknown(&[(1, 0.005), (2, 1e-5), (3, 1e-5)]).are_fitted(0.1));
+        assert!(!of_unknown(&[(1, -3.0), (2, -3.1)]).are_fitted(0.1));
+        assert!(!of_unknown(&[(1, 3.0), (2, -3.1), (3, -3.1)]).are_fitted(0.1));
     }
 
     #[test]

@@ -56,7 +56,8 @@ struct Sign {
 
 /// A weight that holds the same number everywhere and is not told to change.
 fn is_symmetric(param: &&ParamObservation) -> bool {
-    let stuck = param.gradient.as_ref().is_none_or(|gradient| gradient.l2 == 0.0);
+    // A gradient that was not measured says nothing: a last layer of zeros learns.
+    let stuck = param.gradient.as_ref().is_some_and(|gradient| gradient.l2 == 0.0);
     param.role == ParamRole::Weight
         && param.trainable
         && param.value.count > 1
@@ -111,7 +112,7 @@ impl PoorInitialization {
     }
 
     fn initial_loss(&self, observation: &Observation) -> Option<Sign> {
-        let classes = classes(observation).filter(|&classes| classes > 1)?;
+        let classes = observation.batch.as_ref()?.classes().filter(|&classes| classes > 1)?;
         let guess = (classes as f64).ln();
         let loss = self.first_loss?;
         let ratio = loss / guess;
@@ -139,13 +140,6 @@ impl PoorInitialization {
             advice: "Normalise the input, and begin with smaller weights in the last layer.",
         })
     }
-}
-
-/// Between how many classes the model chooses.
-fn classes(observation: &Observation) -> Option<u64> {
-    let batch = observation.batch.as_ref()?;
-    let by_labels = batch.labels.as_ref().and_then(|labels| labels.classes);
-    by_labels.or_else(|| batch.predictions.as_ref().map(|predictions| predictions.counts.len() as u64))
 }
 
 impl Rule for PoorInitialization {

@@ -3,9 +3,11 @@
 use super::{
     Moment, Observation, ParamObservation, ParamRole, Persistence, Rule, Setting, Severity, Symptom,
     group::Group,
+    losses::{LATEST, Losses},
     peak_rate::PeakRate,
     words::{count, names},
 };
+use crate::summary::Step;
 
 /// Trainable parameters whose bits do not change from observation to observation, and frozen ones.
 ///
@@ -13,19 +15,56 @@ use super::{
 /// for none. Here a checksum tells: not one bit changed. A warning, which says whether there is a gradient at all;
 /// critical where no weight of the network changes. Not while the loss is next to 0 or the learning rate's schedule ends.
 ///
+/// Where a loop adds up the gradients of several batches before the optimiser's step, no weight moves between two steps.
+/// So the rule learns the longest time in which none moved before some did, and speaks after more than twice that, and
+/// after `pause` steps at least. Set `pause` to the number of batches that are added up, where that is more.
+///
 /// Frozen parameters are meant to be so: they are listed once, as worth knowing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UnchangedParameter {
-    /// Below this loss nothing has to change. Default 0.01.
+    /// Below this loss nothing has to change: in nats for cross-entropy with known classes, else as a share of the first
+    /// losses. Default 0.01.
     pub fitted_loss: f64,
+    /// What did not change for so many steps may still do so: the batches whose gradients are added up. Default 16.
+    pub pause: u64,
+    losses: Losses,
+    pauses: Pauses,
     group: Group,
     peak: PeakRate,
 }
 
 impl Default for UnchangedParameter {
     fn default() -> UnchangedParameter {
-        UnchangedParameter { fitted_loss: 0.01, group: Group::default(), peak: PeakRate::default() }
+        UnchangedParameter {
+            fitted_loss: 0.01,
+            pause: 16,
+            losses: Losses::default(),
+            pauses: Pauses::default(),
+            group: Group::default(),
+            peak: PeakRate::default(),
+        }
     }
+}
+
+/// How long no weight moved at all, before some did.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Pauses {
+    since: Option<Step>,
+    longest: u64,
+}
+
+impl Pauses {
+    /// `still`: the step since which no weight moves, by the last that did.
+    fn add(&mut self, step: Step, still: Option<Step>) {
+        if let (Some(since), None) = (self.since, still) {
+            self.longest = self.longest.max(steps(since, step));
+        }
+        self.since = still;
+    }
+}
+
+fn steps(since: Step, now: Step) -> u64 {
+    u64::try_from(now.get().saturating_sub(since.get())).unwrap_or(0)
 }
 
 /// What an optimiser could change.
@@ -60,7 +99,7 @@ fn frozen(params: &[&ParamObservation]) -> Option<Symptom> {
 
 fn unchanged(param: &ParamObservation, observation: &Observation, severity: Severity) -> Option<Symptom> {
     let since = param.unchanged_since?;
-    let steps = observation.step.get().saturating_sub(since.get());
+    let steps = steps(since, observation.step);
     let (why, advice) = match &param.gradient {
         None => (
             "it has no gradient",
@@ -108,22 +147,26 @@ impl Rule for UnchangedParameter {
     }
 
     fn examine(&mut self, observation: &Observation) -> Option<Vec<Symptom>> {
+        self.losses.add(observation, LATEST);
         let params: Vec<&ParamObservation> = observation.params.iter().filter(is_learnable).collect();
         if observation.moment != Moment::Batch || params.is_empty() {
             return None;
         }
         let mut symptoms: Vec<Symptom> = frozen(&params).into_iter().collect();
         let ending = self.peak.is_ending(observation);
-        if ending || observation.last_loss().is_some_and(|loss| loss < self.fitted_loss) {
+        let trainable = || params.iter().filter(|param| param.trainable);
+        let weights = || trainable().filter(|param| param.role == ParamRole::Weight);
+        let all = weights().all(|param| param.unchanged_since.is_some());
+        let last_change = weights().filter_map(|param| param.unchanged_since).max();
+        self.pauses.add(observation.step, last_change.filter(|_| all));
+        if ending || self.losses.are_fitted(self.fitted_loss) {
             return Some(symptoms);
         }
-        let trainable = || params.iter().filter(|param| param.trainable);
-        let all = trainable()
-            .filter(|param| param.role == ParamRole::Weight)
-            .all(|param| param.unchanged_since.is_some());
+        let patience = self.pause.max(self.pauses.longest.saturating_mul(2));
+        let lasts = |symptom: &Symptom| symptom.value > patience as f64;
         let severity = if all { Severity::Critical } else { Severity::Warning };
         let mut found: Vec<Symptom> =
-            trainable().filter_map(|param| unchanged(param, observation, severity)).collect();
+            trainable().filter_map(|param| unchanged(param, observation, severity)).filter(lasts).collect();
         if found.iter().all(|symptom| symptom.severity == Severity::Critical) && found.len() > 1 {
             // What a single layer would be told is too little for the whole network.
             let advice = "Nothing is trained: see whether the optimiser has these parameters, its learning rate is not \
@@ -139,7 +182,11 @@ impl Rule for UnchangedParameter {
     }
 
     fn settings(&mut self) -> Vec<Setting<'_>> {
-        let about = "below this loss nothing has to change";
-        vec![Setting::number("fitted_loss", &mut self.fitted_loss, 0.0..=1e6, about)]
+        let fitted = "below this loss nothing has to change: nats, or a share of the first losses";
+        let pause = "what did not change for so many steps may still do so";
+        vec![
+            Setting::number("fitted_loss", &mut self.fitted_loss, 0.0..=1e6, fitted),
+            Setting::whole("pause", &mut self.pause, 0..=1_000_000_000, pause),
+        ]
     }
 }

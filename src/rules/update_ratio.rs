@@ -3,6 +3,7 @@
 use super::{
     Moment, Observation, ParamRole, Persistence, Rule, Setting, Severity, Symptom,
     group::Group,
+    losses::{LATEST, Losses},
     median::median,
     peak_rate::PeakRate,
     words::{count, number},
@@ -21,7 +22,8 @@ use super::{
 ///
 /// Small steps are no fault while the loss is small or the learning rate's schedule ends (below 1 % of its greatest).
 /// Biases and the parameters of normalisations do not count: they begin at 0 or have a scale of their own. A weight
-/// that does not change at all, beside others that do, is for [`UnchangedParameter`](super::UnchangedParameter).
+/// that does not change at all is for [`UnchangedParameter`](super::UnchangedParameter), also where none does: between the
+/// optimiser's steps of a loop that adds up the gradients of several batches no weight moves.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UpdateRatio {
     /// Median of the weights: worth knowing below. Default 1e-4.
@@ -38,8 +40,10 @@ pub struct UpdateRatio {
     pub critical_low: f64,
     /// The same, above. Default 10.
     pub critical_high: f64,
-    /// Below this loss small steps are no fault. Default 0.1.
+    /// Below this loss small steps are no fault: in nats for cross-entropy with known classes, else as a share of the
+    /// first losses. Default 0.1.
     pub fitted_loss: f64,
+    losses: Losses,
     group: Group,
     peak: PeakRate,
 }
@@ -55,6 +59,7 @@ impl Default for UpdateRatio {
             critical_low: 1e-8,
             critical_high: 10.0,
             fitted_loss: 0.1,
+            losses: Losses::default(),
             group: Group::default(),
             peak: PeakRate::default(),
         }
@@ -111,7 +116,6 @@ impl UpdateRatio {
         let band = Band { severity: Severity::Warning, low: self.warning_low, high: self.warning_high };
         let mut symptoms: Vec<Symptom> = ratios
             .iter()
-            .filter(|(_, ratio)| *ratio > 0.0)
             .filter_map(|&(name, ratio)| {
                 let (raises, limit) = band.grade(ratio, small_is_fine)?;
                 let message =
@@ -169,11 +173,12 @@ impl Rule for UpdateRatio {
     }
 
     fn examine(&mut self, observation: &Observation) -> Option<Vec<Symptom>> {
+        self.losses.add(observation, LATEST);
         if observation.moment != Moment::Batch {
             return None;
         }
         let ending = self.peak.is_ending(observation);
-        let fitted = observation.last_loss().is_some_and(|loss| loss < self.fitted_loss);
+        let fitted = self.losses.are_fitted(self.fitted_loss);
         // Without a gradient there is no step to judge.
         let moved = |param: &&super::ParamObservation| {
             param.role == ParamRole::Weight
@@ -183,7 +188,7 @@ impl Rule for UpdateRatio {
         let weights = observation.params.iter().filter(moved);
         let ratios: Vec<(&str, f64)> = weights
             .filter_map(|param| Some((param.name.as_str(), param.update_ratio?)))
-            .filter(|(_, ratio)| ratio.is_finite())
+            .filter(|(_, ratio)| ratio.is_finite() && *ratio > 0.0)
             .collect();
         let middle = median(ratios.iter().map(|&(_, ratio)| ratio))?;
         let small_is_fine = ending || fitted;
@@ -236,7 +241,7 @@ impl Rule for UpdateRatio {
                 "fitted_loss",
                 &mut self.fitted_loss,
                 0.0..=1e6,
-                "below this loss small steps are no fault",
+                "below this loss small steps are no fault: nats, or a share of the first losses",
             ),
         ]
     }

@@ -3,6 +3,7 @@
 use super::{
     Moment, Observation, ParamRole, Persistence, Rule, Setting, Severity, Symptom, Threshold,
     group::Group,
+    losses::{LATEST, Losses},
     median::median,
     words::{count, number},
 };
@@ -16,10 +17,11 @@ use super::{
 /// * *Beside the median layer*: RMS of the gradient over the median RMS of all layers. Gradients of healthy layers lie
 ///   within three decades of each other, because a kernel gathers its gradient from many positions and a large matrix
 ///   spreads it. Loss scale, batch size and reduction do not matter here.
-/// * *Absolutely*: mean |g| below 1e-7, as VanishingGradient of Amazon SageMaker Debugger and TorchLens have it. Does
-///   not count while the loss is small: a network that fits has no gradient, and needs none.
+/// * *Absolutely*: mean |g| below 1e-7, as VanishingGradient of Amazon SageMaker Debugger and TorchLens have it.
 /// * *Falling with depth*: a line through log₁₀ RMS over depth, from the first layer to the last. Sees that a
 ///   net of 30 sigmoids loses a factor at each, also where half of the layers are as bad as the median.
+///
+/// The last two do not count while the loss is small: a network that fits has no gradient, and needs none.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VanishingGradient {
     /// RMS over the median layer's RMS: a warning below. Default 1e-4.
@@ -34,8 +36,10 @@ pub struct VanishingGradient {
     pub decades_critical: f64,
     /// With fewer layers there is no line, and no median worth it. Default 5.
     pub min_layers: u64,
-    /// Below this loss the absolute form does not count. Default 0.1.
+    /// Below this loss only what stands beside the median layer counts: in nats for cross-entropy with known classes, else
+    /// as a share of the first losses. Default 0.1.
     pub fitted_loss: f64,
+    losses: Losses,
     group: Group,
 }
 
@@ -49,6 +53,7 @@ impl Default for VanishingGradient {
             decades_critical: 6.0,
             min_layers: 5,
             fitted_loss: 0.1,
+            losses: Losses::default(),
             group: Group::default(),
         }
     }
@@ -61,7 +66,9 @@ struct Reading<'o> {
     mean_abs: f64,
 }
 
-/// What is below the smallest number of a 32-bit float is taken for it: an exact 0 has no logarithm.
+/// An exact 0 has no logarithm, and one such layer is not to draw the line alone: what is below this share of the median
+/// is taken for it, and what is below the smallest number of a 32-bit float for that.
+const FLOOR: f64 = 1e-12;
 const SMALLEST: f64 = 1e-45;
 
 const ADVICE: &str = "Put BatchNorm (or residual connections) between the layers and use ReLU in place of sigmoid or \
@@ -152,10 +159,11 @@ struct All {
 
 /// Decades from the first to the last layer of the line of least squares through log₁₀ RMS; positive where gradients
 /// fall towards the first layer.
-fn decades(readings: &[Reading<'_>]) -> f64 {
+fn decades(readings: &[Reading<'_>], median: f64) -> f64 {
     let n = readings.len() as f64;
     let middle = (n - 1.0) / 2.0;
-    let log = |reading: &Reading<'_>| reading.rms.max(SMALLEST).log10();
+    let floor = SMALLEST.max(FLOOR * median);
+    let log = |reading: &Reading<'_>| reading.rms.max(floor).log10();
     let mean = readings.iter().map(log).sum::<f64>() / n;
     let (mut covariance, mut variance) = (0.0, 0.0);
     for (depth, reading) in readings.iter().enumerate() {
@@ -187,12 +195,14 @@ impl Rule for VanishingGradient {
     }
 
     fn examine(&mut self, observation: &Observation) -> Option<Vec<Symptom>> {
+        self.losses.add(observation, LATEST);
         let readings = self.readings(observation);
         if observation.moment != Moment::Batch || readings.is_empty() {
             return None;
         }
         let many = readings.len() as u64 >= self.min_layers;
-        let decades = if many { decades(&readings) } else { 0.0 };
+        let median = median(readings.iter().map(|reading| reading.rms)).unwrap_or(f64::NAN);
+        let decades = if many { decades(&readings, median) } else { 0.0 };
         let tiny = readings.iter().filter(|reading| reading.mean_abs < self.absolute).count();
         let trend = if decades > 1.0 {
             let layers = count(readings.len(), "layer");
@@ -200,18 +210,13 @@ impl Rule for VanishingGradient {
         } else {
             String::new()
         };
-        let all = All {
-            median: median(readings.iter().map(|reading| reading.rms)).unwrap_or(f64::NAN),
-            many,
-            mostly_tiny: 2 * tiny > readings.len(),
-            trend,
-        };
-        let fitted = observation.last_loss().is_some_and(|loss| loss < self.fitted_loss);
+        let all = All { median, many, mostly_tiny: 2 * tiny > readings.len(), trend };
+        let fitted = self.losses.are_fitted(self.fitted_loss);
         let mut worst_first: Vec<&Reading<'_>> = readings.iter().collect();
         worst_first.sort_by(|a, b| a.rms.total_cmp(&b.rms));
         let mut symptoms: Vec<Symptom> =
             worst_first.iter().filter_map(|reading| self.symptom(reading, &all, fitted)).collect();
-        if let Some(falling) = self.falling(&readings, decades) {
+        if let Some(falling) = self.falling(&readings, decades).filter(|_| !fitted) {
             symptoms.retain(|symptom| symptom.subject != falling.subject);
             symptoms.insert(0, falling);
         }
@@ -259,7 +264,7 @@ impl Rule for VanishingGradient {
                 "fitted_loss",
                 &mut self.fitted_loss,
                 0.0..=1e6,
-                "below this loss `absolute` does not count",
+                "below this loss `absolute` and the fall do not count: nats, or a share of the first losses",
             ),
         ]
     }

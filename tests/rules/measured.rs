@@ -3,7 +3,8 @@
 use convscope::{
     arch::Role,
     rules::{
-        LayerObservation, Observation, ParamObservation, ParamRole, Rule, Severity, Symptom, TensorStats,
+        BatchObservation, LabelStats, LayerObservation, Observation, ParamObservation, ParamRole, Rule,
+        Severity, Symptom, TensorStats,
     },
 };
 
@@ -58,6 +59,15 @@ pub fn params(step: i64, params: Vec<ParamObservation>) -> Observation {
 
 pub fn layers(layers: Vec<LayerObservation>) -> Observation {
     Observation { layers, ..at(100) }
+}
+
+/// The same with a loss of a model that is known to tell ten classes apart, and to have begun at guessing.
+pub fn of_ten_classes(loss: f64, observation: Observation) -> Observation {
+    let labels = Some(LabelStats { classes: Some(10), ..LabelStats::default() });
+    let batch = Some(BatchObservation { images: 10, labels, ..BatchObservation::default() });
+    let first = (1..=10).map(|step| (step.into(), 2.3));
+    let last = (11..=20).map(|step| (step.into(), loss));
+    Observation { batch, losses: first.chain(last).collect(), ..observation }
 }
 
 /// The only symptom.

@@ -4,13 +4,13 @@ use Severity::{Critical, Info, Warning};
 use convscope::{
     arch::Role,
     rules::{
-        BatchObservation, LayerObservation, Observation, ParamObservation, ParamRole, PoorInitialization,
-        PredictionStats, Rule, Severity, UnchangedParameter, UpdateRatio,
+        BatchObservation, Examiner, LayerObservation, Observation, ParamObservation, ParamRole,
+        PoorInitialization, PredictionStats, Rule, RuleSet, Severity, UnchangedParameter, UpdateRatio,
     },
 };
 
 use crate::measured::{
-    at, fine, grade, layer, one, params, scaled, stats, weight, with_gradient, with_update,
+    at, fine, grade, layer, of_ten_classes, one, params, scaled, stats, weight, with_gradient, with_update,
 };
 
 // --- update_ratio
@@ -62,11 +62,17 @@ fn small_steps_are_no_fault_when_the_loss_is_small_or_the_schedule_ends() {
     fine(&mut rule, &rate(0.1, 1e-3));
     fine(&mut rule, &rate(0.0009, 1e-7));
     assert_eq!(grade(&mut rule, &rate(0.002, 1e-7)), Some((Warning, true)));
-    let fitted = Observation { losses: vec![(100.into(), 0.01)], ..updates(1e-7) };
-    fine(&mut UpdateRatio::default(), &fitted);
+    fine(&mut UpdateRatio::default(), &of_ten_classes(0.01, updates(1e-7)));
     // Large steps are one all the same.
-    let fitted = Observation { losses: vec![(100.into(), 0.01)], ..updates(0.5) };
-    assert_eq!(grade(&mut UpdateRatio::default(), &fitted), Some((Warning, true)));
+    assert_eq!(
+        grade(&mut UpdateRatio::default(), &of_ten_classes(0.01, updates(0.5))),
+        Some((Warning, true))
+    );
+    // Losses in other units are not small for being below 0.1.
+    for loss in [0.005, -3.0] {
+        let other = Observation { losses: vec![(100.into(), loss)], ..updates(1e-9) };
+        assert_eq!(grade(&mut UpdateRatio::default(), &other), Some((Critical, true)), "{loss}");
+    }
 }
 
 #[test]
@@ -93,8 +99,47 @@ fn updates_count_for_weights_with_a_gradient_only() {
     let no_gradient = ParamObservation { gradient: Some(scaled(0.0)), ..with_update("b", 0.0) };
     let frozen = ParamObservation { trainable: false, ..with_update("c", 0.0) };
     assert_eq!(rule.examine(&params(100, vec![bias, no_gradient, frozen])), None);
-    // Steps that rounding loses are the smallest of all.
-    assert_eq!(grade(&mut rule, &params(100, vec![with_update("a", 0.0)])), Some((Critical, true)));
+    // Where nothing moves, there is no step: unchanged_parameter knows how long.
+    assert_eq!(rule.examine(&params(100, vec![with_update("a", 0.0)])), None);
+}
+
+/// Every step observed of a loop that adds up the gradients of `parts` batches before the optimiser's step.
+fn accumulated(parts: i64, steps: i64) -> Vec<Observation> {
+    let at_step = |step: i64| {
+        let moved = step % parts == 0;
+        let since = ((step / parts) * parts).max(1); // the last step that changed it, or the first
+        let weight = |name: &str| ParamObservation {
+            update_ratio: Some(if moved { 1e-3 } else { 0.0 }),
+            unchanged_since: (!moved && step > 1).then(|| since.into()),
+            ..with_gradient(name, 0.01)
+        };
+        Observation { losses: vec![(step.into(), 2.0)], ..params(step, vec![weight("a"), weight("b")]) }
+    };
+    (1..=steps).map(at_step).collect()
+}
+
+#[test]
+fn gradients_that_are_added_up_over_batches_are_no_stillness() {
+    for parts in [1, 2, 4, 8, 16] {
+        let mut examiner = Examiner::new(
+            RuleSet::new().with_rule(UpdateRatio::default()).with_rule(UnchangedParameter::default()),
+        );
+        for observation in accumulated(parts, 300) {
+            let raised = examiner.examine(&observation).raised;
+            assert!(raised.is_empty(), "{parts} parts, {:?}: {raised:?}", observation.step);
+        }
+    }
+    // A longer pause is learned; and what lasts more than twice as long is none.
+    let mut rule = UnchangedParameter::default();
+    rule.pause = 40;
+    assert!(accumulated(40, 200).iter().all(|observation| rule.examine(observation) == Some(Vec::new())));
+    let still = |step| params(step, vec![unchanged_since("a", 200), unchanged_since("b", 200)]);
+    fine(&mut rule, &still(275));
+    assert_eq!(one(&mut rule, &still(281)).severity, Critical);
+}
+
+fn unchanged_since(name: &str, step: i64) -> ParamObservation {
+    ParamObservation { unchanged_since: Some(step.into()), ..with_gradient(name, 0.01) }
 }
 
 // --- unchanged_parameter
@@ -138,8 +183,12 @@ fn frozen_parameters_are_listed_once() {
 
 #[test]
 fn nothing_has_to_change_when_the_loss_is_zero() {
-    let fitted = Observation { losses: vec![(100.into(), 1e-6)], ..params(100, vec![unchanged("a")]) };
-    fine(&mut UnchangedParameter::default(), &fitted);
+    let still = || params(100, vec![unchanged("a")]);
+    fine(&mut UnchangedParameter::default(), &of_ten_classes(1e-6, still()));
+    for loss in [0.005, -3.0] {
+        let other = Observation { losses: vec![(100.into(), loss)], ..still() };
+        assert_eq!(one(&mut UnchangedParameter::default(), &other).severity, Critical, "{loss}");
+    }
     assert_eq!(UnchangedParameter::default().examine(&at(1)), None);
 }
 
@@ -161,7 +210,9 @@ fn weights_that_are_all_the_same_without_a_gradient_are_critical() {
         symptom.message
     );
     assert_eq!(one(&mut PoorInitialization::default(), &params(1, vec![same(0.3, 0.0)])).severity, Critical);
-    // A last layer of zeros learns.
+    // A last layer of zeros learns; and where no gradient was measured nothing is known.
+    let unmeasured = ParamObservation { gradient: None, ..same(0.0, 0.0) };
+    fine(&mut PoorInitialization::default(), &params(1, vec![unmeasured]));
     fine(&mut PoorInitialization::default(), &params(1, vec![same(0.0, 0.1)]));
     // Biases of 0, scales of 1 and frozen weights are fine.
     let bias = ParamObservation::new("fc1.bias", ParamRole::Bias, scaled(0.0));
