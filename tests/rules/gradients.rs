@@ -5,7 +5,9 @@ use convscope::rules::{
     ExplodingGradient, Moment, Observation, ParamObservation, ParamRole, Rule, Severity, VanishingGradient,
 };
 
-use crate::measured::{at, fine, grade, one, params, scaled, stats, weight, with_gradient, with_update};
+use crate::measured::{
+    at, fine, grade, of_ten_classes, one, params, scaled, stats, weight, with_gradient, with_update,
+};
 
 // --- vanishing_gradient
 
@@ -67,12 +69,28 @@ fn tiny_gradients_everywhere_count_only_while_the_loss_is_large() {
     let mut rule = VanishingGradient::default();
     let tiny = gradients(&[1e-9, 1e-9, 1e-9]);
     assert_eq!(grade(&mut rule, &tiny), Some((Critical, true)));
-    let fitted = Observation { losses: vec![(100.into(), 1e-4)], ..tiny };
-    fine(&mut rule, &fitted);
+    fine(&mut VanishingGradient::default(), &of_ten_classes(1e-4, tiny.clone()));
+    // A mean squared error is small from the start, and a likelihood negative: that is no network that fits.
+    for loss in [0.005, -3.0] {
+        let other = Observation { losses: vec![(100.into(), loss)], ..tiny.clone() };
+        assert_eq!(grade(&mut VanishingGradient::default(), &other), Some((Critical, true)), "{loss}");
+    }
     // One layer of three is no matter of life and death.
     assert_eq!(grade(&mut rule, &gradients(&[0.9e-7, 1e-3, 1e-3])), Some((Warning, true)));
     assert_eq!(grade(&mut rule, &gradients(&[2e-7, 1e-3, 1e-3])), Some((Warning, false)));
     assert_eq!(grade(&mut rule, &gradients(&[4e-7, 1e-3, 1e-3])), None);
+}
+
+#[test]
+fn gradients_fall_with_depth_only_while_there_is_something_to_learn() {
+    let falling = gradients(&[1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 1.0]);
+    assert_eq!(grade(&mut VanishingGradient::default(), &falling), Some((Critical, true)));
+    // What is left are two layers far below the median.
+    let fitted = one(&mut VanishingGradient::default(), &of_ten_classes(1e-3, falling));
+    assert!(fitted.message.contains("of the median layer's"), "{}", fitted.message);
+    // An exact 0 is twelve decades below the median, not forty-three.
+    let dead = gradients(&[0.0, 1e-2, 1e-2, 1e-2, 1e-2, 1e-2]);
+    assert!(one(&mut VanishingGradient::default(), &dead).value < 12.0);
 }
 
 #[test]
@@ -101,13 +119,30 @@ fn norm(norm: f64) -> Observation {
 }
 
 #[test]
-fn a_great_norm_is_critical_and_a_clipped_one_a_warning() {
+fn a_great_norm_is_critical_with_growth_alone() {
     let mut rule = ExplodingGradient::default();
     fine(&mut rule, &norm(0.99e4));
     let symptom = one(&mut rule, &norm(1.01e4));
-    assert_eq!((symptom.severity, symptom.subject.as_str(), symptom.threshold), (Critical, "training", 1e4));
+    assert_eq!((symptom.severity, symptom.subject.as_str(), symptom.threshold), (Warning, "training", 1e4));
+    // Mixed precision multiplies the loss by 65,536, and stays there.
+    let mut scaled = ExplodingGradient::default();
+    for step in 0..40 {
+        assert_eq!(one(&mut scaled, &norm(65_536.0 * f64::from(1 + step % 3))).severity, Warning);
+    }
+    let grown = || {
+        let mut rule = ExplodingGradient::default();
+        (0..10).for_each(|_| fine(&mut rule, &norm(90.0)));
+        rule
+    };
+    let symptom = one(&mut grown(), &norm(2e4));
+    assert_eq!((symptom.severity, symptom.threshold), (Critical, 1e4));
     let clipped = Observation { clipped_gradient_norm: Some(1.0), ..norm(2e4) };
-    assert_eq!(one(&mut rule, &clipped).severity, Warning);
+    assert_eq!(one(&mut grown(), &clipped).severity, Warning);
+    // Large updates, or a loss that jumped, say so too.
+    let moved = Observation { params: vec![with_update("a", 0.3)], ..norm(2e4) };
+    assert_eq!(one(&mut ExplodingGradient::default(), &moved).severity, Critical);
+    let jumped = Observation { losses: vec![(1.into(), 2.3), (2.into(), 60.0)], ..norm(2e4) };
+    assert_eq!(one(&mut ExplodingGradient::default(), &jumped).severity, Critical);
 }
 
 #[test]
@@ -150,6 +185,31 @@ fn large_updates_of_the_median_weight_three_times_in_a_row() {
     {
         assert_eq!(grade(&mut rule, &updates(ratio)).map(|(severity, _)| severity), expected);
     }
+    // Adam's first steps: the learning rate over the deviation of the weights, 1e-3 over 1/sqrt(3 * 25088).
+    let mut adam = ExplodingGradient::default();
+    for step in 1..30 {
+        let early = Observation { step: step.into(), ..updates(0.274 / (step as f64).sqrt()) };
+        fine(&mut adam, &early);
+    }
+    // But a ratio that rises is no beginning.
+    let mut rising = ExplodingGradient::default();
+    let severities: Vec<_> = (1..=5)
+        .map(|step| Observation { step: step.into(), ..updates(0.2 * step as f64) })
+        .map(|early| grade(&mut rising, &early).map(|(severity, _)| severity))
+        .collect();
+    assert_eq!(severities, [None, None, None, Some(Critical), Some(Critical)]);
+    // Between the optimiser's steps of a loop that adds gradients up nothing moves: that is no word on the steps.
+    let mut parts = ExplodingGradient::default();
+    let zeros = updates(0.0);
+    let mut worst = None;
+    for _ in 0..3 {
+        worst = worst.max(grade(&mut parts, &updates(0.2)).map(|(severity, _)| severity));
+        parts.examine(&Observation {
+            params: vec![with_update("a", 0.0), with_update("b", 0.0)],
+            ..zeros.clone()
+        });
+    }
+    assert_eq!(worst, Some(Critical));
     // One weight alone, such as one that began at 0, is not the network.
     let mut single = ExplodingGradient::default();
     for _ in 0..5 {
@@ -168,9 +228,21 @@ fn a_loss_many_times_the_first_one_has_diverged_also_when_it_is_nan() {
     };
     let mut rule = ExplodingGradient::default();
     fine(&mut rule, &losses(&[2.3, 40.0, 3.0]));
+    // One batch may hold an outlier, and so may two.
     let symptom = one(&mut rule, &losses(&[2.3, 50.0, 3.0]));
-    assert_eq!((symptom.severity, symptom.value, symptom.threshold), (Critical, 50.0, 46.0));
+    assert_eq!((symptom.severity, symptom.value, symptom.threshold), (Warning, 50.0, 46.0));
     fine(&mut rule, &losses(&[3.0]));
+    let mut twice = ExplodingGradient::default();
+    assert_eq!(one(&mut twice, &losses(&[2.3, 50.0, 3.0, 60.0])).severity, Warning);
+    assert_eq!(one(&mut twice, &losses(&[50.0])).severity, Critical);
+    let bad = Observation { gradient_norm: Some(f64::INFINITY), ..losses(&[2.3, 50.0]) };
+    assert_eq!(one(&mut ExplodingGradient::default(), &bad).severity, Critical);
+    // What wavers by ten has other bounds than what wavers by a tenth; and a loss may be negative.
+    let wide: Vec<f64> = (0..40).map(|index| f64::from((index + 1) % 5) * 10.0 - 7.0).collect();
+    let mut wavers = ExplodingGradient::default();
+    wavers.examine(&losses(&wide));
+    fine(&mut wavers, &losses(&[150.0, 150.0, 150.0]));
+    fine(&mut ExplodingGradient::default(), &losses(&[-3.0, -2.0, -1.0, 0.5, -3.0]));
     let symptom = one(&mut rule, &losses(&[2.3, 9e3, 1e12, f64::NAN]));
     assert!(symptom.message.contains("rose from 2.3 to 1e12 at step 3"), "{}", symptom.message);
     assert!(symptom.message.ends_with("is NaN now"), "{}", symptom.message);
