@@ -1,7 +1,7 @@
 //! Dropout before a normalisation.
 
 use super::{
-    DropoutShift, LayerObservation, Observation, Persistence, Rule, Setting, Severity, Symptom, Threshold,
+    DropoutShift, Observation, Persistence, Rule, Setting, Severity, Symptom, Threshold,
     group::Group,
     words::{number, percent},
 };
@@ -13,6 +13,7 @@ use super::{
 /// at every position, so that it still learns. It multiplies Bernoulli noise into the feature maps. With a keep rate q, mean μ
 /// and variance σ² the variance behind it is (σ² + μ²)/q − μ² while training and σ² in evaluation (variance shift, Li et
 /// al. 2019): for q = 0.5, μ = 1, σ² = 2 that is 5 against 2. A warning where it is half as much again.
+/// That is measured at the dropout; what layers between it and the normalisation make of it is not.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DropoutShiftRule {
     /// Variance while training over that in evaluation: a warning above. Default 1.5.
@@ -27,7 +28,7 @@ impl Default for DropoutShiftRule {
 }
 
 impl DropoutShiftRule {
-    fn symptom(&self, layer: &LayerObservation, shift: &DropoutShift) -> Option<Symptom> {
+    fn symptom(&self, shift: &DropoutShift) -> Option<Symptom> {
         let normalization = shift.normalization.as_ref()?;
         let limit =
             Threshold::above(Severity::Warning, self.warning).clear_at(1.0 + 0.8 * (self.warning - 1.0));
@@ -40,12 +41,11 @@ impl DropoutShiftRule {
             value: shift.variance_ratio,
             threshold: grade.threshold,
             message: format!(
-                "dropout of {noise} (keeps {}) makes the variance that `{normalization}` learns {} times that of \
-                 evaluation (limit {}), as `{}` sees it",
+                "dropout of {noise} (keeps {}) makes the variance of its output {} times that of evaluation (limit {}), \
+                 and `{normalization}` behind it learns from that",
                 percent(shift.keep_rate),
                 number(shift.variance_ratio),
-                number(grade.threshold),
-                layer.name
+                number(grade.threshold)
             ),
             advice: format!(
                 "Move the dropout behind `{normalization}`, best before the last fully connected layer, or leave it \
@@ -69,13 +69,13 @@ impl Rule for DropoutShiftRule {
     }
 
     fn examine(&mut self, observation: &Observation) -> Option<Vec<Symptom>> {
-        let measured = observation.layers.iter().filter_map(|layer| Some((layer, layer.dropout.as_ref()?)));
-        let measured: Vec<_> = measured.collect();
+        let measured: Vec<&DropoutShift> =
+            observation.layers.iter().filter_map(|layer| layer.dropout.as_ref()).collect();
         if measured.is_empty() {
             return None;
         }
         let mut symptoms: Vec<Symptom> =
-            measured.into_iter().filter_map(|(layer, shift)| self.symptom(layer, shift)).collect();
+            measured.into_iter().filter_map(|shift| self.symptom(shift)).collect();
         symptoms.dedup_by(|a, b| a.subject == b.subject); // several layers may stand behind one dropout
         Some(self.group.one(symptoms))
     }

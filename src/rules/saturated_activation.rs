@@ -1,10 +1,14 @@
 //! tanh and sigmoid at their flat ends.
 
+use std::collections::BTreeSet;
+
 use super::{
-    Observation, Persistence, Rule, Setting, Severity, Symptom, Threshold,
+    LayerObservation, Observation, Persistence, Rule, Setting, Severity, Symptom, Threshold,
     group::Group,
+    losses::{LATEST, Losses},
     words::{number, percent},
 };
+use crate::arch::Role;
 
 /// Most outputs of a tanh or sigmoid lie where its derivative is next to nothing, so that no gradient comes through.
 ///
@@ -13,6 +17,10 @@ use super::{
 /// from the derivative of 1e-7 which it cites; here both functions are judged by one threshold of the derivative. It is a
 /// warning above 50 %, and critical where one output in ten is left to learn from.
 ///
+/// Outputs of the network may be at the ends: so a layer that no other reads is left out, by the architecture where it
+/// is known, else the last observed one. A sigmoid inside the network may be a gate that is open or closed for good
+/// reason: while the loss falls it is a warning at most.
+///
 /// [`LayerObservation::saturated`]: super::LayerObservation::saturated
 #[derive(Debug, Clone, PartialEq)]
 pub struct SaturatedActivation {
@@ -20,13 +28,30 @@ pub struct SaturatedActivation {
     pub warning: f64,
     /// The same: critical above. Default 0.9.
     pub critical: f64,
+    losses: Losses,
     group: Group,
 }
 
 impl Default for SaturatedActivation {
     fn default() -> SaturatedActivation {
-        SaturatedActivation { warning: 0.5, critical: 0.9, group: Group::default() }
+        SaturatedActivation {
+            warning: 0.5,
+            critical: 0.9,
+            losses: Losses::default(),
+            group: Group::default(),
+        }
     }
+}
+
+/// The layers that others read, as far as that is known.
+fn inner_layers(observation: &Observation) -> impl Iterator<Item = &LayerObservation> {
+    let layers = &observation.layers;
+    let read: BTreeSet<&str> = layers.iter().flat_map(|layer| &layer.inputs).map(String::as_str).collect();
+    let last = layers.len().saturating_sub(1);
+    let is_inner = move |(index, layer): &(usize, &LayerObservation)| {
+        if read.is_empty() { *index != last } else { read.contains(layer.name.as_str()) }
+    };
+    layers.iter().enumerate().filter(is_inner).map(|(_, layer)| layer)
 }
 
 impl Rule for SaturatedActivation {
@@ -52,20 +77,23 @@ impl Rule for SaturatedActivation {
     }
 
     fn examine(&mut self, observation: &Observation) -> Option<Vec<Symptom>> {
+        self.losses.add(observation, LATEST);
         let limits = [
             Threshold::above(Severity::Warning, self.warning).clear_at(0.8 * self.warning),
             Threshold::above(Severity::Critical, self.critical),
         ];
         let measured: Vec<_> =
-            observation.layers.iter().filter_map(|layer| Some((layer, layer.saturated?))).collect();
+            inner_layers(observation).filter_map(|layer| Some((layer, layer.saturated?))).collect();
         if measured.is_empty() {
             return None;
         }
         let symptoms = measured.into_iter().filter_map(|(layer, share)| {
             let grade = Threshold::worst(&limits, share)?;
+            let may_be_a_gate = layer.role == Role::Sigmoid && self.losses.fell();
+            let most = if may_be_a_gate { Severity::Warning } else { Severity::Critical };
             Some(Symptom {
                 subject: layer.name.clone(),
-                severity: grade.severity,
+                severity: grade.severity.min(most),
                 raises: grade.raises,
                 value: share,
                 threshold: grade.threshold,

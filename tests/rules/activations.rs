@@ -93,11 +93,41 @@ fn a_finding_keeps_its_layer_while_that_is_among_the_worst() {
 
 // --- saturated_activation, sparse_activations
 
+fn saturated(name: &str, role: Role, share: f64) -> LayerObservation {
+    LayerObservation { saturated: Some(share), ..layer(name, role) }
+}
+
+#[test]
+fn outputs_of_the_network_may_be_saturated() {
+    // A classifier of two classes that is sure, an autoencoder of black and white: nothing reads its last sigmoid.
+    let end = || saturated("output", Role::Sigmoid, 0.99);
+    let examine = |all| SaturatedActivation::default().examine(&layers(all));
+    assert_eq!(examine(vec![layer("fc", Role::Linear), end()]), None);
+    // Where the architecture is known, each of several ends is one.
+    let reads = |input: &str, layer| LayerObservation { inputs: vec![input.to_owned()], ..layer };
+    let ends = vec![layer("fc", Role::Linear), reads("fc", end()), reads("fc", layer("other", Role::Linear))];
+    assert_eq!(examine(ends), None);
+    let inner =
+        vec![layer("fc", Role::Linear), reads("fc", end()), reads("output", layer("fc2", Role::Linear))];
+    assert_eq!(one(&mut SaturatedActivation::default(), &layers(inner)).severity, Critical);
+}
+
+#[test]
+fn gates_may_be_open_while_the_loss_falls() {
+    let observation = |role, loss: fn(f64) -> f64| Observation {
+        losses: (1..=40).map(|step| (step.into(), loss(step as f64))).collect(),
+        ..layers(vec![saturated("gate", role, 0.95), layer("fc", Role::Linear)])
+    };
+    let severity = |role, loss| one(&mut SaturatedActivation::default(), &observation(role, loss)).severity;
+    assert_eq!(severity(Role::Sigmoid, |step| 2.0 - 0.03 * step), Warning);
+    assert_eq!(severity(Role::Sigmoid, |_| 2.0), Critical);
+    assert_eq!(severity(Role::Tanh, |step| 2.0 - 0.03 * step), Critical);
+}
+
 #[test]
 fn saturated_outputs_are_graded_by_their_share() {
     let mut rule = SaturatedActivation::default();
-    let tanh =
-        |share| layers(vec![LayerObservation { saturated: Some(share), ..layer("tanh1", Role::Tanh) }]);
+    let tanh = |share| layers(vec![saturated("tanh1", Role::Tanh, share), layer("fc2", Role::Linear)]);
     for (share, expected) in [
         (0.4, None),
         (0.45, Some((Warning, false))),
@@ -184,6 +214,8 @@ fn dropout_before_a_normalisation_shifts_its_variance() {
     let mut rule = DropoutShiftRule::default();
     // The fixture: q = 0.5, mean 1, variance 2: (2 + 1)/0.5 - 1 = 5 against 2.
     let symptom = one(&mut rule, &dropout(2.5, Some("bn2")));
+    // Measured at the dropout, not at the normalisation.
+    assert!(symptom.message.contains("makes the variance of its output 2.5 times"), "{}", symptom.message);
     assert_eq!((symptom.severity, symptom.subject.as_str(), symptom.value), (Warning, "drop1", 2.5));
     assert!(symptom.advice.contains("it removes no weights, it multiplies noise"), "{}", symptom.advice);
     assert_eq!(grade(&mut rule, &dropout(1.51, Some("bn2"))), Some((Warning, true)));
