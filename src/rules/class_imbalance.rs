@@ -17,7 +17,9 @@ use super::{
 ///
 /// A warning; critical where the network gives the rare classes up: they are answered wrongly in more than the share
 /// `wrong` (AWS: 0.7) of their images, and the most frequent class in less than `learned`. Early in a training
-/// everything is answered wrongly, therefore the second condition. Both are measured over the last `recent` or so
+/// everything is answered wrongly, therefore the second condition; and frequent classes are learned first, therefore it
+/// counts from the second epoch on, or where within the first the rare classes' share of right answers has not risen by
+/// 0.05 while twice `recent` images were seen. Both are measured over the last `recent` or so
 /// images, with the rare classes taken together, and at least `least` images of them. Subject: `labels`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClassImbalance {
@@ -46,6 +48,8 @@ struct State {
     labels: LabelCounts,
     /// Images and wrong answers by class; older ones count less.
     answers: BTreeMap<i64, (f64, f64)>,
+    /// Labels seen when the rare classes were found to be answered wrongly, and in which share, in the first epoch.
+    early: Option<(u64, f64)>,
 }
 
 impl Default for ClassImbalance {
@@ -85,11 +89,13 @@ impl Rule for ClassImbalance {
         else {
             return Some(Vec::new());
         };
+        let (labels, epoch) = (labels.total(), observation.epoch);
         let given_up = self.given_up(frequent, most);
+        let given_up = given_up.filter(|&(rare, _)| self.lasts(epoch, labels, rare));
         let counted = format!(
             "class {frequent} has {} times as many images as class {rare} ({most} and {least} of {} labels)",
             number(ratio),
-            labels.total()
+            labels
         );
         let message = match given_up {
             Some((rare, frequent)) => format!(
@@ -191,6 +197,13 @@ impl ClassImbalance {
             answers.0 += count as f64;
             answers.1 += (*wrong).min(count) as f64;
         }
+    }
+
+    /// Whether giving rare classes up is more than the beginning of a training.
+    fn lasts(&mut self, epoch: u64, labels: u64, wrong: f64) -> bool {
+        let (since, before) = *self.state.early.get_or_insert((labels, wrong));
+        let long = labels.saturating_sub(since) as f64 >= 2.0 * self.recent;
+        epoch >= 2 || (long && wrong > before - 0.05)
     }
 
     /// Share of wrong answers for the rare classes and for the most frequent one, where the first is high and the

@@ -1,8 +1,10 @@
-//! The images have values that a network learns badly from.
+//! The inputs have values that a network learns badly from.
 
 use super::{
-    ChannelStats, Grade, Observation, Persistence, Rule, Setting, Severity, Symptom, Threshold, words::number,
+    ChannelStats, Grade, Observation, ParamRole, Persistence, Rule, Setting, Severity, Symptom, Threshold,
+    losses::Losses, words::number,
 };
+use crate::arch::Role;
 
 /// The images are not normalised: a channel's mean is far from 0, or its values are far too large or too small.
 ///
@@ -17,6 +19,10 @@ use super::{
 ///   standard deviation of 0.001.
 /// * AWS SageMaker Debugger's `CheckInputImages`: after 500 images a mean above 0.2 or below −0.2. For information
 ///   alone: pixels of 0 to 1 have means of 0.3 to 0.5 and train well. Likewise a channel with one value everywhere.
+///
+/// Where the network is made for such values they are a warning at most: where the first layer with parameters is a
+/// normalisation, the training is resumed, or its first losses are below ln C, so that the weights know such inputs.
+/// (Networks from Caffe take pixels of 0 to 255 less their mean.)
 ///
 /// Size is judged from the first batch on: it is thousands of pixels. Subject: `input`, for the first of the worst
 /// channels.
@@ -45,6 +51,8 @@ pub struct InputNotNormalized {
     /// A finding is kept where the value is within this factor of the threshold. Default 0.8.
     pub keep: f64,
     channels: Vec<Channel>,
+    losses: Losses,
+    normalizes: bool,
 }
 
 /// Sums over the images so far.
@@ -91,6 +99,8 @@ impl Default for InputNotNormalized {
             images: 500,
             keep: 0.8,
             channels: Vec::new(),
+            losses: Losses::default(),
+            normalizes: false,
         }
     }
 }
@@ -101,6 +111,8 @@ impl Rule for InputNotNormalized {
     }
 
     fn examine(&mut self, observation: &Observation) -> Option<Vec<Symptom>> {
+        self.losses.add(observation, 1);
+        self.normalizes |= begins_with_a_normalization(observation);
         let batch = observation.batch.as_ref()?;
         if batch.channels.is_empty() || batch.images == 0 {
             return None;
@@ -119,7 +131,7 @@ impl Rule for InputNotNormalized {
     }
 
     fn about(&self) -> &str {
-        "The images' channels have a mean far from 0, or values far from 1."
+        "The channels of the input have a mean far from 0, or values far from 1."
     }
 
     fn persistence(&self) -> Persistence {
@@ -172,7 +184,27 @@ impl Rule for InputNotNormalized {
     }
 }
 
+/// Whether the first layer with parameters brings the values to mean 0 and variance 1 itself.
+fn begins_with_a_normalization(observation: &Observation) -> bool {
+    let weighs = |role: Role| matches!(role, Role::Convolution | Role::Linear | Role::Normalization);
+    let layer = observation.layers.iter().map(|layer| layer.role).find(|&role| weighs(role));
+    let param = observation.params.first().map(|param| param.role);
+    layer == Some(Role::Normalization)
+        || matches!(
+            param,
+            Some(ParamRole::Scale | ParamRole::Shift | ParamRole::RunningMean | ParamRole::RunningVar)
+        )
+}
+
 impl InputNotNormalized {
+    /// Whether the network seems to be made for great values.
+    fn is_meant(&self) -> bool {
+        let losses = &self.losses;
+        let resumed = losses.seen() > 0 && !losses.saw_the_start();
+        let knows = losses.guessing().is_some_and(|(_, guessing)| losses.start() < guessing);
+        self.normalizes || resumed || knows || losses.began_trained()
+    }
+
     /// What is wrong with a channel, its size before its mean.
     fn judge(&self, index: usize, channel: &Channel) -> Option<Symptom> {
         let (mean, std, rms) = (channel.mean(), channel.std(), channel.rms());
@@ -185,6 +217,8 @@ impl InputNotNormalized {
         if let Some(grade) = Threshold::worst(&large, rms) {
             let message =
                 format!("{values}: far larger than the values around 1 that initial weights are made for");
+            let most = if self.is_meant() { Severity::Warning } else { Severity::Critical };
+            let grade = Grade { severity: grade.severity.min(most), ..grade };
             return Some(symptom(grade, rms, message, NORMALIZE));
         }
         if channel.images < self.images as f64 {
@@ -194,7 +228,7 @@ impl InputNotNormalized {
         if std <= 1e-6 * rms {
             let message = format!("channel {index} is {} everywhere: it tells nothing", number(mean));
             let grade = Grade { severity: Severity::Info, raises: true, threshold: 0.0 };
-            return Some(symptom(grade, std, message, "Leave it out, or look how the images are read."));
+            return Some(symptom(grade, std, message, "Leave it out, or look how the data is read."));
         }
         if let Some(grade) =
             Threshold::below(Severity::Warning, self.tiny).clear_at(self.tiny / self.keep).grade(std)
@@ -208,10 +242,9 @@ impl InputNotNormalized {
     }
 }
 
-const NORMALIZE: &str = "Subtract the mean of the training images and divide by their standard deviation, for each \
-                         channel; pixels of 0 to 255 divide by 255 first. Prepare validation images with the same numbers.";
-const ENLARGE: &str =
-    "Look whether the images are divided by 255 twice. Divide by their standard deviation, for each channel.";
+const NORMALIZE: &str = "Subtract the mean of the training data and divide by its standard deviation, for each channel or \
+                         feature (pixels of 0 to 255: divide by 255 first). Prepare the validation data with the same numbers.";
+const ENLARGE: &str = "Divide by the standard deviation, for each channel or feature; look whether pixels are divided by 255 twice.";
 
 fn symptom(grade: Grade, value: f64, message: String, advice: &str) -> Symptom {
     let Grade { severity, raises, threshold } = grade;

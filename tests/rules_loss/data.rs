@@ -2,10 +2,11 @@
 
 use convscope::{
     Step,
+    arch::Role,
     rules::{
         BatchObservation, ChannelStats, ClassImbalance, InputNotNormalized, LabelRange, LabelStats,
-        Observation, PredictionCollapse, PredictionStats, Rule, Severity, StalledDataLoading, Symptom,
-        Timing, UnshuffledData,
+        LayerObservation, Observation, ParamObservation, ParamRole, PredictionCollapse, PredictionStats,
+        Rule, Severity, StalledDataLoading, Symptom, TensorStats, Timing, UnshuffledData,
     },
 };
 
@@ -20,6 +21,10 @@ fn batches(number: i64, mut batch: impl FnMut(i64) -> BatchObservation) -> Vec<O
         ..Observation::default()
     };
     (1..=number).map(observation).collect()
+}
+
+fn of_epoch(epoch: u64, observations: Vec<Observation>) -> Vec<Observation> {
+    observations.into_iter().map(|observation| Observation { epoch, ..observation }).collect()
 }
 
 fn counted(labels: impl IntoIterator<Item = i64>) -> Vec<(i64, u64)> {
@@ -124,16 +129,24 @@ fn imbalanced_answers(rare: f64, frequent: f64) -> Vec<Observation> {
 #[test]
 fn giving_rare_classes_up_is_critical() {
     assert_eq!(
-        worst(&mut ClassImbalance::default(), &imbalanced_answers(0.95, 0.01)),
+        worst(&mut ClassImbalance::default(), &of_epoch(2, imbalanced_answers(0.95, 0.01))),
         Some(Severity::Critical)
     );
+    // Frequent classes are learned first. In a first epoch without an end it is a matter of time.
     assert_eq!(
-        worst(&mut ClassImbalance::default(), &imbalanced_answers(0.4, 0.01)),
+        worst(&mut ClassImbalance::default(), &imbalanced_answers(0.95, 0.01)),
+        Some(Severity::Warning)
+    );
+    let mut soon = ClassImbalance::default();
+    soon.recent = 1000.0;
+    assert_eq!(worst(&mut soon, &imbalanced_answers(0.95, 0.01)), Some(Severity::Critical));
+    assert_eq!(
+        worst(&mut ClassImbalance::default(), &of_epoch(2, imbalanced_answers(0.4, 0.01))),
         Some(Severity::Warning)
     );
     // Nothing is learned yet.
     assert_eq!(
-        worst(&mut ClassImbalance::default(), &imbalanced_answers(0.95, 0.9)),
+        worst(&mut ClassImbalance::default(), &of_epoch(2, imbalanced_answers(0.95, 0.9))),
         Some(Severity::Warning)
     );
 }
@@ -208,6 +221,39 @@ fn inputs_are_judged_by_size_then_by_mean() {
     assert_eq!(severity(0.0, 8.0), Some(Severity::Warning));
     assert_eq!(severity(0.0011, 0.0014), Some(Severity::Warning), "divided by 255 twice");
     assert_eq!(severity(0.1, 0.0), Some(Severity::Info), "one value everywhere");
+}
+
+#[test]
+fn great_inputs_may_be_meant() {
+    let severity = |change: fn(Observation) -> Observation| {
+        let observations: Vec<Observation> = images(20, &[(0.0, 60.0)]).into_iter().map(change).collect();
+        worst(&mut InputNotNormalized::default(), &observations)
+    };
+    assert_eq!(severity(|observation| observation), Some(Severity::Critical));
+    let normalizes = |observation| Observation {
+        layers: vec![LayerObservation::new("bn", Role::Normalization, TensorStats::default())],
+        ..observation
+    };
+    assert_eq!(severity(normalizes), Some(Severity::Warning));
+    let scale = |observation| Observation {
+        params: vec![ParamObservation::new("bn.weight", ParamRole::Scale, TensorStats::default())],
+        ..observation
+    };
+    assert_eq!(severity(scale), Some(Severity::Warning));
+    let resumed = |observation: Observation| Observation {
+        losses: vec![(Step::new(observation.step.get() + 5000), 0.9)],
+        ..observation
+    };
+    assert_eq!(severity(resumed), Some(Severity::Warning));
+    fn beginning_at(loss: f64, mut observation: Observation) -> Observation {
+        observation.losses = vec![(observation.step, loss)];
+        if let Some(batch) = &mut observation.batch {
+            batch.labels = Some(LabelStats { counts: Vec::new(), classes: Some(1000) });
+        }
+        observation
+    }
+    assert_eq!(severity(|observation| beginning_at(1.1, observation)), Some(Severity::Warning), "pretrained");
+    assert_eq!(severity(|observation| beginning_at(30.0, observation)), Some(Severity::Critical));
 }
 
 #[test]
