@@ -9,11 +9,13 @@ use super::{Observation, Persistence, Rule, Setting, Severity, Symptom, losses::
 /// three standard errors of that mean:
 ///
 /// * above the first losses by the share `rise` (0.05: what AWS SageMaker Debugger's `LossNotDecreasing` tolerates),
-/// * above `guessing` times ln C, where the number of classes C is known and the first losses look like cross-entropy,
+/// * above `guessing` times ln C and the first losses by the share `rise`, where the number of classes C is known and the
+///   first losses look like cross-entropy; not while the loss falls from one window to the next,
 /// * above the lowest mean so far by the share `lost` of what the loss had fallen until then, if that was at least a
 ///   tenth of the first losses.
 ///
-/// Resumed trainings have the second test alone. A single high batch is a [spike](super::LossSpike). Subject:
+/// Resumed trainings have the second test alone. Where the weights were trained before (first losses below half of ln C),
+/// the first test asks for half of ln C too, and there is no third: of a loss of nearly nothing everything is a large share. A single high batch is a [spike](super::LossSpike). Subject:
 /// `training`. A warning: the rules on gradients and inputs are critical where they find the cause.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LossDivergence {
@@ -55,11 +57,12 @@ impl Rule for LossDivergence {
     }
 
     fn examine(&mut self, observation: &Observation) -> Option<Vec<Symptom>> {
-        if self.state.losses.add(observation, self.window) == 0 {
+        if self.state.losses.add(observation, self.window.saturating_mul(2)) == 0 {
             return None;
         }
         let losses = &self.state.losses;
-        let (now, error) = losses.level();
+        let ((now, error), before) = losses.levels(self.window);
+        let falling = before.is_some_and(|(before, noise)| before - now > 2.0 * noise.hypot(error));
         if losses.seen() < self.window {
             return None;
         }
@@ -70,7 +73,7 @@ impl Rule for LossDivergence {
         }
         // The limit that is exceeded by the most is the one to tell.
         let worst = self
-            .limits(lowest)
+            .limits(lowest, falling)
             .into_iter()
             .filter(|limit| now > limit.keep)
             .max_by(|a, b| (now - a.raise).total_cmp(&(now - b.raise)));
@@ -130,18 +133,24 @@ struct Limit {
 }
 
 impl LossDivergence {
-    fn limits(&self, lowest: f64) -> Vec<Limit> {
+    fn limits(&self, lowest: f64, falling: bool) -> Vec<Limit> {
         let losses = &self.state.losses;
         let start = losses.start();
         let mut limits = Vec::new();
+        let above_start = |share: f64| start + share * start.abs();
+        let trained = losses.began_trained();
         if losses.saw_the_start() {
+            let least = losses
+                .classes()
+                .filter(|_| trained)
+                .map_or(f64::NEG_INFINITY, |(_, guessing)| 0.5 * guessing);
             limits.push(Limit {
-                raise: start + self.rise * start.abs(),
-                keep: start + 0.5 * self.rise * start.abs(),
+                raise: above_start(self.rise).max(least),
+                keep: above_start(0.5 * self.rise).max(0.9 * least),
                 what: format!("above where the training began, {}", number(start)),
             });
             let gained = start - lowest;
-            if gained > 0.1 * start.abs() {
+            if gained > 0.1 * start.abs() && !trained {
                 limits.push(Limit {
                     raise: lowest + self.lost * gained,
                     keep: lowest + 0.5 * self.lost * gained,
@@ -154,10 +163,12 @@ impl LossDivergence {
                 });
             }
         }
-        if let Some((classes, guessing)) = losses.guessing() {
+        if let Some((classes, guessing)) = losses.guessing().filter(|_| !falling) {
+            // Where a resumed training began is not known.
+            let first = |share| if losses.saw_the_start() { above_start(share) } else { f64::NEG_INFINITY };
             limits.push(Limit {
-                raise: self.guessing * guessing,
-                keep: 0.5 * (1.0 + self.guessing) * guessing,
+                raise: (self.guessing * guessing).max(first(self.rise)),
+                keep: (0.5 * (1.0 + self.guessing) * guessing).max(first(0.5 * self.rise)),
                 what: format!("far above guessing, ln {classes} = {}", number(guessing)),
             });
         }

@@ -13,7 +13,8 @@ use super::{Observation, Persistence, Rule, Setting, Severity, Symptom, losses::
 /// one window to the next, and says nothing while the learning rate is being raised (warm-up). Once the loss has fallen
 /// by `most`, the rule is done; what comes later is a plateau.
 ///
-/// It is silent about resumed trainings, and about those that begin far below ln C. Losses that are negative have
+/// It is silent about resumed trainings, and about those whose weights were trained before: that begin below half of ln C
+/// with answers that are not mostly wrong. Losses that are negative have
 /// no relative fall: of those any fall will do that is more than noise. Subject: `training`.
 ///
 /// A warning: the loss tells that something is wrong, not what. The causes are critical where other rules find them.
@@ -125,11 +126,10 @@ impl LossNotDecreasing {
     /// `None` as long as nothing can be said, and for trainings that the rule is not made for.
     fn course(&self) -> Option<Course> {
         let losses = &self.state.losses;
-        if losses.seen() < self.patience.max(2) || !losses.saw_the_start() {
+        if losses.seen() < self.patience.max(2) || !losses.saw_the_start() || losses.began_trained() {
             return None;
         }
         let (base, base_error, first) = match losses.guessing() {
-            Some((_, guessing)) if losses.start() < 0.5 * guessing => return None, // begins with trained weights
             Some((_, guessing)) if losses.start() > guessing => (guessing, 0.0, 0),
             _ => losses.beginning(),
         };

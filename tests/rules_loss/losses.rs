@@ -352,3 +352,34 @@ fn steps_that_were_seen_do_not_count_again() {
         assert_ne!(rule.examine(&once).map(|found| found.len()), Some(1));
     }
 }
+
+#[test]
+fn trained_weights_that_get_a_little_worse_have_not_diverged() {
+    // First losses of 0.1 among ten classes: a tenth of what guessing costs, and less.
+    for start in [0.1, 0.4, 0.7] {
+        let losses = series(400, 0.05, 5, |batch| start * (1.0 + 0.001 * batch));
+        let found = observations(1, &losses, Some(10));
+        assert_eq!(worst(&mut LossNotDecreasing::default(), &found), None, "{start}");
+        assert_eq!(worst(&mut LossDivergence::default(), &found), None, "{start}");
+        // Without the classes nobody knows that this is little.
+        assert!(
+            worst(&mut LossNotDecreasing::default(), &observations(1, &losses, None)).is_some(),
+            "{start}"
+        );
+    }
+    // Back to guessing is another matter.
+    let spoiled = series(400, 0.05, 5, |batch| if batch < 100.0 { 0.1 } else { 2.3 });
+    assert!(worst(&mut LossDivergence::default(), &observations(1, &spoiled, Some(10))).is_some());
+}
+
+#[test]
+fn a_training_that_begins_far_above_guessing_and_falls_has_not_diverged() {
+    // ln 10 = 2.3; from 8 it takes 200 batches to 3.45.
+    let losses = series(400, 0.05, 6, |batch| 8.0 * (-batch / 240.0).exp());
+    assert_eq!(worst(&mut LossDivergence::default(), &observations(1, &losses, Some(10))), None);
+    let resumed = observations(5000, &losses, Some(10));
+    assert_eq!(worst(&mut LossDivergence::default(), &resumed), None);
+    // Up from there is up.
+    let rising = series(400, 0.05, 6, |batch| 3.0 + 0.03 * batch);
+    assert!(worst(&mut LossDivergence::default(), &observations(5000, &rising, Some(10))).is_some());
+}
