@@ -65,7 +65,11 @@ fn main() -> Result<()> {
             step: Step::from(epoch * BATCHES),
             epoch,
             moment: Moment::Epoch,
-            training: Some(Score { loss: Some(sum / BATCHES as f64), accuracy: Some(accuracy) }),
+            training: Some(Score {
+                loss: Some(sum / BATCHES as f64),
+                accuracy: Some(accuracy),
+                images: Some(BATCHES * BATCH as u64),
+            }),
             ..Observation::default()
         };
         tell(&mut examiner, &end, &writer)?;

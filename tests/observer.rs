@@ -740,7 +740,7 @@ fn epochs_bring_scores_and_in_an_unknown_length_the_last_batch() {
         [("batch_end", 1), ("validation_end", 3), ("epoch_end", 3), ("validation_end", 6), ("epoch_end", 6)];
     assert_eq!(steps(&seen), expected);
     let seen = seen.borrow();
-    let score = Score { loss: Some(0.5), accuracy: Some(0.75) };
+    let score = Score { loss: Some(0.5), accuracy: Some(0.75), ..Score::default() };
     let (_, validation) = &seen[1];
     assert_eq!(
         (validation.moment, validation.validation, validation.losses.len()),

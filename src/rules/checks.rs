@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     fn observation(moment: Moment, epoch: u64, loss: Option<f64>) -> Observation {
-        let score = loss.map(|loss| Score { loss: Some(loss), accuracy: None });
+        let score = loss.map(|loss| Score { loss: Some(loss), ..Score::default() });
         let training = (moment == Moment::Epoch).then(Score::default);
         Observation { moment, epoch, validation: score, training, ..Observation::default() }
     }

@@ -18,7 +18,9 @@ use super::{
 ///
 /// Validation is at chance at a skill up to `validation`. Then a training skill above `training` is critical. A
 /// training that has only begun to memorise, with a skill above `beginning` and above four standard errors of a guess's
-/// accuracy, is a warning. Epochs are judged from the second on, where the classes are known. Subject: `validation`.
+/// accuracy, is a warning. Epochs are judged from the second on, where the classes are known. Where the
+/// number of validation images is known, there must be so many that two standard errors of a guess's accuracy are 0.1 of
+/// skill at most (45 for ten classes): over fewer, guessing cannot be told from knowing. Subject: `validation`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NoGeneralization {
     /// Skill on the validation images up to which they are guessed. Default 0.05: 14.5 % of ten classes.
@@ -60,8 +62,11 @@ impl Rule for NoGeneralization {
         let classes = self.state.labels.classes()?;
         let chance = 1.0 / classes as f64;
         let training_chance = self.state.labels.chance()?;
+        let few = validation
+            .images
+            .is_some_and(|images| 2.0 * standard_error(chance, images as f64) > 0.1 * (1.0 - chance));
         let (training, validation) = (training.accuracy?, validation.accuracy?);
-        if self.state.epochs < 2 || !training.is_finite() || !validation.is_finite() {
+        if few || self.state.epochs < 2 || !training.is_finite() || !validation.is_finite() {
             return None;
         }
         let learned = skill(training, training_chance);
@@ -134,8 +139,13 @@ impl NoGeneralization {
     fn error(&self, batches: Option<u64>, chance: f64) -> f64 {
         let images =
             batches.map_or(1000.0, |batches| batches as f64 * self.state.images.max(1) as f64).max(1.0);
-        (chance * (1.0 - chance) / images).sqrt()
+        standard_error(chance, images)
     }
+}
+
+/// Standard error of the accuracy of guesses on so many images.
+fn standard_error(chance: f64, images: f64) -> f64 {
+    (chance * (1.0 - chance) / images).sqrt()
 }
 
 /// How much better than chance: 0 for guessing, 1 for all right.

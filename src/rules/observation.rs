@@ -22,6 +22,8 @@ pub struct Score {
     pub loss: Option<f64>,
     /// Share of right answers, 0 to 1.
     pub accuracy: Option<f64>,
+    /// Over how many images, where known: an accuracy over ten images tells little.
+    pub images: Option<u64>,
 }
 
 /// What was measured at one moment of a training. Everything but the place is optional: a rule says nothing about what

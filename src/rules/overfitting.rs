@@ -21,6 +21,9 @@ use super::{
 /// Where one class has more than twice its share of the training labels, the accuracy that comes from always answering
 /// with it is taken off the gap: that is the rule [`class_imbalance`](super::ClassImbalance)'s.
 ///
+/// Where the number of validation images is known, two standard errors of the validation accuracy are taken off the gap
+/// too: over ten images an accuracy wavers by more than 0.3.
+///
 /// Both scores are those of an epoch's end. The training's is the mean over the epoch, so it lags half an epoch behind
 /// and makes the gap look smaller than it is; augmentation and dropout do so too. The first epoch is not judged.
 /// Without the training loss there is no gap to ask for, and the accuracies decide. Where the validation accuracy is
@@ -83,7 +86,8 @@ impl Rule for Overfitting {
             return None;
         }
         let mut scores = Scores::new(training, validation, self.state.lowest);
-        scores.accuracy_gap = scores.accuracy_gap.map(|gap| gap - self.state.labels.imbalance());
+        scores.accuracy_gap =
+            scores.accuracy_gap.map(|gap| gap - self.state.labels.imbalance() - 2.0 * error(validation));
         if scores.gap.is_none() && scores.accuracy_gap.is_none() {
             return None;
         }
@@ -216,6 +220,15 @@ impl Overfitting {
             },
         })
     }
+}
+
+/// Standard error of an accuracy over so many images. As if one more had been answered rightly and one wrongly, so that
+/// there is one for all right too (Agresti and Coull 1998). 0 where the number is not known.
+fn error(score: Score) -> f64 {
+    let (Some(accuracy), Some(images)) = (score.accuracy, score.images) else { return 0.0 };
+    let images = images as f64;
+    let share = (accuracy.clamp(0.0, 1.0) * images + 1.0) / (images + 2.0);
+    (share * (1.0 - share) / (images + 2.0)).sqrt()
 }
 
 fn message(scores: &Scores, by_accuracy: bool) -> String {

@@ -19,7 +19,7 @@ use super::{Observation, Persistence, Rule, Setting, Severity, Symptom, checks::
 /// let mut rule = Overtraining::default();
 /// rule.patience = 2;
 /// let mut check = |step: i64, loss: f64| {
-///     let validation = Some(Score { loss: Some(loss), accuracy: None });
+///     let validation = Some(Score { loss: Some(loss), ..Score::default() });
 ///     let moment = Moment::Validation;
 ///     rule.examine(&Observation { step: step.into(), moment, validation, ..Observation::default() })
 /// };

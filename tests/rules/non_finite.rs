@@ -110,7 +110,7 @@ fn a_validation_loss_that_is_no_number() {
     let mut rule = NonFinite::default();
     let with = |loss: f64| Observation {
         moment: Moment::Validation,
-        validation: Some(Score { loss: Some(loss), accuracy: None }),
+        validation: Some(Score { loss: Some(loss), ..Score::default() }),
         ..Observation::default()
     };
     assert_eq!(rule.examine(&with(1.0)), None);

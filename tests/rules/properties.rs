@@ -151,8 +151,8 @@ fn observation() -> impl Strategy<Value = Observation> {
         prop_oneof![5 => Just(Moment::Batch), 1 => Just(Moment::Validation), 1 => Just(Moment::Epoch)];
     let score = || {
         option::of(
-            (option::of(number()), option::of(number()))
-                .prop_map(|(loss, accuracy)| Score { loss, accuracy }),
+            (option::of(number()), option::of(number()), option::of(count()))
+                .prop_map(|(loss, accuracy, images)| Score { loss, accuracy, images }),
         )
     };
     let step = prop_oneof![9 => 0i64..5000, 1 => any::<i64>()];

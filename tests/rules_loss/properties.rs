@@ -37,7 +37,7 @@ fn number() -> impl Strategy<Value = f64> + Clone {
     ]
 }
 
-fn count() -> impl Strategy<Value = u64> {
+fn count() -> impl Strategy<Value = u64> + Clone {
     prop_oneof![4 => 0..100u64, 1 => any::<u64>(), 1 => Just(u64::MAX)]
 }
 
@@ -67,8 +67,8 @@ fn batch() -> impl Strategy<Value = BatchObservation> {
 
 fn observation() -> impl Strategy<Value = Observation> {
     let step = || prop_oneof![6 => 0..2000i64, 1 => any::<i64>()].prop_map(Step::new);
-    let score =
-        (option::of(number()), option::of(number())).prop_map(|(loss, accuracy)| Score { loss, accuracy });
+    let score = (option::of(number()), option::of(number()), option::of(count()))
+        .prop_map(|(loss, accuracy, images)| Score { loss, accuracy, images });
     let score = option::of(score);
     let timing = (number(), number(), number());
     let timing = timing.prop_map(|(data, training, diagnostics)| Timing { data, training, diagnostics });

@@ -71,7 +71,7 @@ fn overtraining_counts_like_early_stopping() {
             .map(|(epoch, &loss)| Observation {
                 step: Step::new(epoch),
                 moment: Moment::Validation,
-                validation: Some(Score { loss: Some(loss), accuracy: None }),
+                validation: Some(Score { loss: Some(loss), ..Score::default() }),
                 ..Observation::default()
             })
             .collect();
@@ -87,8 +87,8 @@ fn the_gap_of_overfitting_is_that_of_aws() {
             step: Step::from(number),
             epoch: number,
             moment: Moment::Epoch,
-            training: Some(Score { loss: Some(training), accuracy: None }),
-            validation: Some(Score { loss: Some(validation), accuracy: None }),
+            training: Some(Score { loss: Some(training), ..Score::default() }),
+            validation: Some(Score { loss: Some(validation), ..Score::default() }),
             ..Observation::default()
         };
         !raised(&mut Overfitting::default(), &[epoch(1, 0.4, 0.3), epoch(2, training, validation)]).is_empty()

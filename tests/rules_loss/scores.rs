@@ -14,7 +14,7 @@ use super::{raised, worst};
 type Epoch = ((f64, f64), (f64, f64));
 
 fn score((loss, accuracy): (f64, f64)) -> Option<Score> {
-    Some(Score { loss: Some(loss), accuracy: Some(accuracy) })
+    Some(Score { loss: Some(loss), accuracy: Some(accuracy), images: None })
 }
 
 /// What a training with labels of ten classes shows: a batch with labels first, then for every epoch its validation and
@@ -217,4 +217,27 @@ fn overtraining_counts_passes_and_not_the_ends_of_epochs() {
     epochs.truncate(1);
     epochs.extend([((0.3, 0.9), (f64::NAN, 0.85)); 10]);
     assert_eq!(worst(&mut Overtraining::default(), &training(&epochs)), Some(Severity::Warning));
+}
+
+/// The same with this number of validation images.
+fn over(images: u64, mut observations: Vec<Observation>) -> Vec<Observation> {
+    for validation in observations.iter_mut().filter_map(|observation| observation.validation.as_mut()) {
+        validation.images = Some(images);
+    }
+    observations
+}
+
+#[test]
+fn a_few_validation_images_tell_little() {
+    // 0.95 in training, 0.5 in validation.
+    let epochs: Vec<Epoch> = vec![((0.2, 0.95), (1.0, 0.5)); 6];
+    let severity = |images| worst(&mut Overfitting::default(), &over(images, training(&epochs)));
+    assert_eq!(severity(10_000), Some(Severity::Critical));
+    assert_eq!(severity(60), Some(Severity::Warning), "0.45 less two errors of 0.064");
+    assert_eq!(severity(10), None, "0.45 less two errors of 0.14");
+    // One of ten images right is what guessing gives, and what a fair network may have on ten.
+    let epochs: Vec<Epoch> = vec![((0.2, 0.95), (3.0, 0.1)); 6];
+    let severity = |images| worst(&mut NoGeneralization::default(), &over(images, training(&epochs)));
+    assert_eq!((severity(10), severity(44)), (None, None));
+    assert_eq!((severity(45), severity(1000)), (Some(Severity::Critical), Some(Severity::Critical)));
 }

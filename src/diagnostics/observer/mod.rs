@@ -445,5 +445,5 @@ fn place(cx: &Context<'_>) -> Observation {
 }
 
 fn score(metrics: &Metrics) -> Score {
-    Score { loss: metrics.get("loss"), accuracy: metrics.get("accuracy") }
+    Score { loss: metrics.get("loss"), accuracy: metrics.get("accuracy"), ..Score::default() }
 }
