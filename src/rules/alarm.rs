@@ -17,7 +17,8 @@ use crate::summary::Step;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Persistence {
-    /// Steps at the beginning of the training in which nothing counts. Default 20.
+    /// Steps in which nothing counts, from the first one that is seen: also those after a training was resumed, while
+    /// running means are new. Default 20.
     pub warm_up: u64,
     /// So many of the last `of` examinations must show the symptom. Default 3.
     pub raise: u64,
@@ -43,7 +44,7 @@ impl Persistence {
         Persistence::new(1, 1).warm_up(0).clear(1)
     }
 
-    /// Nothing counts in the first `steps` of the training.
+    /// Nothing counts in the first `steps` that are seen.
     #[must_use]
     pub fn warm_up(self, steps: u64) -> Persistence {
         Persistence { warm_up: steps, ..self }.in_range()
@@ -66,8 +67,9 @@ impl Persistence {
         }
     }
 
-    pub(super) fn is_warming_up(&self, step: Step) -> bool {
-        u64::try_from(step.get()).unwrap_or(0) <= self.warm_up
+    pub(super) fn is_warming_up(&self, step: Step, first: Step) -> bool {
+        let before = step.get().saturating_sub(first.get());
+        u64::try_from(before).unwrap_or(0) < self.warm_up
     }
 }
 

@@ -52,6 +52,7 @@ pub struct Examiner {
     rules: Vec<Examined>,
     past: VecDeque<Finding>,
     ring: Ring,
+    first: Option<Step>,
     last: Option<Step>,
 }
 
@@ -89,6 +90,7 @@ impl Examiner {
             rules: enabled.map(examined).collect(),
             past: VecDeque::new(),
             ring: Ring::new(RING),
+            first: None,
             last: None,
         }
     }
@@ -97,10 +99,13 @@ impl Examiner {
     pub fn examine(&mut self, observation: &Observation) -> Changes {
         self.ring.add(observation);
         self.last = Some(observation.step);
+        let seen =
+            observation.losses.first().map_or(observation.step, |&(step, _)| step.min(observation.step));
+        let first = *self.first.get_or_insert(seen);
         let mut raised = Vec::new();
         let mut cleared = Vec::new();
         for (index, rule) in self.rules.iter_mut().enumerate() {
-            for (subject, change) in rule.examine(observation) {
+            for (subject, change) in rule.examine(observation, first) {
                 match change {
                     Change::Cleared => cleared.extend(rule.take_cleared(&subject)),
                     Change::Raised | Change::Worse => {
@@ -173,21 +178,21 @@ impl Examiner {
         self.rules.iter().enumerate().flat_map(findings)
     }
 
-    /// Says of every finding which rule's finding explains it: one at least as bad, which is there now, or was when
-    /// this one began. Of several, the one whose rule comes first in the set.
+    /// Says of every finding which rule's finding explains it: one at least as bad that is there now. What outlasts its
+    /// cause stands for itself. Of several, the one whose rule comes first in the set.
     fn explain(&mut self) {
         let mut causes = BTreeSet::new(); // pairs of effect and cause, by index of the rules
         // From the last rule to the first: where two could explain each other, the first is the cause.
         for effect in (0..self.rules.len()).rev() {
-            let found: Vec<(String, Severity, Step)> = self.rules[effect]
+            let found: Vec<(String, Severity)> = self.rules[effect]
                 .findings()
-                .map(|finding| (finding.subject.clone(), finding.severity, finding.since))
+                .map(|finding| (finding.subject.clone(), finding.severity))
                 .collect();
-            for (subject, severity, since) in found {
+            for (subject, severity) in found {
                 let cause = (0..self.rules.len()).find(|&cause| {
                     self.rules[cause].entry.explains(self.rules[effect].entry.name())
                         && !leads_to(&causes, cause, effect)
-                        && self.was_found(cause, severity, since)
+                        && self.rules[cause].findings().any(|finding| finding.severity >= severity)
                 });
                 causes.extend(cause.map(|cause| (effect, cause)));
                 let name = cause.map(|cause| self.rules[cause].entry.name().to_owned());
@@ -198,26 +203,14 @@ impl Examiner {
             }
         }
     }
-
-    /// Whether the rule has a finding at least so bad now, or had one at `since`.
-    fn was_found(&self, rule: usize, severity: Severity, since: Step) -> bool {
-        let rule = &self.rules[rule];
-        let lasted = |finding: &Finding| {
-            finding.rule == rule.entry.name()
-                && finding.since <= since
-                && finding.cleared.is_some_and(|cleared| since <= cleared)
-        };
-        let past = self.past.iter().filter(|finding| lasted(finding));
-        rule.findings().chain(past).any(|finding| finding.severity >= severity)
-    }
 }
 
 impl Examined {
-    /// Counts one observation for all alarms of the rule; what changed, by subject.
-    fn examine(&mut self, observation: &Observation) -> Vec<(String, Change)> {
+    /// Counts one observation for all alarms of the rule; what changed, by subject. `first`: the first step seen.
+    fn examine(&mut self, observation: &Observation, first: Step) -> Vec<(String, Change)> {
         let step = observation.step;
         let Some(symptoms) = self.entry.rule.examine(observation) else { return Vec::new() };
-        if self.entry.persistence.is_warming_up(step) {
+        if self.entry.persistence.is_warming_up(step, first) {
             return Vec::new();
         }
         self.count += 1;

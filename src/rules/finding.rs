@@ -27,8 +27,8 @@ pub struct Finding {
     pub message: String,
     /// What to do about it.
     pub advice: String,
-    /// Name of the rule whose finding explains this one: then this is a consequence, and will most likely go when that
-    /// is mended. `None` where nothing that was found explains it.
+    /// Name of the rule whose finding explains this one, as long as that finding is there: then this is a consequence, and
+    /// will most likely go when that is mended. `None` where nothing explains it, or nothing does any more.
     pub explained_by: Option<String>,
     /// The last steps up to the observation that raised it, oldest first. Empty below [`Severity::Critical`].
     pub recent: Vec<Recent>,

@@ -241,15 +241,31 @@ fn of_rules_that_explain_each_other_in_a_ring_the_first_is_the_cause() {
 }
 
 #[test]
-fn a_cause_that_is_over_explains_what_began_while_it_lasted() {
-    let rules = |begins| {
+fn what_outlasts_its_cause_stands_for_itself() {
+    let rules = || {
         vec![
             Explains { steps: 1..=3, ..rule("cause", &["effect"], Severity::Critical) },
-            Explains { steps: begins..=100, ..rule("effect", &[], Severity::Critical) },
+            rule("remark", &[], Severity::Info),
+            Explains { steps: 3..=100, ..rule("effect", &[], Severity::Critical) },
         ]
     };
-    assert_eq!(explained(rules(3), 10), [pair("effect", Some("cause"))]);
-    assert_eq!(explained(rules(6), 10), [pair("effect", None)]);
+    let while_it_lasts = [pair("cause", None), pair("remark", None), pair("effect", Some("cause"))];
+    assert_eq!(explained(rules(), 3), while_it_lasts);
+    // It comes before what is only worth knowing.
+    assert_eq!(explained(rules(), 10), [pair("effect", None), pair("remark", None)]);
+}
+
+#[test]
+fn a_resumed_training_warms_up_again() {
+    let first_raised = |begins: i64| {
+        let set = RuleSet::new().with(
+            Explains { steps: 0..=i64::MAX, ..rule("always", &[], Severity::Warning) },
+            Persistence::at_once().warm_up(20),
+        );
+        let mut examiner = Examiner::new(set);
+        (begins..begins + 100).find(|&step| !examiner.examine(&at(step)).raised.is_empty())
+    };
+    assert_eq!((first_raised(1), first_raised(5000)), (Some(21), Some(5020)));
 }
 
 #[test]
