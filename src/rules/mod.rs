@@ -11,13 +11,13 @@
 //!
 //! | rule | what it finds | default thresholds | source |
 //! |---|---|---|---|
-//! | [`input_not_normalized`](InputNotNormalized) | images whose channels have a mean far from 0, or values far from 1 | absolute mean > 0.2: info; RMS > 5 or deviation < 0.01: warning; RMS > 20: critical | SageMaker CheckInputImages; LeCun et al. 1998 |
+//! | [`input_not_normalized`](InputNotNormalized) | inputs whose channels have a mean far from 0, or values far from 1 | absolute mean > 0.2: info; RMS > 5 or deviation < 0.01: warning; RMS > 20: critical | SageMaker CheckInputImages; LeCun et al. 1998 |
 //! | [`label_range`](LabelRange) | labels that are no class of the model; classes that never occur | any label outside: critical; unseen classes: info, more than half: warning | PyTorch's cross-entropy |
 //! | [`unshuffled_data`](UnshuffledData) | batches of few classes each | fewer than 0.6 of the expected number of labels: warning | own |
 //! | [`class_imbalance`](ClassImbalance) | some classes have far more images than others | ratio > 10: warning; rare ones > 70 % wrong while the frequent one is learned: critical | SageMaker ClassImbalance |
 //! | [`stalled_data_loading`](StalledDataLoading) | more waiting for data than training | > 50 % of the time: warning | own |
 //! | [`poor_initialization`](PoorInitialization) | training begins from bad weights | variance over depth > 1e5, first loss > 3 ln C, logits > 10: warning; equal weights: critical | SageMaker PoorWeightInitialization |
-//! | [`exploding_gradient`](ExplodingGradient) | gradients, updates or the loss grow without bounds | norm > 1e4, 1000 times its median, updates > 0.1, loss 20 times the first: critical | TorchLens; CS231n |
+//! | [`exploding_gradient`](ExplodingGradient) | gradients, updates or the loss grow without bounds | norm > 1e4: warning; 1000 times its median, updates > 0.1, 3 of 5 losses 20 times the first: critical | TorchLens; CS231n |
 //! | [`non_finite`](NonFinite) | NaN or infinity, and where it began | any: critical | SageMaker ExplodingTensor |
 //! | [`saturated_activation`](SaturatedActivation) | tanh and sigmoid at their flat ends | > 50 % of a layer: warning; > 90 %: critical | SageMaker SaturatedActivation |
 //! | [`dead_relu`](DeadRelu) | units that are silent for a whole window of images | > 50 % of a layer: warning; > 80 %: critical | SageMaker DeadRelu; keras-contrib |

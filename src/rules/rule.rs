@@ -82,7 +82,7 @@ pub trait Rule {
     /// it counts neither for nor against an alarm.
     fn examine(&mut self, observation: &Observation) -> Option<Vec<Symptom>>;
 
-    /// What it looks for, in one sentence without an end: a comment of [`RuleSet::to_toml`](super::RuleSet::to_toml).
+    /// What it looks for, in one sentence: a comment of [`RuleSet::to_toml`](super::RuleSet::to_toml).
     /// Default: empty.
     fn about(&self) -> &str {
         ""
@@ -93,9 +93,9 @@ pub trait Rule {
         Persistence::default()
     }
 
-    /// Names of rules whose findings follow from a finding of this one: NaN in the input explains a loss of NaN. Only
-    /// rules behind it in the [`RuleSet`](super::RuleSet) can be explained, so that no two explain each other. Default:
-    /// none.
+    /// Names of rules whose findings follow from a finding of this one: NaN in the input explains a loss of NaN. Where two
+    /// rules explain each other, also by way of others, the finding of the rule that comes first in the
+    /// [`RuleSet`](super::RuleSet) is the cause. Default: none.
     fn explains(&self) -> &[&str] {
         &[]
     }
