@@ -1,10 +1,14 @@
 //! Floor 5: the parameters of a model by name, sorted and filtered.
 
-use std::{fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    sync::Arc,
+};
 
 use tch::{Tensor, nn};
 
-use crate::summary::layer_tag;
+use crate::summary::{layer_and_part, layer_tag};
 
 /// Which names are meant: all, those below some prefixes, or those that a function picks.
 ///
@@ -87,6 +91,11 @@ impl Param {
         &self.name
     }
 
+    /// The layer that it belongs to: its path without the last part, such as `conv1`.
+    pub fn layer(&self) -> &str {
+        layer_and_part(&self.name).0
+    }
+
     /// The name as part of a tag: `conv1/weight`. TensorBoard groups by what stands before `/`.
     pub fn tag(&self) -> String {
         layer_tag(&self.name)
@@ -158,6 +167,26 @@ impl Params {
         self.0.retain(keep);
     }
 
+    /// Layer by layer, in the order in which `store` got them, which is that of depth for most models. What was never
+    /// trainable, such as running statistics, stands behind the other parameters of its layer, by name.
+    pub(crate) fn in_order(&self, store: &nn::VarStore) -> Vec<&Param> {
+        let made: HashMap<usize, usize> =
+            (0..).zip(store.trainable_variables()).map(|(place, tensor)| (address(&tensor), place)).collect();
+        let place = |param: &Param| made.get(&address(&param.tensor)).copied().unwrap_or(usize::MAX);
+        let mut layers = BTreeMap::<&str, usize>::new();
+        for param in self {
+            let place = place(param);
+            layers.entry(param.layer()).and_modify(|first| *first = place.min(*first)).or_insert(place);
+        }
+        // Sorted by name already, which decides where the places do not.
+        let mut params: Vec<&Param> = self.iter().collect();
+        params.sort_by_key(|param| {
+            let layer = param.layer();
+            (layers.get(layer).copied(), layer, place(param))
+        });
+        params
+    }
+
     /// All of them, sorted by name.
     pub fn iter(&self) -> std::slice::Iter<'_, Param> {
         self.0.iter()
@@ -188,6 +217,11 @@ impl Params {
     pub fn without_gradient(&self) -> Vec<&str> {
         self.iter().filter(|param| param.grad().is_none()).map(Param::name).collect()
     }
+}
+
+/// Two handles of one tensor have the same.
+fn address(tensor: &Tensor) -> usize {
+    tensor.data_ptr() as usize
 }
 
 impl<'a> IntoIterator for &'a Params {

@@ -365,3 +365,39 @@ fn the_standard_preset_spreads_its_layers_over_a_deep_network() {
     };
     assert_eq!(total(&standard), total(&full));
 }
+
+/// A network whose layers' names are not in the order of depth: the spread is over the depth, and layers whose
+/// parameters are not neighbours by name count once.
+#[test]
+fn the_standard_preset_keeps_the_first_and_the_last_layer_whatever_their_names() {
+    let mut sink = MemorySink::default();
+    let store = nn::VarStore::new(Device::Cpu);
+    let root = store.root();
+    let linear = |path| nn::linear(path, 3, 3, nn::LinearConfig::default());
+    // `stem.a.weight` lies between `stem.bias` and `stem.weight` by name.
+    let mut layers = vec![linear(&root / "stem"), linear(&root / "stem" / "a")];
+    for stage in (1..=4).rev() {
+        layers.extend((0..9).map(|block| linear(&root / format!("layer{stage}") / block / "conv1")));
+    }
+    layers.push(linear(&root / "fc"));
+    let board = TensorBoard::new().preset(convscope::callback::Preset::Standard);
+    let mut session = Session::new(&store, board.histograms(Schedule::batch()), &mut sink);
+    let scope = session.begin_step().unwrap();
+    let loss = layers
+        .iter()
+        .fold(Tensor::ones([2, 3], options()), |x, layer| layer.forward(&x))
+        .mean(tch::Kind::Float);
+    loss.backward();
+    assert!(scope.end(&loss).unwrap().is_continue());
+    session.finish().unwrap();
+    let tags: Vec<&str> =
+        sink.entries.iter().filter_map(|e| e.tag.as_str().strip_prefix("weights/")).collect();
+    assert_eq!(tags.len(), 32, "{tags:?}"); // weight and bias of 16 layers
+    for layer in ["stem", "fc"] {
+        assert!(tags.contains(&format!("{layer}/weight").as_str()), "{layer} in {tags:?}");
+    }
+    let stages: Vec<usize> = (1..=4)
+        .map(|stage| tags.iter().filter(|tag| tag.starts_with(&format!("layer{stage}/"))).count())
+        .collect();
+    assert!(stages.iter().all(|&count| count >= 6), "{stages:?}");
+}

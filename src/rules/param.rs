@@ -1,7 +1,7 @@
 //! What was measured of a parameter.
 
 use super::TensorStats;
-use crate::summary::Step;
+use crate::summary::{Step, layer_and_part};
 
 /// What a parameter is to its layer, by its name and shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,7 +54,7 @@ impl ParamObservation {
     /// A parameter of which the values alone are known.
     pub fn new(name: impl Into<String>, role: ParamRole, value: TensorStats) -> ParamObservation {
         let name = name.into();
-        let layer = name.rsplit_once(['.', '/']).map_or(name.as_str(), |(layer, _)| layer).to_owned();
+        let layer = layer_and_part(&name).0.to_owned();
         ParamObservation {
             name,
             layer,

@@ -54,7 +54,7 @@ pub(crate) use self::{
     graph::{TAG as GRAPH_TAG, breaks_page},
     hparams::{END_TAG as HPARAMS_END_TAG, START_TAG as HPARAMS_START_TAG},
     layout::TAG as LAYOUT_TAG,
-    tag::layer_tag,
+    tag::{layer_and_part, layer_tag},
     tensor::{PLUGIN as TENSOR_PLUGIN, PluginTensor},
 };
 use self::{hparams::SessionInfo, mesh::MeshPart};

@@ -23,6 +23,12 @@ pub(crate) fn layer_tag(name: &str) -> String {
     name.replace('.', "/")
 }
 
+/// The layer of a parameter, and the parameter's name in it: `layer1.0.conv1` and `weight` of `layer1.0.conv1.weight`.
+/// A parameter that lies in no layer is its own.
+pub(crate) fn layer_and_part(param: &str) -> (&str, &str) {
+    param.rsplit_once(['.', '/']).unwrap_or((param, param))
+}
+
 impl Tag {
     /// Checks a name.
     ///

@@ -36,7 +36,7 @@ impl Distributions {
         cx: &Context<'_>,
         out: &mut dyn SummarySink,
     ) -> Result<()> {
-        for param in chosen.tagged(&chosen.params(cx)) {
+        for param in chosen.tagged(&chosen.params(cx), cx) {
             self.write(&format!("weights/{}", param.tag()), param.tensor(), WEIGHTS, cx.step(), out)?;
         }
         Ok(())
@@ -49,7 +49,7 @@ impl Distributions {
         out: &mut dyn SummarySink,
     ) -> Result<()> {
         let (params, step) = (chosen.params(cx), cx.step());
-        for param in chosen.tagged(&params) {
+        for param in chosen.tagged(&params, cx) {
             if let Some(gradient) = param.grad() {
                 self.write(&format!("gradients/{}", param.tag()), &gradient, GRADIENTS, step, out)?;
             }

@@ -4,6 +4,8 @@ mod distributions;
 mod pictures;
 mod scalars;
 
+use std::collections::BTreeSet;
+
 use super::{CONTINUE, Callback, Context, Flow, Metrics, Needs, Position, Preset, Schedule};
 use crate::{
     capture::Activation,
@@ -78,12 +80,12 @@ impl Chosen {
         cx.params().matching(&self.params)
     }
 
-    /// Those that have tags of their own.
-    fn tagged<'p>(&self, params: &'p Params) -> Vec<&'p Param> {
-        let mut layers: Vec<&str> = params.iter().map(layer_of).collect();
-        layers.dedup();
-        let layers = spread(&layers, self.most);
-        params.iter().filter(|param| layers.contains(&layer_of(param))).collect()
+    /// Those that have tags of their own: those of layers that are spread from the first to the last.
+    fn tagged<'p>(&self, params: &'p Params, cx: &Context<'_>) -> Vec<&'p Param> {
+        let mut layers: Vec<&str> = params.in_order(cx.var_store()).into_iter().map(Param::layer).collect();
+        layers.dedup(); // those of one layer stand together
+        let layers: BTreeSet<&str> = spread(&layers, self.most).into_iter().collect();
+        params.iter().filter(|param| layers.contains(param.layer())).collect()
     }
 
     /// Those that have tags of their own.
@@ -95,11 +97,6 @@ impl Chosen {
         let chosen = activations.into_iter().filter(|a| self.layers.matches(&a.name) && fits(a));
         spread(&chosen.collect::<Vec<_>>(), self.most)
     }
-}
-
-/// `conv1.weight` belongs to the layer `conv1`.
-fn layer_of(param: &Param) -> &str {
-    param.name().rsplit_once('.').map_or(param.name(), |(layer, _)| layer)
 }
 
 impl Default for TensorBoard {
@@ -167,9 +164,10 @@ impl TensorBoard {
     /// - [`Economy`](Preset::Economy): none. There is what is of the training as a whole: `loss` and other measures,
     ///   `learning_rate`, `throughput`, `norm/weights`, `norm/gradients`, `health/without_gradient` and `probe_images`, at
     ///   most 10 tags for any network.
-    /// - [`Standard`](Preset::Standard): of each kind those of up to 16 layers, evenly spread; the totals stay totals of
-    ///   all. Some 200 tags for a deep network, and what is below 16 layers is all there.
-    /// - [`Full`](Preset::Full): all. Networks like ResNet-50 have some 1200.
+    /// - [`Standard`](Preset::Standard): of each kind those of up to 16 layers, evenly spread from the first to the last;
+    ///   the totals stay totals of all. What is below 16 layers is all there.
+    /// - [`Full`](Preset::Full): all. That is four for each parameter, and up to four for each layer: their number grows
+    ///   with the depth.
     #[must_use]
     pub fn preset(mut self, preset: Preset) -> TensorBoard {
         self.chosen.most = preset.layers();

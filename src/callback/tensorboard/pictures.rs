@@ -102,9 +102,9 @@ impl Pictures {
         }
         let mut params = Params::all(cx.var_store()).matching(&chosen.params);
         params.retain(Param::is_conv_kernel);
-        for param in chosen.tagged(&params) {
+        for param in chosen.tagged(&params, cx) {
             let summary = Summary::image(draw_filters(cx, param)?).with_description(FILTERS);
-            out.add(&format!("filters/{}", layer_of(param)), summary, cx.step())?;
+            out.add(&format!("filters/{}", kernel_tag(param)), summary, cx.step())?;
         }
         let Some(probe) = &self.probe else { return Ok(()) };
         let observed = cx.observe(&probe.input)?;
@@ -119,8 +119,8 @@ impl Pictures {
 const FILTERS: &str = "Kernels of the layer.";
 const FEATURE_MAPS: &str = "Outputs of the layer for the fixed `probe_images`.";
 
-/// `conv1.weight` belongs to the layer `conv1`.
-fn layer_of(param: &Param) -> String {
+/// The layer's name for its only kernel, `conv1`; the parameter's for one of another name, which need not be the only one.
+fn kernel_tag(param: &Param) -> String {
     let tag = param.tag();
     tag.strip_suffix("/weight").map_or(tag.clone(), str::to_owned)
 }
@@ -130,7 +130,7 @@ fn has_maps(activation: &Activation) -> bool {
 }
 
 fn draw_filters(cx: &Context<'_>, param: &Param) -> Result<Image> {
-    let layer = layer_of(param);
+    let layer = kernel_tag(param);
     let (kernel, shape) = to_host(param.tensor())?;
     render::filters(&kernel, shape, &cx.caption(&layer), &FilterOptions::default())
 }

@@ -73,7 +73,7 @@ impl Scalars {
         }
         let params = chosen.params(cx);
         let weights = params.iter().map(|param| (param, param.tensor().shallow_clone()));
-        write_norms("norm/weights", weights, &chosen.tagged(&params), step, out)?;
+        write_norms("norm/weights", weights, &chosen.tagged(&params, cx), step, out)?;
         self.write_throughput(cx, out)
     }
 
@@ -85,7 +85,7 @@ impl Scalars {
     ) -> Result<()> {
         let params = chosen.params(cx);
         let gradients = params.iter().filter_map(|param| Some((param, param.grad()?)));
-        write_norms("norm/gradients", gradients, &chosen.tagged(&params), cx.step(), out)
+        write_norms("norm/gradients", gradients, &chosen.tagged(&params, cx), cx.step(), out)
     }
 
     fn write_throughput(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Result<()> {

@@ -1,6 +1,6 @@
 //! What is measured of the parameters.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use tch::{Tensor, nn};
 
@@ -8,10 +8,10 @@ use super::{prefix::split, unchanged::Unchanged};
 use crate::{
     callback::Context,
     error::Result,
-    params::Params,
+    params::{Param, Params},
     rules::{ParamObservation, ParamRole, Spectrum, TensorStats},
     stats::{self, Fetched, Norm, Packed, PendingRatio, PendingStats, Quantiles},
-    summary::Step,
+    summary::{Step, layer_and_part},
 };
 
 /// Statistics of the parameters' gradients, computed on their device and not yet fetched.
@@ -191,32 +191,14 @@ fn spectrum(name: &str, tensor: &Tensor, role: ParamRole) -> Option<Spectrum> {
 /// All variables in the order in which their layers were made, each with its role. Running statistics follow the
 /// parameters of their layer.
 fn in_order(store: &nn::VarStore) -> Vec<(String, Tensor, ParamRole)> {
-    let made: HashMap<usize, usize> = store
-        .trainable_variables()
-        .iter()
-        .enumerate()
-        .map(|(place, t)| (t.data_ptr() as usize, place))
-        .collect();
     let all = Params::all(store);
-    let place = |param: &crate::params::Param| made.get(&(param.tensor().data_ptr() as usize)).copied();
-    let mut layers = BTreeMap::<&str, usize>::new();
-    let mut normalizations = BTreeSet::new();
-    for param in &all {
-        let (layer, part) = split(param.name());
-        let place = place(param).unwrap_or(usize::MAX);
-        layers.entry(layer).and_modify(|first| *first = place.min(*first)).or_insert(place);
-        if part == "running_mean" || part == "running_var" {
-            normalizations.insert(layer);
-        }
-    }
-    // Sorted by name already, which decides where the places do not.
-    let mut params: Vec<_> = all.iter().collect();
-    params.sort_by_key(|param| {
-        let (layer, _) = split(param.name());
-        (layers.get(layer).copied(), layer, place(param).unwrap_or(usize::MAX))
-    });
-    let observed = params.into_iter().map(|param| {
-        let (layer, part) = split(param.name());
+    let normalizations: BTreeSet<&str> = all
+        .iter()
+        .filter(|param| matches!(layer_and_part(param.name()).1, "running_mean" | "running_var"))
+        .map(Param::layer)
+        .collect();
+    let observed = all.in_order(store).into_iter().map(|param| {
+        let (layer, part) = layer_and_part(param.name());
         let one_dimensional = param.tensor().dim() <= 1;
         let normalizes = normalizations.contains(layer)
             || all.get(&format!("{layer}.weight")).is_some_and(|weight| weight.tensor().dim() == 1);
