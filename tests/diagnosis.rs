@@ -291,7 +291,7 @@ fn a_training_that_fails_leaves_its_verdict() {
     let texts = texts(&sink.entries);
     let (step, text) = texts.last().unwrap();
     assert!(*step == 12 && text.contains(expected), "{step}: {text}");
-    assert!(text.contains("### The last steps before `non_finite` was found"), "{text}");
+    assert!(text.contains("### The last steps before this was found: non finite"), "{text}");
 }
 
 #[test]

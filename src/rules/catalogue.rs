@@ -1,16 +1,34 @@
 //! What a finding of each rule means, for somebody who does not know its name.
 
-/// What it means for a training that the rule found something: a clause behind "Training does not work: ". `None` for
-/// rules that are not ours.
-pub(super) fn meaning(rule: &str) -> Option<&'static str> {
-    Some(match rule {
+use super::{Finding, Severity};
+
+/// What is to be said of a training of which this is the worst.
+pub(super) fn opening(finding: &Finding) -> &'static str {
+    match (finding.severity, finding.rule.as_str()) {
+        (Severity::Critical, "no_generalization" | "overfitting" | "overtraining") => {
+            "Training works, but not for images that it has not seen"
+        }
+        (Severity::Critical, "class_imbalance") => "Training works, but not for all classes",
+        (Severity::Critical, _) => "Training does not work",
+        (Severity::Warning, _) => "Training goes on, but worse than it could",
+        (Severity::Info, _) => "Training looks healthy, with a remark",
+    }
+}
+
+/// What it means for a training that the rule found this: a clause behind the [`opening`]. `None` for rules that are not
+/// ours.
+pub(super) fn meaning(finding: &Finding) -> Option<&'static str> {
+    Some(match finding.rule.as_str() {
         "batch_norm_drift" => "what batch normalisation remembers for evaluation is not what training sees",
         "class_imbalance" => "some classes are far rarer than others",
         "dead_relu" => "units are silent for every image, so that they neither help nor learn",
         "dropout_shift" => "dropout makes layers see other values in training than in evaluation",
         "exploding_gradient" => "the steps are so large that they throw the weights about",
         "input_not_normalized" => "the images are not normalised",
-        "label_range" => "there are labels that the network has no class for, or classes without labels",
+        "label_range" if finding.severity == Severity::Critical => {
+            "there are labels that the network has no class for"
+        }
+        "label_range" => "there are classes without labels",
         "loss_divergence" => "the loss rises instead of falling",
         "loss_not_decreasing" => "the loss does not fall",
         "loss_plateau" => "the loss has stopped falling",

@@ -63,6 +63,7 @@ mod catalogue;
 mod checks;
 mod closure;
 mod config;
+mod evidence;
 mod examiner;
 mod finding;
 mod group;
@@ -117,6 +118,7 @@ pub use self::{
     batch_norm_drift::BatchNormDrift,
     dead_relu::DeadRelu,
     dropout_shift::DropoutShiftRule,
+    evidence::Evidence,
     examiner::{Changes, Examiner},
     exploding_gradient::ExplodingGradient,
     finding::Finding,

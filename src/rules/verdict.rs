@@ -3,6 +3,9 @@
 use super::{Examiner, Finding, Severity, catalogue, verdict_page::Page};
 use crate::summary::Step;
 
+/// So many findings that are over are told: the last ones.
+const MOST_PAST: usize = 20;
+
 /// What is to be said of a training: what is wrong with it now, what was before, and what was looked at. For a stranger:
 /// [`headline`](Verdict::headline) is one sentence, [`to_markdown`](Verdict::to_markdown) and
 /// [`to_text`](Verdict::to_text) have the same words for TensorBoard and the terminal.
@@ -27,12 +30,17 @@ pub struct Verdict {
     pub step: Option<Step>,
     /// What is wrong now: causes before their consequences, and the worst first.
     pub findings: Vec<Finding>,
-    /// What was wrong and is over, by the first step.
+    /// What was wrong and is over, by the first step: the last 20, without the steps before them
+    /// ([`Finding::recent`]).
     pub past: Vec<Finding>,
+    /// How much was wrong and is over, [`past`](Verdict::past) included.
+    pub past_total: usize,
     /// How often each rule looked, in the order of the rules.
     pub looks: Vec<Looks>,
     /// What was done about it: when, and what.
     pub actions: Vec<(Step, String)>,
+    /// What was measured that speaks for a healthy training, in sentences: said where it is one.
+    pub reasons: Vec<String>,
 }
 
 /// How often a rule looked at a training.
@@ -46,16 +54,22 @@ pub struct Looks {
 }
 
 impl Verdict {
-    /// What the examiner has to say now. [`actions`](Verdict::actions) are for the caller to fill in.
+    /// What the examiner has to say now. [`actions`](Verdict::actions) and [`reasons`](Verdict::reasons), which
+    /// [`Evidence`](super::Evidence) has, are for the caller to fill in.
     pub fn of(examiner: &Examiner) -> Verdict {
-        let past = examiner.history().into_iter().filter(|finding| finding.cleared.is_some());
+        let history = examiner.history().into_iter();
+        let past: Vec<&Finding> = history.filter(|finding| finding.cleared.is_some()).collect();
+        let last = &past[past.len().saturating_sub(MOST_PAST)..];
+        let short = |finding: &&Finding| Finding { recent: Vec::new(), ..(*finding).clone() };
         let looks = |rule: &str| Looks { rule: rule.to_owned(), count: examiner.examined(rule) };
         Verdict {
             step: examiner.last_step(),
             findings: examiner.findings().into_iter().cloned().collect(),
-            past: past.cloned().collect(),
+            past: last.iter().map(short).collect(),
+            past_total: past.len(),
             looks: examiner.rules().into_iter().map(looks).collect(),
             actions: Vec::new(),
+            reasons: Vec::new(),
         }
     }
 
@@ -69,22 +83,26 @@ impl Verdict {
         self.severity().is_none_or(|worst| worst == Severity::Info) && self.has_looked()
     }
 
-    /// The verdict in one sentence.
+    /// The verdict in one sentence: the worst that nothing else explains, and how much else is as bad.
     pub fn headline(&self) -> String {
         let Some(worst) = self.severity() else { return self.headline_without_findings() };
         let findings = || self.findings.iter().filter(|finding| finding.severity == worst);
         // The first is the cause of others, where it is one.
         let Some(first) = findings().next() else { return self.headline_without_findings() };
-        let verdict = match worst {
-            Severity::Critical => "Training does not work",
-            Severity::Warning => "Training goes on, but worse than it could",
-            Severity::Info => "Training looks healthy, with a remark",
-        };
-        let found = match catalogue::meaning(&first.rule) {
+        let found = match catalogue::meaning(first) {
             Some(meaning) => meaning.to_owned(),
             None => format!("rule `{}` found something", name(&first.rule)),
         };
-        format!("{verdict}: {found}{}.", place(first))
+        let causes = || findings().filter(|finding| finding.explained_by.is_none());
+        let alike = causes().filter(|finding| finding.rule == first.rule).count().saturating_sub(1);
+        let place = match (place(first), alike) {
+            (place, 0) => place,
+            (place, alike) => format!("{} and {alike} more)", place.trim_end_matches(')')),
+        };
+        let others = causes().filter(|finding| finding.rule != first.rule).count();
+        let others =
+            if others == 0 { String::new() } else { format!("; and {others} more {}", words(worst, others)) };
+        format!("{}: {found}{place}{others}.", catalogue::opening(first))
     }
 
     fn headline_without_findings(&self) -> String {
@@ -111,9 +129,21 @@ impl Verdict {
         Page::of(self).to_markdown()
     }
 
-    /// The same words for a terminal of `width` characters; of less than 40, as of 40. Tables keep their width.
+    /// The same words for a terminal of `width` characters; of less than 40, as of 40.
     pub fn to_text(&self, width: usize) -> String {
         Page::of(self).to_text(width.max(40))
+    }
+}
+
+/// What so many findings of a severity are called.
+pub(super) fn words(severity: Severity, count: usize) -> &'static str {
+    match (severity, count) {
+        (Severity::Critical, 1) => "critical finding",
+        (Severity::Critical, _) => "critical findings",
+        (Severity::Warning, 1) => "warning",
+        (Severity::Warning, _) => "warnings",
+        (Severity::Info, 1) => "remark",
+        (Severity::Info, _) => "remarks",
     }
 }
 

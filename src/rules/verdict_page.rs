@@ -2,15 +2,15 @@
 
 use super::{
     Finding, Recent, Severity, Verdict, catalogue,
-    verdict::{name, place},
+    verdict::{name, place, words},
 };
 use crate::{
     render::{number, wrap},
-    summary::{Step, Table},
+    summary::Step,
 };
 
-/// Rows of what is over: the last ones.
-const MOST_PAST: usize = 20;
+/// Lines of what was done: the last ones.
+const MOST_ACTIONS: usize = 20;
 /// Findings of one rule with a line of their own.
 const MOST_ALIKE: usize = 8;
 
@@ -27,13 +27,16 @@ enum Part {
     Heading(String),
     Text(String),
     Item(String),
-    Table(Table),
+    Steps(Vec<Recent>),
 }
 
 impl Page {
     pub(super) fn of(verdict: &Verdict) -> Page {
         let mut page = Page { parts: vec![Part::Headline(verdict.headline())] };
         page.text(summary(verdict));
+        if verdict.is_healthy() {
+            verdict.reasons.iter().for_each(|reason| page.item(reason.clone()));
+        }
         let groups = groups(verdict);
         for (place, group) in groups.iter().enumerate() {
             page.add_group(place + 1, group);
@@ -41,11 +44,11 @@ impl Page {
         let is_sudden =
             |finding: &&Finding| SUDDEN.contains(&finding.rule.as_str()) && !finding.recent.is_empty();
         if let Some(worst) = verdict.findings.iter().find(is_sudden) {
-            page.heading(format!("The last steps before `{}` was found", name(&worst.rule)));
-            page.parts.push(Part::Table(Recent::table(&worst.recent)));
+            page.heading(format!("The last steps before this was found: {}", title(worst)));
+            page.parts.push(Part::Steps(worst.recent.clone()));
         }
         page.add_actions(&verdict.actions);
-        page.add_past(&verdict.past);
+        page.add_past(verdict);
         page.add_looks(verdict);
         page
     }
@@ -68,7 +71,7 @@ impl Page {
         let Some((first, alike)) = group.findings.split_first() else { return };
         self.heading(format!(
             "{place}. {}{} - {}",
-            capitalized(&name(&catalogue::title(&first.rule))),
+            capitalized(&title(first)),
             super::verdict::place(first),
             severity(first.severity)
         ));
@@ -91,8 +94,7 @@ impl Page {
         if !group.consequences.is_empty() {
             self.text("This explains the following, which will most likely go with it:".to_owned());
             for finding in &group.consequences {
-                let title = name(&catalogue::title(&finding.rule));
-                let (said, since) = (sentence(finding), duration(finding));
+                let (title, said, since) = (title(finding), sentence(finding), duration(finding));
                 self.item(format!("{title} ({}): {said}{since}", severity(finding.severity)));
             }
         }
@@ -102,32 +104,32 @@ impl Page {
         if !actions.is_empty() {
             self.heading("What was done".to_owned());
         }
-        for (step, action) in actions {
+        if actions.len() > MOST_ACTIONS {
+            self.text(format!("The last {MOST_ACTIONS} of {}:", actions.len()));
+        }
+        for (step, action) in &actions[actions.len().saturating_sub(MOST_ACTIONS)..] {
             self.item(format!("step {step}: {action}"));
         }
     }
 
-    fn add_past(&mut self, past: &[Finding]) {
+    fn add_past(&mut self, verdict: &Verdict) {
+        let past = &verdict.past;
         if past.is_empty() {
             return;
         }
-        self.heading("What was, and is over".to_owned());
-        if past.len() > MOST_PAST {
-            self.text(format!("The last {MOST_PAST} of {}:", past.len()));
+        self.heading("Earlier troubles that are over".to_owned());
+        if past.len() < verdict.past_total {
+            self.text(format!("The last {} of {}:", past.len(), verdict.past_total));
         }
-        let mut table = Table::new(["rule", "where", "how bad", "from step", "to step", "what"]);
-        for finding in &past[past.len().saturating_sub(MOST_PAST)..] {
-            let cleared = finding.cleared.map_or_else(String::new, |step| step.to_string());
-            table.row([
-                finding.rule.clone(),
-                finding.subject.clone(),
-                severity(finding.severity).to_owned(),
-                finding.since.to_string(),
-                cleared,
-                finding.message.clone(),
-            ]);
+        for finding in past {
+            let to = finding.cleared.map_or_else(String::new, |step| format!(" to {step}"));
+            let (title, severity) = (title(finding), severity(finding.severity));
+            self.item(format!(
+                "{title} ({severity}), from step {}{to}: {}",
+                finding.since,
+                sentence(finding)
+            ));
         }
-        self.parts.push(Part::Table(table));
     }
 
     fn add_looks(&mut self, verdict: &Verdict) {
@@ -137,14 +139,14 @@ impl Page {
         self.heading("What was looked at".to_owned());
         let (looked, idle): (Vec<_>, Vec<_>) = verdict.looks.iter().partition(|looks| looks.count > 0);
         if !looked.is_empty() {
-            let looks = looked.iter().map(|looks| format!("`{}` {}", name(&looks.rule), looks.count));
+            let looks = looked.iter().map(|looks| format!("{} {}", rule_title(&looks.rule), looks.count));
             let looks = looks.collect::<Vec<_>>().join(", ");
             self.text(format!("Rules, and how many observations each of them looked at: {looks}."));
         }
         if !idle.is_empty() {
-            let rules: Vec<String> = idle.iter().map(|looks| format!("`{}`", name(&looks.rule))).collect();
+            let rules: Vec<String> = idle.iter().map(|looks| rule_title(&looks.rule)).collect();
             self.text(format!(
-                "Nothing to look at yet, because it was not measured or too few steps were seen: {}.",
+                "Rules that had nothing to look at, because it was not measured or too few steps were seen: {}.",
                 rules.join(", ")
             ));
         }
@@ -164,7 +166,7 @@ impl Page {
                 Part::Heading(line) => text.push_str(&format!("### {line}\n")),
                 Part::Text(line) => text.push_str(&format!("{line}\n")),
                 Part::Item(line) => text.push_str(&format!("- {line}\n")),
-                Part::Table(table) => text.push_str(&table.to_markdown()),
+                Part::Steps(steps) => text.push_str(&Recent::to_markdown(steps)),
             }
         }
         text
@@ -181,8 +183,8 @@ impl Page {
                 }
                 Part::Text(line) => (line, "  ", "  "),
                 Part::Item(line) => (line, "  - ", "    "),
-                Part::Table(table) => {
-                    text.push_str(&table.to_text());
+                Part::Steps(steps) => {
+                    text.push_str(&steps_in_text(steps, width));
                     continue;
                 }
             };
@@ -235,29 +237,62 @@ fn groups(verdict: &Verdict) -> Vec<Group<'_>> {
 /// Step, number of findings by severity.
 fn summary(verdict: &Verdict) -> String {
     let Some(step) = verdict.step else { return String::new() };
-    let count = |severity: Severity, one: &str, many: &str| {
+    let count = |severity: Severity| {
         let count = verdict.findings.iter().filter(|finding| finding.severity == severity).count();
-        (count > 0).then(|| format!("{count} {}", if count == 1 { one } else { many }))
+        (count > 0).then(|| format!("{count} {}", words(severity, count)))
     };
-    let counts = [
-        count(Severity::Critical, "critical finding", "critical findings"),
-        count(Severity::Warning, "warning", "warnings"),
-        count(Severity::Info, "remark", "remarks"),
-    ];
+    let counts = [Severity::Critical, Severity::Warning, Severity::Info].map(count);
     let counts: Vec<String> = counts.into_iter().flatten().collect();
     if counts.is_empty() { String::new() } else { format!("At step {step}: {}.", counts.join(", ")) }
 }
 
-/// Message, numbers and steps.
+/// Message and steps; the numbers too, where the message has none.
 fn said(finding: &Finding) -> String {
     let sentence = sentence(finding);
-    let Finding { value, threshold, since, last, .. } = finding;
+    let Finding { value, threshold, since, last, message, .. } = finding;
     let steps = if since == last {
         format!("Seen at step {since}")
     } else {
         format!("Seen from step {since} to {last}")
     };
+    if message.contains(|c: char| c.is_ascii_digit()) {
+        return format!("{sentence}. {steps}.");
+    }
     format!("{sentence}. {steps}; measured {}, threshold {}.", number(*value), number(*threshold))
+}
+
+/// The rule's name as words.
+fn title(finding: &Finding) -> String {
+    rule_title(&finding.rule)
+}
+
+fn rule_title(rule: &str) -> String {
+    name(&catalogue::title(rule))
+}
+
+/// A table of steps; where it is too wide, a line for each.
+fn steps_in_text(steps: &[Recent], width: usize) -> String {
+    let table = Recent::table(steps).to_text();
+    if table.lines().all(|line| line.chars().count() <= width) {
+        return table;
+    }
+    let line = |recent: &Recent| {
+        let numbers = [
+            ("loss", recent.loss),
+            ("learning rate", recent.learning_rate),
+            ("gradient norm", recent.gradient_norm),
+            ("greatest update ratio", recent.update_ratio),
+            ("greatest activation", recent.activation),
+            ("NaN or infinite", recent.non_finite.map(|count| count as f64)),
+        ];
+        let known = numbers.iter().filter_map(|(what, value)| Some(format!("{what} {}", number((*value)?))));
+        format!("step {}: {}", recent.step, known.collect::<Vec<_>>().join(", "))
+    };
+    let lines = steps.iter().flat_map(|recent| {
+        let indent = |(place, words)| format!("{}{words}\n", if place == 0 { "  " } else { "    " });
+        wrap(&line(recent), width - 4).into_iter().enumerate().map(indent).collect::<Vec<_>>()
+    });
+    lines.collect()
 }
 
 /// `` `conv1`: message ``, or the message alone where it is of the training.

@@ -195,6 +195,7 @@ impl Running {
             }
         };
         let changes = self.examiner.examine(&observation);
+        self.report.evidence.add(&observation);
         on_critical::log(&changes.raised, &changes.cleared);
         let (flow, done) = self.on_critical.act(cx, &changes.raised)?;
         if let Some(done) = done {

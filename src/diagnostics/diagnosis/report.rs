@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     callback::Context,
     error::Result,
-    rules::{Examiner, Severity, Verdict},
+    rules::{Evidence, Examiner, Severity, Verdict},
     summary::{Step, Summary},
     writer::SummarySink,
 };
@@ -17,6 +17,8 @@ const MOST_TEXTS: u32 = 20;
 pub(super) struct Report {
     /// What was done about findings.
     pub actions: Vec<(Step, String)>,
+    /// What speaks for a healthy training.
+    pub evidence: Evidence,
     /// What the text says.
     said: Option<String>,
     /// Texts since an epoch ended.
@@ -27,7 +29,7 @@ pub(super) struct Report {
 
 impl Report {
     pub fn verdict(&self, examiner: &Examiner) -> Verdict {
-        Verdict { actions: self.actions.clone(), ..Verdict::of(examiner) }
+        Verdict { actions: self.actions.clone(), reasons: self.evidence.reasons(), ..Verdict::of(examiner) }
     }
 
     /// Writes a verdict that changed. `urgent`: however often one was written before.
