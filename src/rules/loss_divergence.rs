@@ -14,9 +14,10 @@ use super::{Observation, Persistence, Rule, Setting, Severity, Symptom, losses::
 /// * above the lowest mean so far by the share `lost` of what the loss had fallen until then, if that was at least a
 ///   tenth of the first losses.
 ///
-/// Resumed trainings have the second test alone. Where the weights were trained before (first losses below half of ln C),
-/// the first test asks for half of ln C too, and there is no third: of a loss of nearly nothing everything is a large share. A single high batch is a [spike](super::LossSpike). Subject:
-/// `training`. A warning: the rules on gradients and inputs are critical where they find the cause.
+/// Resumed trainings have the second test alone. Where the weights were trained before (first losses below half of
+/// ln C), the first test asks for half of ln C too, and there is no third: of a loss of nearly nothing everything is a
+/// large share. A single high batch is a [spike](super::LossSpike). Subject: `training`. A warning: the rules on
+/// gradients and inputs are critical where they find the cause.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LossDivergence {
     /// Tolerated rise above the first losses, as a share of them. Default 0.05 (AWS).

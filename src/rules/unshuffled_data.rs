@@ -14,6 +14,9 @@ use super::{
 /// `share` of that. The threshold is our own: in 400 draws of ten random batches from 2 to 1,000 equal classes, the
 /// mean was 0.86 to 1.14 of the expected number with 10 images or more, 0.82 to 1.15 with 8. Batches of fewer than
 /// `least` images are left out. A warning. Subject: `labels`.
+///
+/// Metric learning draws batches by class on purpose: P classes with K images each (Hermans et al. 2017, "In defense of
+/// the triplet loss"). Switch the rule off there, or set `share` below P by the expected number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UnshuffledData {
     /// Different labels by the expected number. Default 0.6.
@@ -82,7 +85,9 @@ impl Rule for UnshuffledData {
                 number(found),
                 number(expected)
             ),
-            advice: "Shuffle the training images, anew for each epoch.".to_owned(),
+            advice: "Shuffle the training images, anew for each epoch. Where batches are drawn by class on purpose (P classes \
+                     with K images each), switch this rule off."
+                .to_owned(),
         }])
     }
 
