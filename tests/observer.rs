@@ -236,7 +236,9 @@ fn observations_are_made_when_due_and_bring_every_loss() {
         assert!(needs(due, false).contains(Needs::ACTIVATION_GRADIENTS | Needs::PARAMETERS_BEFORE));
         assert_eq!(needs(due, true), Needs::VALUES, "over budget: the guard alone");
     }
-    assert_eq!(needs(2, false), Needs::VALUES);
+    // The first steps fill the windows of silent units.
+    assert_eq!(needs(2, false), Needs::VALUES | Needs::ACTIVATIONS);
+    assert_eq!((needs(2, true), needs(51, false)), (Needs::VALUES, Needs::VALUES));
     let never = Observer::new().schedule(Schedule::never()).guard(Schedule::never());
     assert_eq!(never.needs(&Position { step: Step::new(1), ..Position::default() }), Needs::NONE);
 }
@@ -594,6 +596,18 @@ fn the_guard_can_be_turned_off() {
         }
     });
     assert_eq!(steps(&seen), [("batch_end", 1), ("batch_end", 10)]);
+}
+
+#[test]
+fn the_first_windows_are_filled_from_every_batch() {
+    let seen = run(Observer::new().schedule(Schedule::every(4)).window(24), 18);
+    let closed: Vec<(i64, u64)> = seen
+        .borrow()
+        .iter()
+        .filter_map(|(_, o)| Some((o.step.get(), o.layer("relu1")?.units.as_ref()?.samples)))
+        .collect();
+    // 8 images in a step: full behind step 3 and told at step 4; then observed batches alone count.
+    assert_eq!(closed, [(4, 32), (16, 24)]);
 }
 
 #[test]
