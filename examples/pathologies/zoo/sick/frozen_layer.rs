@@ -22,10 +22,9 @@ fn train(run: &Run) -> Result<()> {
     let data = run.data(1000, 100)?;
     let store = run.store();
     let network = Network::new(&store.root(), &models::plain_cnn(Layer::Relu)?)?;
-    for (name, parameter) in store.variables() {
-        if name.starts_with("conv1.") {
-            let _ = parameter.set_requires_grad(false);
-        }
+    for name in ["conv1.weight", "conv1.bias"] {
+        let parameter = store.variables().remove(name).ok_or("conv1 has weight and bias")?;
+        let _ = parameter.set_requires_grad(false);
     }
     let mut optimizer = nn::Adam::default().build(&store, 1e-3)?;
     run.trainer(&network, &store, &mut optimizer).batch_size(32).fit(&data.train, &data.validation, 2)?;
