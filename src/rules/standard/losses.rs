@@ -310,7 +310,9 @@ mod tests {
         };
         assert!(!of_ten_classes(Some(1), &[0.005; 20]).are_fitted(0.1));
         assert!(!of_unknown(&[(1, 0.005), (2, 0.005)]).are_fitted(0.1));
-        assert!(of_unknown(&[(1, 0.005), (2, 1e-5), (3, 1e-5)]).are_fitted(0.1));
+        let falls: Vec<(i64, f64)> =
+            (1..=20).map(|step| (step, if step <= 10 { 0.005 } else { 1e-5 })).collect();
+        assert!(of_unknown(&falls).are_fitted(0.1));
         assert!(!of_unknown(&[(1, -3.0), (2, -3.1)]).are_fitted(0.1));
         assert!(!of_unknown(&[(1, 3.0), (2, -3.1), (3, -3.1)]).are_fitted(0.1));
     }
