@@ -127,7 +127,7 @@ fn numbers_stand_in_the_cells_of_few_classes_and_names_of_many_below() {
         let [top, _, left, _] = extent(image, viridis(1.0));
         rows(image)[top..top + 12].iter().flat_map(|row| row[left..left + 12].to_vec()).collect::<Vec<_>>()
     };
-    assert!(cell_of(&few).iter().any(|pixel| *pixel == [0; 3]));
+    assert!(cell_of(&few).contains(&[0; 3]));
     assert!(cell_of(&many).iter().all(|pixel| *pixel == viridis(1.0)));
     let mut confused = diagonal(21);
     confused.push((3, 4, 2));
