@@ -246,6 +246,33 @@ fn average_precision_decides_equal_scores_together() {
 }
 
 #[test]
+fn average_precision_of_a_sure_model_tells_its_scores_apart() {
+    // Of these margins all but the last two give a probability of 1 in 32 bits, the first three also in 64 bits.
+    let margins = [60f32, 50., 40., 30., 20., 10., -30.];
+    let labels = [1i64, 0, 1, 1, 0, 1, 0];
+    let expected = (1.0 + 2.0 / 3.0 + 3.0 / 4.0 + 4.0 / 6.0) / 4.0;
+    for extra in [None, Some(-3f32)] {
+        let rows = margins.iter().flat_map(|&margin| [0.0, margin].into_iter().chain(extra));
+        let mut evaluation = Evaluation::new(2 + extra.iter().len()).unwrap().keep_scores([0, 1]).unwrap();
+        evaluation.add(&labels, &rows.collect::<Vec<_>>()).unwrap();
+        assert!(
+            is_close(evaluation.average_precision(1), Some(expected)),
+            "{:?}",
+            evaluation.average_precision(1)
+        );
+        // From the other side: the others are ordered by probabilities near 0.
+        let expected = (1.0 + 2.0 / 3.0 + 3.0 / 6.0) / 3.0;
+        assert!(
+            is_close(evaluation.average_precision(0), Some(expected)),
+            "{:?}",
+            evaluation.average_precision(0)
+        );
+        let curve = evaluation.pr_curve(1, 3).unwrap();
+        assert_eq!((curve.true_positives()[2], curve.false_positives()[2]), (3.0, 2.0));
+    }
+}
+
+#[test]
 fn tables() {
     let names: Vec<String> = ["cat", "dog|wolf"].map(str::to_owned).into();
     let mut evaluation = Evaluation::new(3).unwrap().keep_scores([0]).unwrap();
@@ -294,11 +321,13 @@ struct Twin {
     classes: usize,
     /// Index, label, probabilities.
     samples: Vec<(usize, usize, Vec<f64>)>,
+    /// Logits of each sample.
+    logits: Vec<Vec<f64>>,
 }
 
 impl Twin {
     fn new(classes: usize, labels: &[i64], logits: &[f32]) -> Twin {
-        let mut samples = Vec::new();
+        let (mut samples, mut judged) = (Vec::new(), Vec::new());
         for (index, &label) in labels.iter().enumerate() {
             let row: Vec<f64> =
                 (0..classes).map(|class| f64::from(logits[index * classes + class])).collect();
@@ -309,9 +338,10 @@ impl Twin {
             if (0..classes as i64).contains(&label) && sum.is_finite() {
                 let probabilities = weights.iter().map(|weight| weight / sum).collect();
                 samples.push((index, label as usize, probabilities));
+                judged.push(row);
             }
         }
-        Twin { classes, samples }
+        Twin { classes, samples, logits: judged }
     }
 
     fn answer(&self, probabilities: &[f64]) -> usize {
@@ -348,10 +378,23 @@ impl Twin {
         (!self.samples.is_empty()).then_some(sum)
     }
 
+    /// The logit less the logarithm of the sum of the other classes' exponentials.
+    fn log_odds(&self, sample: usize, class: usize) -> f32 {
+        let mut others = self.logits[sample].clone();
+        let own = others.remove(class);
+        let largest = others.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if largest == f64::NEG_INFINITY {
+            return f32::INFINITY;
+        }
+        let sum: f64 = others.iter().map(|logit| (logit - largest).exp()).sum();
+        (own - largest - sum.ln()) as f32
+    }
+
     /// Precision at every score that occurs, weighted by the recall that is gained there.
     fn average_precision(&self, class: usize) -> Option<f64> {
-        let scores: Vec<(bool, f32)> =
-            self.samples.iter().map(|(_, label, p)| (*label == class, p[class] as f32)).collect();
+        let scores: Vec<(bool, f32)> = (self.samples.iter().enumerate())
+            .map(|(sample, (_, label, _))| (*label == class, self.log_odds(sample, class)))
+            .collect();
         let positives = scores.iter().filter(|(is_positive, _)| *is_positive).count() as f64;
         let mut thresholds: Vec<f32> = scores.iter().map(|(_, score)| *score).collect();
         thresholds.sort_by(|a, b| b.partial_cmp(a).unwrap());

@@ -1,8 +1,10 @@
 //! A precision-recall curve as one number.
 
 /// Average precision of a yes-or-no decision, 0 to 1: `sum over n of (R_n - R_(n-1)) P_n`, precision and recall being
-/// taken at every score that occurs, from the highest to the lowest (scikit-learn's `average_precision_score`). Exact:
-/// it does not depend on the thresholds of a drawn curve, and unlike the trapezoidal area it does not flatter by drawing
+/// taken at every score that occurs, from the highest to the lowest (scikit-learn's `average_precision_score`). Only the
+/// order of the scores counts, and which are equal: they may be probabilities, logits or log-odds. Probabilities near 1
+/// round to equal ones in 32 bits; logits and log-odds do not. It does not depend on the thresholds of a drawn curve, and
+/// unlike the trapezoidal area it does not flatter by drawing
 /// lines between points that cannot be reached (Davis and Goadrich 2006).
 ///
 /// `None` where no sample is positive (scikit-learn warns and gives 0), where a score is NaN, or where numbers of labels

@@ -5,7 +5,7 @@ use super::{
     calibration::Calibration,
     class_report::ClassReport,
     confusion_matrix::{ConfusionMatrix, ratio},
-    log_softmax::log_softmax,
+    log_softmax::{log_odds, log_softmax},
     mistakes::{Mistake, Mistakes},
 };
 use crate::{
@@ -84,12 +84,13 @@ struct TopK {
     hits: u64,
 }
 
-/// Probabilities of some classes, for curves.
+/// How probable some classes are, for curves.
 #[derive(Debug, Clone, PartialEq, Default)]
 struct Scores {
     /// True class of each sample.
     truths: Vec<usize>,
-    /// A class and its probability for each sample; sorted by class.
+    /// A class and its log-odds for each sample; sorted by class. Of a sure model probabilities round to 1 and tie;
+    /// log-odds are as fine as the logits that they come from.
     columns: Vec<(usize, Vec<f32>)>,
 }
 
@@ -140,7 +141,7 @@ impl Evaluation {
         Ok(self)
     }
 
-    /// Keeps the probability of these classes for each sample, from which
+    /// Keeps how probable these classes are for each sample, as log-odds `ln(p / (1 - p))` in 32 bits, from which
     /// [`pr_curve`](Evaluation::pr_curve) and [`average_precision`](Evaluation::average_precision) come. The default
     /// keeps none.
     ///
@@ -204,7 +205,7 @@ impl Evaluation {
         if !self.scores.columns.is_empty() {
             self.scores.truths.push(truth);
             for (class, column) in &mut self.scores.columns {
-                column.push(log_probabilities[*class].exp() as f32);
+                column.push(log_odds(log_probabilities, *class) as f32);
             }
         }
         Ok(())
@@ -272,21 +273,25 @@ impl Evaluation {
     /// A class whose [scores are not kept](Evaluation::keep_scores); a number of thresholds as in
     /// [`PrCurve::new`].
     pub fn pr_curve(&self, class: usize, thresholds: usize) -> Result<PrCurve> {
-        let Some((labels, scores)) = self.one_vs_rest(class) else {
+        let Some((labels, log_odds)) = self.one_vs_rest(class) else {
             let why = "its scores are not kept; name it in `Evaluation::keep_scores`";
             return Err(Error::invalid(format!("PR curve of class {class}"), why));
         };
-        PrCurve::new(&labels, scores, thresholds)
+        let probability = |&odds: &f32| (1.0 / (1.0 + f64::from(-odds).exp())) as f32;
+        let probabilities: Vec<f32> = log_odds.iter().map(probability).collect();
+        PrCurve::new(&labels, &probabilities, thresholds)
     }
 
-    /// The [average precision](average_precision) of one class against all others, 0 to 1. `None` where it has no sample
-    /// or its [scores are not kept](Evaluation::keep_scores).
+    /// The [average precision](average_precision) of one class against all others, 0 to 1. Samples are ordered by their
+    /// log-odds, which is the order of their probabilities, also where these are so near 1 that they cannot be told
+    /// apart. Samples tie whose log-odds are equal in 32 bits, 24 of them significant. `None` where the class has no
+    /// sample or its [scores are not kept](Evaluation::keep_scores).
     pub fn average_precision(&self, class: usize) -> Option<f64> {
-        let (labels, scores) = self.one_vs_rest(class)?;
-        average_precision(&labels, scores)
+        let (labels, log_odds) = self.one_vs_rest(class)?;
+        average_precision(&labels, log_odds)
     }
 
-    /// For each sample whether it is of a class, and how probable the model finds that.
+    /// For each sample whether it is of a class, and the log-odds that the model gives that.
     fn one_vs_rest(&self, class: usize) -> Option<(Vec<bool>, &[f32])> {
         let at = self.scores.columns.binary_search_by_key(&class, |(class, _)| *class).ok()?;
         let labels = self.scores.truths.iter().map(|&truth| truth == class).collect();

@@ -11,7 +11,7 @@
 //! | `calibration` | [`Calibration`]: whether the answers are as often right as they claim |
 //! | `mistakes` | [`Mistake`]: the most confident wrong answers |
 //! | `average_precision` | [`average_precision`]: a precision-recall curve as one number |
-//! | `log_softmax` | from logits to logarithms of probabilities |
+//! | `log_softmax` | from logits to logarithms of probabilities and of odds |
 //! | `pictures` | the same as pictures |
 //! | `tables` | the same as tables |
 
