@@ -8,7 +8,7 @@ use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
 use convscope::{
     Entry, Image, Kind, MemorySink, Metrics, Network, Schedule, Session, Trainer,
     arch::ModelSpec,
-    callback::{CONTINUE, CallbackList, on_validation_batch},
+    callback::{CONTINUE, CallbackList, Preset, on_validation_batch},
     data::{self, Dataset, Normalization},
     diagnostics::ClassificationReport,
 };
@@ -268,6 +268,63 @@ fn of_many_classes_some_have_tags() {
     assert!(tags(&entries).contains("pr/class2 4"), "the first of that name: {:?}", tags(&entries));
     let entries = write(named().curves_of(Vec::<String>::new()), &images, &labels, &logits);
     assert_eq!(tags(&entries).len(), 11);
+}
+
+#[test]
+fn presets_say_how_many_classes_have_tags() {
+    let labels: Vec<i64> = (0..30).collect();
+    let (logits, images) = (sure_of(&labels, 30), zeros(&[30, 1, 4, 4]));
+    let report =
+        |preset| ClassificationReport::new((0..30).map(|class| format!("class{class}"))).preset(preset);
+    let entries = write(report(Preset::Economy), &images, &labels, &logits);
+    let expected = [
+        "calibration",
+        "calibration/ece",
+        "calibration/mce",
+        "classes",
+        "confusion",
+        "confusion/counts",
+        "confusion/normalized",
+        "macro_average/f1",
+        "macro_average/precision",
+        "macro_average/recall",
+        "mistakes",
+    ];
+    assert_eq!(tags(&entries).into_iter().collect::<Vec<_>>(), expected);
+    // precision, recall, F1, support, loss, average precision
+    let of_first = "| class0 | 1.000 | 1.000 | 1.000 | 1 | 0.004 | 1.000 |";
+    assert!(text(&entries, "classes").contains(of_first), "{}", text(&entries, "classes"));
+    for (preset, classes) in [(Preset::Standard, 20), (Preset::Full, 30)] {
+        let entries = write(report(preset), &images, &labels, &logits);
+        assert_eq!(tags(&entries).len(), 11 + 6 * classes, "{preset}");
+    }
+    // Who names classes wants them.
+    let entries = write(report(Preset::Economy).curves_of(["class25"]), &images, &labels, &logits);
+    assert_eq!(tags(&entries).len(), 11 + 6);
+    assert!(tags(&entries).contains("pr/class25"));
+}
+
+#[test]
+fn what_is_wrong_whatever_the_data_is_refused_before_the_first_step() {
+    let store = nn::VarStore::new(Device::Cpu);
+    let refused = |report: ClassificationReport| {
+        let mut session = Session::new(&store, report, MemorySink::default());
+        session.begin_step().map(drop).err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    let named = || ClassificationReport::new(["a", "b"]);
+    let unnamed = || ClassificationReport::new(Vec::<String>::new());
+    for report in [named(), unnamed()] {
+        assert!(refused(report.top_k(0)).contains("top-k accuracy: 0 found, 1 or more expected"));
+    }
+    for thresholds in [1, (1 << 20) + 1] {
+        assert!(refused(unnamed().thresholds(thresholds)).contains("thresholds of a PR curve"));
+    }
+    assert!(refused(named().top_k(3)).contains("3 found, 1 to the number of classes (2)"));
+    assert!(refused(named().curves_of(["bee"])).contains("curves of class `bee`"));
+    // Without names the number of classes is not known yet.
+    for report in [named().top_k(2).curves_of(["b"]), unnamed().top_k(3).curves_of(["7"])] {
+        assert_eq!(refused(report), "");
+    }
 }
 
 #[test]

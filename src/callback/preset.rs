@@ -5,8 +5,9 @@ use std::str::FromStr;
 use crate::error::{Error, Result};
 
 /// How much is written: of the network as a whole, of some layers, or of all of them.
-/// [`TensorBoard::preset`](crate::TensorBoard::preset) and
-/// [`Diagnosis::preset`](crate::diagnostics::Diagnosis::preset) say what that means for each.
+/// [`TensorBoard::preset`](crate::TensorBoard::preset), [`Diagnosis::preset`](crate::diagnostics::Diagnosis::preset) and
+/// [`ClassificationReport::preset`](crate::diagnostics::ClassificationReport::preset) (classes instead of layers) say
+/// what that means for each.
 ///
 /// ```
 /// use convscope::callback::Preset;

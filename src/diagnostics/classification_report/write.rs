@@ -24,32 +24,39 @@ pub(super) struct Report<'a> {
     /// Names of the classes.
     pub names: &'a [String],
     /// How each class ends a tag.
-    pub tags: &'a [String],
+    pub tags: Vec<String>,
     /// Classes with tags of their own.
-    pub curves: &'a [usize],
+    pub curves: Vec<usize>,
     pub brightness: &'a Brightness,
     pub thresholds: usize,
     pub top_k: Option<usize>,
 }
 
 impl Report<'_> {
-    pub fn write(&self, cx: &Context<'_>, out: &mut SubRun<'_>) -> Result<()> {
-        self.write_confusion(cx, out)?;
+    /// Texts and scalars.
+    pub fn write_numbers(&self, cx: &Context<'_>, out: &mut SubRun<'_>) -> Result<()> {
+        out.add("confusion", Summary::text(self.confusion_table()).with_description(COUNTS), cx.step())?;
+        out.add("classes", Summary::text(self.class_table()).with_description(CLASSES), cx.step())?;
         self.write_scalars(cx, out)?;
-        let classes = Summary::text(self.class_table()).with_description(CLASSES);
-        out.add("classes", classes, cx.step())?;
+        self.curves.iter().try_for_each(|&class| self.write_class(class, cx, out))
+    }
+
+    /// Pictures and PR curves, which cost more.
+    pub fn write_pictures(&self, cx: &Context<'_>, out: &mut SubRun<'_>) -> Result<()> {
+        self.draw_confusion(cx, out)?;
         let picture = self.pass.evaluation.calibration().to_image(&cx.caption("calibration"))?;
         out.add("calibration", Summary::image(picture).with_description(CALIBRATION), cx.step())?;
         if let Some(picture) = self.mistakes(cx)? {
             out.add("mistakes", Summary::image(picture).with_description(MISTAKES), cx.step())?;
         }
-        for &class in self.curves {
-            self.write_class(class, cx, out)?;
+        for &class in &self.curves {
+            let curve = Summary::pr_curve(self.pass.evaluation.pr_curve(class, self.thresholds)?);
+            out.add(&format!("pr/{}", self.tags[class]), curve.with_description(PR), cx.step())?;
         }
         Ok(())
     }
 
-    fn write_confusion(&self, cx: &Context<'_>, out: &mut SubRun<'_>) -> Result<()> {
+    fn draw_confusion(&self, cx: &Context<'_>, out: &mut SubRun<'_>) -> Result<()> {
         let matrix = self.pass.evaluation.confusion();
         let caption = cx.caption("confusion matrix");
         for (tag, scale, words) in [
@@ -59,15 +66,19 @@ impl Report<'_> {
             let picture = matrix.to_image(self.names, scale, &caption)?;
             out.add(tag, Summary::image(picture).with_description(words), cx.step())?;
         }
-        let table = if matrix.classes() <= MATRIX {
+        Ok(())
+    }
+
+    fn confusion_table(&self) -> String {
+        let matrix = self.pass.evaluation.confusion();
+        if matrix.classes() <= MATRIX {
             matrix.to_table(self.names).to_markdown()
         } else {
             let all = matrix.confusions().len();
             let shown = all.min(ROWS);
             let table = matrix.to_confusions_table(self.names, ROWS).to_markdown();
             format!("The {shown} most frequent of {} confusions.\n\n{table}", thousands(&all))
-        };
-        out.add("confusion", Summary::text(table).with_description(COUNTS), cx.step())
+        }
     }
 
     fn write_scalars(&self, cx: &Context<'_>, out: &mut SubRun<'_>) -> Result<()> {
@@ -102,8 +113,7 @@ impl Report<'_> {
         ] {
             add_scalar(&format!("{group}/{end}"), value, words, cx, out)?;
         }
-        let curve = Summary::pr_curve(evaluation.pr_curve(class, self.thresholds)?);
-        out.add(&format!("pr/{end}"), curve.with_description(PR), cx.step())
+        Ok(())
     }
 
     /// What holds for the whole pass, and the table.

@@ -233,7 +233,9 @@ fn diagnostics<'a>(
     let diagnosis =
         Diagnosis::new().spec(spec).rules(rules).preset(preset).on_critical(args.on_critical.into());
     let verdict = diagnosis.verdict();
-    let report = ClassificationReport::new(data.validation.classes()).normalization(normalization.clone());
+    let report = ClassificationReport::new(data.validation.classes())
+        .preset(preset)
+        .normalization(normalization.clone());
     let images = ProbeImages::of(&data.validation, PROBE_IMAGES, normalization, device)?;
     let (theoretical, _) = ReceptiveFields::partial(&spec.resolve()?);
     let fields = EffectiveReceptiveField::new(&images)
