@@ -114,6 +114,18 @@ fn tags_kinds_and_steps_are_the_documented_ones() {
                     .insert(format!("train:layers/{statistic}/{layer}"), (Kind::Scalar, every_step.clone()));
             }
         }
+        if preset != Preset::Economy {
+            expected.insert("train:norm/gradients_clipped".to_owned(), (Kind::Scalar, every_step.clone()));
+        }
+        if preset == Preset::Full {
+            for layer in ["conv1", "conv2", "fc"] {
+                let tag = |statistic: &str| format!("train:layers/{statistic}/{layer}");
+                expected.insert(tag("gradient_relative"), (Kind::Scalar, every_step.clone()));
+                let spectra: Vec<i64> = [1].into_iter().chain(ends.iter().copied()).collect();
+                expected.insert(tag("stable_rank"), (Kind::Scalar, spectra.clone()));
+                expected.insert(tag("effective_rank"), (Kind::Scalar, spectra));
+            }
+        }
         expected.insert(":diagnosis/layers".to_owned(), (Kind::Image, ends.clone()));
         assert_eq!(found, expected, "{preset}");
     }

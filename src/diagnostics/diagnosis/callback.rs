@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use super::{
     VerdictHandle,
     curves::Curves,
+    extra,
     on_critical::{self, OnCritical},
     pictures::Pictures,
     report::Report,
@@ -28,6 +29,10 @@ use crate::{
 /// | `diagnosis/heat_map/<statistic>` | the run itself | image: layers by steps, the whole history so far | at the end of every epoch and of the training, and when something critical is found |
 /// | `diagnosis/layers` | the run itself | image: all numbers of the layers, and what rules found in them | with the heat maps |
 /// | `layers/<statistic>/<layer>` | `train` | scalar | every observation |
+/// | `layers/gradient_relative/<layer>` | `train` | scalar: gradient RMS as a multiple of the median layer's | every observation, in the preset `full` |
+/// | `layers/stable_rank/<layer>`, `layers/effective_rank/<layer>` | `train` | scalar: of a [spectrum](crate::rules::Spectrum), as a share of the full rank | step 1 and the end of every epoch, in the preset `full` |
+/// | `norm/gradients_clipped` | `train` | scalar: L2 norm of all gradients as the optimiser used them | every observation in loops that announce the moment before clipping, but in the preset `economy` |
+/// | `gradient_noise_scale` | `train` | scalar, in images | every observation, where it is measured ([`Observer::gradient_noise`]) |
 /// | `custom_scalars__config__` | `train` | layout: the curves of all layers in one chart for each statistic | at the first observation, and when a statistic is new |
 ///
 /// `<statistic>` is one of `gradient_rms` and `update_ratio` (of each layer's largest parameter), `activation_rms`,
@@ -87,6 +92,7 @@ pub struct Diagnosis {
 
 /// What there is once training has begun.
 struct Running {
+    preset: Preset,
     observer: Observer,
     examiner: Examiner,
     report: Report,
@@ -168,9 +174,9 @@ impl Diagnosis {
 
     fn build_observer(&mut self) -> Observer {
         let observer = self.observer.take().unwrap_or_else(|| match self.preset {
-            Preset::Economy => Observer::new().schedule(Schedule::every(50)).spectrum(Schedule::never()),
+            Preset::Economy => Observer::new().schedule(Schedule::every(50)),
             Preset::Standard => Observer::new(),
-            Preset::Full => Observer::new().gradients_of_activations(true),
+            Preset::Full => Observer::new().gradients_of_activations(true).spectrum(Schedule::epoch()),
         });
         let observer = self.schedule.into_iter().fold(observer, Observer::schedule);
         self.spec.iter().fold(observer, Observer::spec)
@@ -225,6 +231,7 @@ impl Running {
         }
         if observation.moment != Moment::Validation {
             self.curves.write(observation, out)?;
+            extra::write(observation, self.preset, out)?;
         }
         if is_critical {
             self.write_pictures(cx, out)?;
@@ -258,6 +265,7 @@ impl Callback for Diagnosis {
             return Err(Error::invalid(format!("rule `{TAKEN}`"), why));
         }
         self.running = Some(Running {
+            preset: self.preset,
             observer: self.build_observer(),
             examiner,
             report: Report::default(),

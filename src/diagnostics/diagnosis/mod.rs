@@ -6,10 +6,11 @@
 //! | `on_critical`, `handle` | what to do about a critical finding; the verdict after training |
 //! | `report` | the verdict and the state of the rules, when they are written |
 //! | `statistic`, `history` | numbers of layers, and those of all steps |
-//! | `curves`, `pictures` | how they are shown |
+//! | `curves`, `extra`, `pictures` | how they are shown |
 
 mod callback;
 mod curves;
+mod extra;
 mod handle;
 mod history;
 mod on_critical;

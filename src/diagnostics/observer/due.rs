@@ -21,7 +21,7 @@ impl Default for Due {
         Due {
             schedule: Schedule::every(10),
             quantiles: Schedule::never(),
-            spectrum: Schedule::epoch(),
+            spectrum: Schedule::never(),
             spectrum_waits: false,
         }
     }

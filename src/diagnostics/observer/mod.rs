@@ -205,8 +205,8 @@ impl Observer {
         self
     }
 
-    /// When the singular values of weights are added to the next observation. The default is the end of every epoch,
-    /// and step 1. Weights that are too large for [`spectrum`](crate::stats::spectrum) are left out.
+    /// When the singular values of weights are added to the next observation. The default is never: large weights take up
+    /// to a second each, and no rule of this crate looks at them. Weights that are too large for [`spectrum`](crate::stats::spectrum) are left out.
     #[must_use]
     pub fn spectrum(mut self, schedule: Schedule) -> Observer {
         self.due.spectrum = schedule;
