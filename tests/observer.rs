@@ -11,7 +11,7 @@ use std::{
 
 use convscope::{
     Callback, Context, MemorySink, Metrics, ModelSpec, Needs, Network, Schedule, Session, Step,
-    callback::{CONTINUE, Flow, Position},
+    callback::{BatchView, CONTINUE, Flow, Position},
     capture::{Role, Tap},
     diagnostics::Observer,
     params::Params,
@@ -56,6 +56,10 @@ impl Callback for Recorder {
     fn on_batch_end(&mut self, cx: &Context<'_>, _: &mut dyn SummarySink) -> Flow {
         let observation = self.observer.batch_end(cx)?;
         self.keep("batch_end", observation)
+    }
+    fn on_validation_batch(&mut self, _: &Context<'_>, batch: &BatchView, _: &mut dyn SummarySink) -> Flow {
+        self.observer.validation_batch(batch);
+        CONTINUE
     }
     fn on_validation_end(&mut self, cx: &Context<'_>, metrics: &Metrics, _: &mut dyn SummarySink) -> Flow {
         let observation = self.observer.validation_end(cx, metrics)?;
@@ -746,6 +750,11 @@ fn epochs_bring_scores_and_in_an_unknown_length_the_last_batch() {
             assert!(scope.end(&loss).unwrap().is_continue());
         }
         let metrics = Metrics::from([("loss", 0.5), ("accuracy", 0.75)]);
+        for size in if epoch == 0 { vec![] } else { vec![8, 5] } {
+            let (images, labels) = batch(9, size);
+            let logits = Tensor::zeros([size, 3], (Kind::Float, Device::Cpu));
+            assert!(session.validation_batch(&images, &labels, &logits).unwrap().is_continue());
+        }
         assert!(session.end_validation(&metrics).unwrap().is_continue());
         assert!(session.end_epoch().unwrap().is_continue());
     }
@@ -761,6 +770,7 @@ fn epochs_bring_scores_and_in_an_unknown_length_the_last_batch() {
         (Moment::Validation, Some(score), 0)
     );
     let (_, epoch) = &seen[4];
+    let score = Score { images: Some(13), ..score };
     assert_eq!((epoch.moment, epoch.validation, epoch.epoch), (Moment::Epoch, Some(score), 2));
     assert!(epoch.training.unwrap().loss.is_some());
     assert_eq!((epoch.layers.len(), epoch.params.len(), epoch.losses.len()), (12, 16, 3));

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     arch::ModelSpec,
-    callback::{CONTINUE, Callback, Context, Flow, Metrics, Needs, Position, Preset, Schedule},
+    callback::{BatchView, CONTINUE, Callback, Context, Flow, Metrics, Needs, Position, Preset, Schedule},
     diagnostics::Observer,
     error::{Error, Result},
     rules::{Changes, Examiner, Moment, Observation, RuleSet, Severity},
@@ -45,10 +45,10 @@ use crate::{
 /// | preset | observes | tags |
 /// |---|---|---|
 /// | [`Economy`](Preset::Economy) | every 50 steps | one for each rule, and 8: the same for a network of any depth |
-/// | [`Standard`](Preset::Standard), the default | every 10 steps | also the curves of 16 layers for each statistic: at most 80 more |
-/// | [`Full`](Preset::Full) | every 10 steps, with gradients by the layers' outputs (one more backward pass) | the curves of all layers |
+/// | [`Standard`](Preset::Standard), the default | every 10 steps | also the norm after clipping, and the curves of 16 layers for each statistic: at most 81 more |
+/// | [`Full`](Preset::Full) | every 10 steps, with gradients by the layers' outputs (one more backward pass) | the curves of all layers, relative gradients and ranks |
 ///
-/// For two epochs of the default model on the bundled images that is 26, 69 and 84 tags, and 0.2, 0.3 and 0.4 MB. What it
+/// For two epochs of the default model on the bundled images that is 26, 70 and 103 tags, and 0.2, 0.3 and 0.4 MB. What it
 /// costs stands in the scalar `overhead_fraction`; [`Session::max_overhead`](crate::Session::max_overhead) bounds it.
 ///
 /// Heat maps and dashboard show all layers in every preset (of more than 84, as many evenly spread). Curves and heat maps
@@ -287,6 +287,13 @@ impl Callback for Diagnosis {
         let Some(running) = &mut self.running else { return CONTINUE };
         let found = running.observer.batch_end(cx);
         running.examine(cx, found, out)
+    }
+
+    fn on_validation_batch(&mut self, _: &Context<'_>, batch: &BatchView, _: &mut dyn SummarySink) -> Flow {
+        if let Some(running) = &mut self.running {
+            running.observer.validation_batch(batch);
+        }
+        CONTINUE
     }
 
     fn on_validation_end(&mut self, cx: &Context<'_>, metrics: &Metrics, out: &mut dyn SummarySink) -> Flow {

@@ -35,7 +35,7 @@ use self::{
 };
 use crate::{
     arch::ModelSpec,
-    callback::{Context, Metrics, Needs, Position, Schedule},
+    callback::{BatchView, Context, Metrics, Needs, Position, Schedule},
     capture::{Activations, Role},
     error::Result,
     rules::{Moment, Observation, Score, Timing},
@@ -112,6 +112,8 @@ pub struct Observer {
     timing: Timing,
     /// The last validation pass of the epoch that is running.
     validation: Option<Score>,
+    /// Images of the validation pass that is running.
+    validation_images: u64,
 }
 
 impl Default for Observer {
@@ -138,6 +140,7 @@ impl Observer {
             observed: None,
             timing: Timing::default(),
             validation: None,
+            validation_images: 0,
         }
     }
 
@@ -285,12 +288,18 @@ impl Observer {
         Ok(Some(Observation { moment: Moment::Batch, ..observation }))
     }
 
+    /// In [`on_validation_batch`](crate::Callback::on_validation_batch): counts the images that the pass is over.
+    pub fn validation_batch(&mut self, batch: &BatchView) {
+        self.validation_images += batch.images.size().first().copied().unwrap_or(0).unsigned_abs();
+    }
+
     /// In [`on_validation_end`](crate::Callback::on_validation_end).
     ///
     /// # Errors
     /// None so far.
     pub fn validation_end(&mut self, cx: &Context<'_>, metrics: &Metrics) -> Result<Option<Observation>> {
-        self.validation = Some(score(metrics));
+        let images = Some(std::mem::take(&mut self.validation_images)).filter(|&images| images > 0);
+        self.validation = Some(Score { images, ..score(metrics) });
         Ok(Some(Observation { moment: Moment::Validation, validation: self.validation, ..place(cx) }))
     }
 
