@@ -13,7 +13,14 @@ fn a_training_run_holds_what_is_documented_and_is_read_as_we_read_it() {
     let logdir = tempfile::tempdir().unwrap();
     small_run::train(logdir.path());
     let ours = own_reader::read(logdir.path());
-    assert_eq!(plugins_and_steps(&ours), documented());
+    let mut said = plugins_and_steps(&ours);
+    let documented = documented();
+    for (key, (_, steps)) in &mut said {
+        if documented.get(key).is_some_and(|(_, of_it)| of_it == small_run::NOT_SAID) {
+            steps.clear();
+        }
+    }
+    assert_eq!(said, documented);
     for loader in LOADERS {
         let mut expected = ours.clone();
         if loader == "accumulator" {

@@ -23,6 +23,24 @@ pub fn train(logdir: &Path) {
     assert!(output.status.success(), "the program ended with {}:\n{stdout}\n{stderr}", output.status);
 }
 
+/// Tags of every class below a name.
+macro_rules! of_each_class {
+    ($name:literal) => {
+        &[
+            concat!($name, "/Ankle boot"),
+            concat!($name, "/Bag"),
+            concat!($name, "/Coat"),
+            concat!($name, "/Dress"),
+            concat!($name, "/Pullover"),
+            concat!($name, "/Sandal"),
+            concat!($name, "/Shirt"),
+            concat!($name, "/Sneaker"),
+            concat!($name, "/T-shirt/top"),
+            concat!($name, "/Trouser"),
+        ]
+    };
+}
+
 /// Tags of one run and kind that have the same steps.
 pub struct Tags {
     pub run: &'static str,
@@ -32,8 +50,21 @@ pub struct Tags {
     pub steps: &'static [i64],
 }
 
+const EPOCHS: &[i64] = &[EPOCH, 2 * EPOCH];
+
+/// Steps at which the training is measured for the diagnosis.
+const MEASURED: &[i64] =
+    &[1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120, 130, 140, 150, 160, 170, 180];
+
+/// A rule has a tag from the first time that it has something to look at: its steps are not said here.
+pub const NOT_SAID: &[i64] = &[];
+
+const fn of_validation(plugin: &'static str, tags: &'static [&'static str]) -> Tags {
+    Tags { run: "small/validation", plugin, tags, steps: EPOCHS }
+}
+
 /// Everything that the run holds.
-pub const TAGS: [Tags; 12] = [
+pub const TAGS: [Tags; 26] = [
     Tags {
         run: "small",
         plugin: "text",
@@ -48,12 +79,89 @@ pub const TAGS: [Tags; 12] = [
     },
     Tags { run: "small", plugin: "graphs", tags: &["__run_graph__"], steps: &[0] },
     Tags { run: "small", plugin: "graph_keras_model", tags: &["keras"], steps: &[0] },
+    Tags { run: "small", plugin: "text", tags: &["diagnosis"], steps: EPOCHS },
     Tags {
-        run: "small/validation",
-        plugin: "scalars",
-        tags: &["accuracy", "loss"],
-        steps: &[EPOCH, 2 * EPOCH],
+        run: "small",
+        plugin: "images",
+        tags: &[
+            "diagnosis/heat_map/activation_rms",
+            "diagnosis/heat_map/dead_share",
+            "diagnosis/heat_map/gradient_rms",
+            "diagnosis/heat_map/update_ratio",
+            "diagnosis/heat_map/zero_fraction",
+            "diagnosis/layers",
+        ],
+        steps: EPOCHS,
     },
+    Tags {
+        run: "small",
+        plugin: "scalars",
+        tags: &[
+            "diagnosis/class_imbalance",
+            "diagnosis/dead_relu",
+            "diagnosis/exploding_gradient",
+            "diagnosis/input_not_normalized",
+            "diagnosis/label_range",
+            "diagnosis/loss_divergence",
+            "diagnosis/loss_not_decreasing",
+            "diagnosis/loss_plateau",
+            "diagnosis/loss_spike",
+            "diagnosis/no_generalization",
+            "diagnosis/non_finite",
+            "diagnosis/overfitting",
+            "diagnosis/overtraining",
+            "diagnosis/poor_initialization",
+            "diagnosis/prediction_collapse",
+            "diagnosis/sparse_activations",
+            "diagnosis/unchanged_parameter",
+            "diagnosis/unshuffled_data",
+            "diagnosis/update_ratio",
+            "diagnosis/vanishing_gradient",
+        ],
+        steps: NOT_SAID,
+    },
+    Tags {
+        run: "small/train",
+        plugin: "custom_scalars",
+        tags: &["custom_scalars__config__"],
+        steps: NOT_SAID,
+    },
+    Tags {
+        run: "small/train",
+        plugin: "scalars",
+        tags: &[
+            "layers/activation_rms/conv",
+            "layers/activation_rms/out",
+            "layers/activation_rms/relu",
+            "layers/gradient_rms/conv",
+            "layers/gradient_rms/out",
+            "layers/update_ratio/conv",
+            "layers/update_ratio/out",
+            "layers/zero_fraction/relu",
+        ],
+        steps: MEASURED,
+    },
+    Tags { run: "small/train", plugin: "scalars", tags: &["layers/dead_share/relu"], steps: NOT_SAID },
+    of_validation(
+        "scalars",
+        &[
+            "accuracy",
+            "calibration/ece",
+            "calibration/mce",
+            "loss",
+            "macro_average/f1",
+            "macro_average/precision",
+            "macro_average/recall",
+        ],
+    ),
+    of_validation("scalars", of_each_class!("average_precision")),
+    of_validation("scalars", of_each_class!("f1")),
+    of_validation("scalars", of_each_class!("loss_per_class")),
+    of_validation("scalars", of_each_class!("precision")),
+    of_validation("scalars", of_each_class!("recall")),
+    of_validation("pr_curves", of_each_class!("pr")),
+    of_validation("images", &["calibration", "confusion/counts", "confusion/normalized", "mistakes"]),
+    of_validation("text", &["classes", "confusion"]),
     Tags {
         run: "small/train",
         plugin: "scalars",
@@ -79,8 +187,8 @@ pub const TAGS: [Tags; 12] = [
     Tags {
         run: "small/train",
         plugin: "scalars",
-        tags: &["health/non_finite", "health/without_gradient", "sparsity/relu"],
-        steps: &[EPOCH, 2 * EPOCH],
+        tags: &["health/non_finite", "health/without_gradient", "overhead_fraction", "sparsity/relu"],
+        steps: EPOCHS,
     },
     Tags {
         run: "small/train",
@@ -101,13 +209,13 @@ pub const TAGS: [Tags; 12] = [
             "weights/out/bias",
             "weights/out/weight",
         ],
-        steps: &[EPOCH, 2 * EPOCH],
+        steps: EPOCHS,
     },
     Tags {
         run: "small/train",
         plugin: "images",
         tags: &["feature_maps/conv", "feature_maps/relu", "filters/conv"],
-        steps: &[EPOCH, 2 * EPOCH],
+        steps: EPOCHS,
     },
     Tags { run: "small/train", plugin: "images", tags: &["probe_images"], steps: &[0] },
     Tags {
