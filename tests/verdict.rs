@@ -433,7 +433,7 @@ fn evidence_has_the_numbers_of_what_was_measured() {
     });
     evidence.add(&Observation {
         step: 31.into(),
-        validation: Some(Score { loss: Some(0.5), accuracy: Some(0.975) }),
+        validation: Some(Score { loss: Some(0.5), accuracy: Some(0.975), ..Score::default() }),
         ..Observation::default()
     });
     let mean =

@@ -6,9 +6,10 @@ use super::{
     VerdictHandle,
     curves::Curves,
     extra,
-    on_critical::{self, OnCritical},
-    pictures::Pictures,
+    on_critical::{self, Asked, Done, OnCritical},
+    pictures::{Occasion, Pictures},
     report::Report,
+    statistic::Measured,
 };
 use crate::{
     arch::ModelSpec,
@@ -24,16 +25,16 @@ use crate::{
 ///
 /// | tag | run | kind | when |
 /// |---|---|---|---|
-/// | `diagnosis` | the run itself | text: the [`Verdict`](crate::rules::Verdict) | when it changes, at the end of every epoch and of the training |
+/// | `diagnosis` | the run itself | text: the [`Verdict`](crate::rules::Verdict) | when it changes (behind 20 times in an epoch, every 100 steps), at the end of every epoch and of the training |
 /// | `diagnosis/<rule>` | the run itself | scalar: 0 fine, 1 warning, 2 critical | every observation, for rules that had something to look at |
-/// | `diagnosis/heat_map/<statistic>` | the run itself | image: layers by steps, the whole history so far | at the end of every epoch and of the training, and when something critical is found |
+/// | `diagnosis/heat_map/<statistic>` | the run itself | image: layers by steps, the whole history so far | at the end of every epoch and of the training, in loops without epochs every 500 steps, and when something critical is found |
 /// | `diagnosis/layers` | the run itself | image: all numbers of the layers, and what rules found in them | with the heat maps |
 /// | `layers/<statistic>/<layer>` | `train` | scalar | every observation |
 /// | `layers/gradient_relative/<layer>` | `train` | scalar: gradient RMS as a multiple of the median layer's | every observation, in the preset `full` |
 /// | `layers/stable_rank/<layer>`, `layers/effective_rank/<layer>` | `train` | scalar: of a [spectrum](crate::rules::Spectrum), as a share of the full rank | step 1 and the end of every epoch, in the preset `full` |
 /// | `norm/gradients_clipped` | `train` | scalar: L2 norm of all gradients as the optimiser used them | every observation in loops that announce the moment before clipping, but in the preset `economy` |
 /// | `gradient_noise_scale` | `train` | scalar, in images | every observation, where it is measured ([`Observer::gradient_noise`]) |
-/// | `custom_scalars__config__` | `train` | layout: the curves of all layers in one chart for each statistic | at the first observation, and when a statistic is new |
+/// | `custom_scalars__config__` | `train` | layout: curves of up to seven layers in one chart for each statistic | at the first observation, and when layers are new |
 ///
 /// `<statistic>` is one of `gradient_rms` and `update_ratio` (of each layer's largest parameter), `activation_rms`,
 /// `zero_fraction` (of ReLU and the like), `dead_share` (units that were silent for a window of images), and
@@ -49,7 +50,8 @@ use crate::{
 /// | [`Full`](Preset::Full) | every 10 steps, with gradients by the layers' outputs (one more backward pass) | the curves of all layers, relative gradients and ranks |
 ///
 /// For two epochs of the default model on the bundled images that is 26, 70 and 103 tags, and 0.2, 0.3 and 0.4 MB. What it
-/// costs stands in the scalar `overhead_fraction`; [`Session::max_overhead`](crate::Session::max_overhead) bounds it.
+/// costs stands in the scalar `overhead_fraction`; [`Session::max_overhead`](crate::Session::max_overhead) bounds it: over
+/// budget, pictures wait for the end of the training, but for those of the first critical finding.
 ///
 /// Heat maps and dashboard show all layers in every preset (of more than 84, as many evenly spread). Curves and heat maps
 /// begin anew where a training is resumed. All of it works without a spec ([`spec`](Diagnosis::spec) adds what layers read
@@ -100,6 +102,8 @@ struct Running {
     pictures: Pictures,
     on_critical: OnCritical,
     handle: VerdictHandle,
+    /// What was asked of the loop, until it is known whether it was done.
+    asked: Option<Asked>,
 }
 
 impl Default for Diagnosis {
@@ -203,12 +207,13 @@ impl Running {
         let changes = self.examiner.examine(&observation);
         self.report.evidence.add(&observation);
         on_critical::log(&changes.raised, &changes.cleared);
+        self.look_after_request(cx);
         let (flow, done) = self.on_critical.act(cx, &changes.raised)?;
-        if let Some(done) = done {
-            tracing::warn!("diagnosis: {done}");
-            self.report.actions.push((cx.step(), done));
+        if let Some(Done { text, asked }) = done {
+            tracing::warn!("diagnosis: {text}");
+            self.report.actions.push((cx.step(), text));
+            self.asked = asked;
         }
-        self.pictures.add(&observation);
         self.write(cx, &observation, &changes, out)?;
         Ok(flow)
     }
@@ -220,35 +225,60 @@ impl Running {
         changes: &Changes,
         out: &mut dyn SummarySink,
     ) -> Result<()> {
+        let measured = Measured::of(observation);
+        self.pictures.add(observation.step, &measured);
         let verdict = self.report.verdict(&self.examiner);
-        self.handle.set(verdict.clone());
-        let is_critical = changes.raised.iter().any(|finding| finding.severity == Severity::Critical);
-        if !changes.is_empty() {
-            self.report.write_change(cx, &verdict, is_critical, out)?;
-        }
+        self.report.write_change(cx, &verdict, !changes.is_empty(), out)?;
+        self.handle.set(verdict);
         if observation.moment == Moment::Batch || !changes.is_empty() {
             self.report.write_states(cx, &self.examiner, out)?;
         }
         if observation.moment != Moment::Validation {
-            self.curves.write(observation, out)?;
+            self.curves.write(observation.step, &measured, out)?;
             extra::write(observation, self.preset, out)?;
         }
-        if is_critical {
-            self.write_pictures(cx, out)?;
+        let critical = changes.raised.iter().filter(|finding| finding.severity == Severity::Critical);
+        let critical: Vec<(String, String)> =
+            critical.map(|finding| (finding.rule.clone(), finding.subject.clone())).collect();
+        self.write_pictures(cx, Occasion::Batch(&critical), out)
+    }
+
+    fn write_pictures(
+        &mut self,
+        cx: &Context<'_>,
+        occasion: Occasion<'_>,
+        out: &mut dyn SummarySink,
+    ) -> Result<()> {
+        if self.pictures.is_due(occasion, cx.position()) {
+            self.pictures.write(cx, &self.examiner.findings(), out)?;
         }
         Ok(())
     }
 
-    fn write_pictures(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Result<()> {
-        self.pictures.write(cx, &self.examiner.findings(), out)
+    /// Says of an action that was a request whether the loop did it.
+    fn look_after_request(&mut self, cx: &Context<'_>) {
+        let Some(outcome) = self.asked.and_then(|asked| asked.outcome(cx.step(), cx.learning_rate())) else {
+            return;
+        };
+        self.asked = None;
+        if let Some((_, action)) = self.report.actions.last_mut() {
+            action.push_str(&format!("; {outcome}"));
+        }
     }
 
     /// Writes what stands at the end of an epoch and of the training.
-    fn write_end(&mut self, cx: &Context<'_>, out: &mut dyn SummarySink) -> Result<()> {
+    fn write_end(
+        &mut self,
+        cx: &Context<'_>,
+        occasion: Occasion<'_>,
+        out: &mut dyn SummarySink,
+    ) -> Result<()> {
         self.report.write_states(cx, &self.examiner, out)?;
-        self.write_pictures(cx, out)?;
+        self.write_pictures(cx, occasion, out)?;
         let verdict = self.report.verdict(&self.examiner);
-        self.report.write_end(cx, &verdict, out)
+        self.report.write_end(cx, &verdict, out)?;
+        self.handle.set(verdict);
+        Ok(())
     }
 }
 
@@ -273,6 +303,7 @@ impl Callback for Diagnosis {
             pictures: Pictures::new(),
             on_critical: self.on_critical,
             handle: self.handle.clone(),
+            asked: None,
         });
         CONTINUE
     }
@@ -306,7 +337,7 @@ impl Callback for Diagnosis {
         let Some(running) = &mut self.running else { return CONTINUE };
         let found = running.observer.epoch_end(cx, metrics);
         let flow = running.examine(cx, found, out)?;
-        running.write_end(cx, out)?;
+        running.write_end(cx, Occasion::EpochEnd, out)?;
         Ok(flow)
     }
 
@@ -318,7 +349,7 @@ impl Callback for Diagnosis {
             let found = running.observer.epoch_end(cx, &Metrics::default());
             flow = running.examine(cx, found, out)?;
         }
-        running.write_end(cx, out)?;
+        running.write_end(cx, Occasion::TrainEnd, out)?;
         Ok(flow)
     }
 }

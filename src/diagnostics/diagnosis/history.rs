@@ -1,10 +1,11 @@
 //! Numbers of the layers at all steps.
 
+use std::collections::HashMap;
+
 use super::statistic::Statistic;
 use crate::{
     error::Result,
     render::{self, Caption, HeatMap},
-    rules::Observation,
     summary::{Image, Step},
 };
 
@@ -16,6 +17,8 @@ const MOST: usize = 2048;
 pub(super) struct History {
     pub statistic: Statistic,
     layers: Vec<String>,
+    /// Where each of them stands.
+    rows: HashMap<String, usize>,
     /// The last step of each column.
     steps: Vec<Step>,
     /// Of each layer, one for each column. NaN: not measured.
@@ -28,7 +31,15 @@ pub(super) struct History {
 
 impl History {
     pub fn new(statistic: Statistic) -> History {
-        History { statistic, layers: Vec::new(), steps: Vec::new(), values: Vec::new(), merged: 1, open: 0 }
+        History {
+            statistic,
+            layers: Vec::new(),
+            rows: HashMap::new(),
+            steps: Vec::new(),
+            values: Vec::new(),
+            merged: 1,
+            open: 0,
+        }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -42,20 +53,21 @@ impl History {
 
     /// What was measured last of a layer; NaN: nothing.
     pub fn last(&self, layer: &str) -> f64 {
-        let row = self.layers.iter().position(|known| known == layer).map(|row| &self.values[row]);
+        let row = self.rows.get(layer).map(|&row| &self.values[row]);
         let last = row.and_then(|row| row.iter().rev().find(|value| !value.is_nan()));
         last.copied().unwrap_or(f64::NAN)
     }
 
-    /// Adds what was measured, if anything was.
-    pub fn add(&mut self, observation: &Observation) {
-        let measured = self.statistic.of(observation);
-        if measured.is_empty() || self.steps.last().is_some_and(|last| *last > observation.step) {
+    /// Adds what was measured at `step` of layers in the order of depth, if anything was.
+    pub fn add(&mut self, step: Step, measured: &[(&str, f64)]) {
+        if measured.is_empty() || self.steps.last().is_some_and(|last| *last > step) {
             return;
         }
-        self.open_column(observation.step);
-        for (layer, value) in measured {
-            let row = self.row(layer);
+        self.open_column(step);
+        let mut next = 0;
+        for &(layer, value) in measured {
+            let row = self.row(layer, next);
+            next = row + 1;
             let share = 1.0 / self.open as f64;
             if let Some(cell) = self.values[row].last_mut() {
                 *cell = if cell.is_nan() { value } else { *cell + share * (value - *cell) };
@@ -91,13 +103,16 @@ impl History {
         }
     }
 
-    /// The row of a layer: behind the others, where it is new.
-    fn row(&mut self, layer: &str) -> usize {
-        self.layers.iter().position(|known| known == layer).unwrap_or_else(|| {
-            self.layers.push(layer.to_owned());
-            self.values.push(vec![f64::NAN; self.steps.len()]);
-            self.layers.len() - 1
-        })
+    /// The row of a layer; where it is new, `next` becomes its row: behind the layer that it was measured behind.
+    fn row(&mut self, layer: &str, next: usize) -> usize {
+        if let Some(&row) = self.rows.get(layer) {
+            return row;
+        }
+        self.layers.insert(next, layer.to_owned());
+        self.values.insert(next, vec![f64::NAN; self.steps.len()]);
+        self.rows.values_mut().filter(|row| **row >= next).for_each(|row| *row += 1);
+        self.rows.insert(layer.to_owned(), next);
+        next
     }
 
     pub fn draw(&self, caption: &Caption<'_>) -> Result<Image> {
@@ -119,20 +134,6 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        arch::Role,
-        rules::{LayerObservation, TensorStats},
-    };
-
-    fn observation(step: i64, layers: &[(&str, f64)]) -> Observation {
-        let layer = |&(name, rms): &(&str, f64)| {
-            let nan = u64::from(rms.is_infinite());
-            let output = TensorStats { count: 4, l2: 2.0 * rms, nan, ..TensorStats::default() };
-            LayerObservation::new(name, Role::Relu, output)
-        };
-        let layers = layers.iter().map(layer).collect();
-        Observation { step: Step::new(step), layers, ..Observation::default() }
-    }
 
     #[test]
     fn long_trainings_are_merged_and_nothing_that_is_not_finite_is_lost() {
@@ -140,7 +141,7 @@ mod tests {
         let count = 3 * MOST as i64;
         for step in 1..=count {
             let broken = if step == 7 { f64::INFINITY } else { 3.0 };
-            history.add(&observation(step, &[("a", step as f64), ("b", broken)]));
+            history.add(Step::new(step), &[("a", step as f64), ("b", broken)]);
         }
         assert!(history.steps.len() <= MOST && history.merged == 4);
         assert_eq!(history.steps.last(), Some(&Step::new(count)));
@@ -156,13 +157,29 @@ mod tests {
     #[test]
     fn layers_that_come_later_have_no_past() {
         let mut history = History::new(Statistic::ActivationRms);
-        history.add(&observation(1, &[("a", 1.0)]));
-        history.add(&observation(2, &[("a", 2.0), ("b", 5.0)]));
-        history.add(&observation(2, &[("b", 5.0)])); // the same step again
-        history.add(&observation(3, &[]));
+        history.add(Step::new(1), &[("a", 1.0)]);
+        history.add(Step::new(2), &[("a", 2.0), ("b", 5.0)]);
+        history.add(Step::new(2), &[("b", 5.0)]); // the same step again
+        history.add(Step::new(3), &[]);
         assert_eq!(history.steps, [1, 2].map(Step::new));
         assert_eq!(history.values[0], [1.0, 2.0]);
         assert!(history.values[1][0].is_nan() && history.values[1][1] == 5.0);
         assert_eq!((history.last("b"), history.last("c").is_nan()), (5.0, true));
+    }
+
+    /// Layers that were frozen at first, and one that is first of all.
+    #[test]
+    fn layers_that_come_later_stand_where_they_belong() {
+        let mut history = History::new(Statistic::GradientRms);
+        history.add(Step::new(1), &[("b", 1.0), ("e", 2.0)]);
+        history.add(Step::new(2), &[("a", 3.0), ("b", 4.0), ("c", 5.0), ("d", 6.0), ("e", 7.0), ("f", 8.0)]);
+        assert_eq!(history.layers(), ["a", "b", "c", "d", "e", "f"]);
+        let last: Vec<f64> = history.values.iter().map(|row| row[1]).collect();
+        assert_eq!(last, [3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+        assert_eq!(
+            (history.values[1][0], history.values[4][0], history.values[2][0].is_nan()),
+            (1.0, 2.0, true)
+        );
+        assert_eq!(history.last("e"), 7.0);
     }
 }

@@ -1,12 +1,13 @@
 //! What to do about a critical finding.
 
-use std::{ops::ControlFlow, str::FromStr};
+use std::{fmt, ops::ControlFlow, str::FromStr};
 
 use crate::{
     callback::{Context, StopReason},
     error::{Error, Result},
     render::number,
     rules::{Finding, Severity},
+    summary::Step,
 };
 
 /// What to do when a rule finds that training does not work. Findings that another one explains are left to that one.
@@ -15,6 +16,8 @@ use crate::{
 /// use convscope::diagnostics::OnCritical;
 ///
 /// assert_eq!("stop".parse::<OnCritical>()?, OnCritical::Stop);
+/// assert_eq!("lower-lr".parse::<OnCritical>()?, OnCritical::LowerLearningRate(0.1));
+/// assert_eq!(OnCritical::LowerLearningRate(0.5).to_string(), "lower-lr");
 /// # Ok::<(), convscope::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -24,9 +27,10 @@ pub enum OnCritical {
     Warn,
     /// Stop the training with [`StopReason::Critical`].
     Stop,
-    /// Multiply the learning rate by this number between 0 and 1, where the steps are what is wrong
+    /// Ask the loop for the learning rate times this number between 0 and 1, where the steps are what is wrong
     /// (`exploding_gradient`, `loss_divergence`, `loss_spike`, `update_ratio`) and the loop told its learning rate. Other
-    /// findings are only said.
+    /// findings are only said. The verdict says whether the loop took it: the [`Trainer`](crate::Trainer) does, other loops
+    /// by [`Session::requested_learning_rate`](crate::Session::requested_learning_rate).
     LowerLearningRate(f64),
 }
 
@@ -49,7 +53,7 @@ impl OnCritical {
         self,
         cx: &Context<'_>,
         raised: &[Finding],
-    ) -> Result<(ControlFlow<StopReason>, Option<String>)> {
+    ) -> Result<(ControlFlow<StopReason>, Option<Done>)> {
         let mut critical = raised.iter().filter(|finding| finding.is_critical_cause());
         let nothing = Ok((ControlFlow::Continue(()), None));
         match self {
@@ -61,7 +65,8 @@ impl OnCritical {
                     subject: subject.clone(),
                     message: message.clone(),
                 };
-                Ok((ControlFlow::Break(reason), Some(format!("training was stopped because of `{rule}`"))))
+                let text = format!("training was stopped because of `{rule}`");
+                Ok((ControlFlow::Break(reason), Some(Done { text, asked: None })))
             }
             OnCritical::LowerLearningRate(factor) => {
                 let Some(finding) = critical.find(|finding| has_large_steps(finding)) else { return nothing };
@@ -76,17 +81,56 @@ fn has_large_steps(finding: &Finding) -> bool {
         && (finding.rule != "update_ratio" || finding.value > finding.threshold)
 }
 
-fn lower(cx: &Context<'_>, factor: f64, finding: &Finding) -> Result<String> {
+/// What was done.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub text: String,
+    pub asked: Option<Asked>,
+}
+
+/// A learning rate that was asked for: whether the loop took it, the next step tells.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Asked {
+    step: Step,
+    rate: f64,
+}
+
+impl Asked {
+    /// What to add to the action at a later step; `None` at the same.
+    pub fn outcome(self, step: Step, rate: Option<f64>) -> Option<String> {
+        if step <= self.step {
+            return None;
+        }
+        // A schedule may have lowered it further.
+        let is_taken = rate.is_some_and(|rate| rate <= self.rate * (1.0 + 1e-6));
+        Some(match rate {
+            _ if is_taken => format!("done at step {step}"),
+            Some(rate) => format!(
+                "at step {step} the loop still had {}: let it take `Session::requested_learning_rate`",
+                number(rate)
+            ),
+            None => format!("at step {step} the loop did not tell its learning rate"),
+        })
+    }
+}
+
+fn lower(cx: &Context<'_>, factor: f64, finding: &Finding) -> Result<Done> {
     let rule = &finding.rule;
     let Some(now) = cx.learning_rate() else {
-        return Ok(format!(
+        let text = format!(
             "the learning rate was not lowered because of `{rule}`: the loop does not tell it; call \
              `Session::set_learning_rate`"
-        ));
+        );
+        return Ok(Done { text, asked: None });
     };
-    cx.set_learning_rate(now * factor)?;
-    let (now, lower) = (number(now), number(now * factor));
-    Ok(format!("because of `{rule}` the learning rate was lowered from {now} to {lower}"))
+    let rate = now * factor;
+    cx.set_learning_rate(rate)?;
+    let text = format!(
+        "because of `{rule}` the loop was asked to lower the learning rate from {} to {}",
+        number(now),
+        number(rate)
+    );
+    Ok(Done { text, asked: Some(Asked { step: cx.step(), rate }) })
 }
 
 /// Says in the log what changed.
@@ -109,16 +153,29 @@ pub(super) fn log(raised: &[Finding], cleared: &[Finding]) {
     }
 }
 
+/// `warn`, `stop` or `lower-lr`, without the factor.
+impl fmt::Display for OnCritical {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            OnCritical::Warn => "warn",
+            OnCritical::Stop => "stop",
+            OnCritical::LowerLearningRate(_) => "lower-lr",
+        })
+    }
+}
+
 impl FromStr for OnCritical {
     type Err = Error;
 
-    /// `warn` or `stop`.
+    /// `warn`, `stop`, or `lower-lr`: to a tenth.
     fn from_str(text: &str) -> Result<OnCritical> {
         match text {
             "warn" => Ok(OnCritical::Warn),
             "stop" => Ok(OnCritical::Stop),
+            "lower-lr" => Ok(OnCritical::LowerLearningRate(0.1)),
             _ => {
-                Err(Error::invalid("on critical findings", format!("`{text}` found; give `warn` or `stop`")))
+                let why = format!("`{text}` found; give `warn`, `stop` or `lower-lr`");
+                Err(Error::invalid("on critical findings", why))
             }
         }
     }

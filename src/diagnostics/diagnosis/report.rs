@@ -10,8 +10,9 @@ use crate::{
     writer::SummarySink,
 };
 
-/// Texts between two ends of epochs; later changes wait for the end, unless they are critical.
+/// Texts between two ends of epochs, however often something changes; behind them, one in so many steps.
 const MOST_TEXTS: u32 = 20;
+const APART: i64 = 100;
 
 #[derive(Debug, Default)]
 pub(super) struct Report {
@@ -23,6 +24,10 @@ pub(super) struct Report {
     said: Option<String>,
     /// Texts since an epoch ended.
     texts: u32,
+    /// The step of the last text.
+    written: Option<Step>,
+    /// Whether a change waits to be said.
+    is_waiting: bool,
     /// Point of each rule that was written last.
     states: BTreeMap<String, (Step, u8)>,
 }
@@ -32,19 +37,25 @@ impl Report {
         Verdict { actions: self.actions.clone(), reasons: self.evidence.reasons(), ..Verdict::of(examiner) }
     }
 
-    /// Writes a verdict that changed. `urgent`: however often one was written before.
+    /// Writes a verdict that changed now, or before and had to wait.
     pub fn write_change(
         &mut self,
         cx: &Context<'_>,
         verdict: &Verdict,
-        urgent: bool,
+        changed: bool,
         out: &mut dyn SummarySink,
     ) -> Result<()> {
-        if self.texts >= MOST_TEXTS && !urgent {
+        if !self.may_say(cx.step(), changed) {
             return Ok(());
         }
         self.texts += 1;
         self.write(cx, verdict, out)
+    }
+
+    fn may_say(&mut self, step: Step, changed: bool) -> bool {
+        self.is_waiting |= changed;
+        let since = step.get().saturating_sub(self.written.map_or(0, Step::get));
+        self.is_waiting && (self.texts < MOST_TEXTS || since >= APART)
     }
 
     /// Writes the verdict at the end of an epoch or of the training, unless the text says this already.
@@ -59,6 +70,8 @@ impl Report {
     }
 
     fn write(&mut self, cx: &Context<'_>, verdict: &Verdict, out: &mut dyn SummarySink) -> Result<()> {
+        self.is_waiting = false;
+        self.written = Some(cx.step());
         let text = verdict.to_markdown();
         if self.said.as_ref() != Some(&text) {
             out.add("diagnosis", Summary::text(&text).with_description(DESCRIPTION), cx.step())?;
@@ -93,3 +106,23 @@ impl Report {
 
 const DESCRIPTION: &str = "What is wrong with the training, and what to do.";
 const STATE: &str = "0: fine; 1: warning; 2: critical. The text `diagnosis` says what was found.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A finding that comes and goes at every step.
+    #[test]
+    fn texts_are_few_and_the_last_change_is_said() {
+        let mut report = Report::default();
+        let mut said = Vec::new();
+        for step in 1..=400 {
+            if report.may_say(Step::new(step), step <= 290) {
+                report.texts += 1;
+                (report.written, report.is_waiting) = (Some(Step::new(step)), false);
+                said.push(step);
+            }
+        }
+        assert_eq!(said, (1..=20).chain([120, 220, 320]).collect::<Vec<_>>());
+    }
+}

@@ -1,9 +1,32 @@
 //! Numbers of layers that are shown.
 
+use std::collections::HashMap;
+
 use crate::{
     render::LayerScale,
     rules::{LayerObservation, Observation, ParamObservation, TensorStats, UnitActivity},
 };
+
+/// What one observation tells of each statistic, computed once for all who show it.
+#[derive(Debug)]
+pub(super) struct Measured<'o>(Vec<(Statistic, Vec<(&'o str, f64)>)>);
+
+impl<'o> Measured<'o> {
+    pub fn of(observation: &'o Observation) -> Measured<'o> {
+        let measured = Statistic::ALL.map(|statistic| (statistic, statistic.of(observation)));
+        Measured(measured.into_iter().filter(|(_, layers)| !layers.is_empty()).collect())
+    }
+
+    /// Those of which something was measured, with layers in the order of depth.
+    pub fn iter(&self) -> impl Iterator<Item = (Statistic, &[(&'o str, f64)])> {
+        self.0.iter().map(|(statistic, layers)| (*statistic, layers.as_slice()))
+    }
+
+    /// Empty where nothing was measured.
+    pub fn get(&self, statistic: Statistic) -> &[(&'o str, f64)] {
+        self.iter().find(|(known, _)| *known == statistic).map_or(&[], |(_, layers)| layers)
+    }
+}
 
 /// A number of each layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,8 +147,10 @@ fn or_infinite(stats: &TensorStats, value: fn(&TensorStats) -> f64) -> f64 {
 fn largest_of_each_layer(params: &[ParamObservation]) -> Vec<&ParamObservation> {
     let size = |param: &ParamObservation| param.value.count + param.value.non_finite();
     let mut largest: Vec<&ParamObservation> = Vec::new();
+    let mut places = HashMap::<&str, usize>::new();
     for param in params.iter().filter(|param| param.trainable) {
-        match largest.iter_mut().find(|known| known.layer == param.layer) {
+        let place = *places.entry(&param.layer).or_insert(largest.len());
+        match largest.get_mut(place) {
             Some(known) if size(known) < size(param) => *known = param,
             Some(_) => {}
             None => largest.push(param),

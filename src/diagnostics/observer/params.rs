@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tch::{Tensor, nn};
 
-use super::{prefix::split, unchanged::Unchanged};
+use super::unchanged::Unchanged;
 use crate::{
     callback::Context,
     error::Result,
