@@ -414,7 +414,7 @@ fn findings_of_validation_and_of_the_epoch_are_written() {
         assert_eq!((verdict.findings[0].since, verdict.severity()), (Step::new(5), Some(Severity::Critical)));
         let texts = texts(&entries);
         assert!(
-            texts.iter().any(|(step, text)| *step == 5 && text.contains("it is late")),
+            texts.iter().any(|(step, text)| *step == 5 && text.contains("It is late")),
             "{moment:?}: {texts:?}"
         );
         assert_eq!(written(&entries)[":diagnosis/late"].1[0], 5, "{moment:?}");

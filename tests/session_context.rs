@@ -31,7 +31,7 @@ impl Tiny {
         Tiny { store, model, images, labels: Tensor::from_slice(&[0i64, 2]) }
     }
 
-    fn values(&self) -> Vec<(String, Vec<f32>)> {
+    fn values(&self) -> Values {
         let mut values: Vec<_> =
             self.store.variables().into_iter().map(|(name, t)| (name, to_vec(&t))).collect();
         values.sort_by(|a, b| a.0.cmp(&b.0));
@@ -43,9 +43,12 @@ fn to_vec(tensor: &Tensor) -> Vec<f32> {
     tensor.detach().reshape([-1]).try_into().unwrap()
 }
 
+/// The values of every parameter, by name.
+type Values = Vec<(String, Vec<f32>)>;
+
 /// Needs the parameters as they were before the step, in even steps, and keeps them.
 #[derive(Clone, Default)]
-struct Before(Rc<RefCell<Vec<Option<Vec<(String, Vec<f32>)>>>>>);
+struct Before(Rc<RefCell<Vec<Option<Values>>>>);
 
 impl Callback for Before {
     fn needs(&self, position: &Position) -> Needs {

@@ -23,9 +23,9 @@ fn the_verdict_the_pictures_and_the_charts_are_shown() {
             "custom_scalars",
             &[
                 "Rules: 0 fine, 1 warning, 2 critical",
-                "gradient RMS of the layers",
+                "gradient RMS of the layers: 7 of them, the heat map has all",
                 "gradients",
-                "update ratio of the layers",
+                "update ratio of the layers: 7 of them, the heat map has all",
             ],
         ),
     ];

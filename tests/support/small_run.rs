@@ -138,6 +138,7 @@ pub const TAGS: [Tags; 26] = [
             "layers/update_ratio/conv",
             "layers/update_ratio/out",
             "layers/zero_fraction/relu",
+            "norm/gradients_clipped",
         ],
         steps: MEASURED,
     },

@@ -25,7 +25,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     #[cfg(feature = "tch")]
-    Train(train::Args),
+    Train(Box<train::Args>),
     Model(model::Args),
     Rules(rules::Args),
     Logs(logs::Args),

@@ -158,8 +158,12 @@ fn in_depth_order<'h>(histories: &[&'h History]) -> Vec<&'h str> {
 
 /// What was found in a layer or in a parameter of it.
 fn flags<'f>(layer: &str, findings: &[&'f Finding]) -> Vec<Flag<'f>> {
-    // `layer1.weight` is of `layer1`, and `layer1.0.weight` of another layer.
-    let is_here = |subject: &str| subject == layer || layer_and_part(subject).0 == layer;
+    // `layer1.weight` is of `layer1`; `layer1.0` and `layer1.0.weight` are of other layers.
+    const PARTS: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];
+    let is_here = |subject: &str| {
+        let (owner, part) = layer_and_part(subject);
+        subject == layer || (owner == layer && PARTS.contains(&part))
+    };
     let color = |severity| match severity {
         Severity::Info => FlagColor::Info,
         Severity::Warning => FlagColor::Warning,

@@ -297,7 +297,7 @@ fn configuration(
         ("early stopping", early_stopping),
         ("preset", args.preset.to_string()),
         ("rules", rules),
-        ("on critical findings", values::word(args.on_critical)),
+        ("on critical findings", values::word(&args.on_critical)),
         ("max_overhead", args.max_overhead.to_string()),
     ] {
         table.row([name.to_owned(), value]);

@@ -125,7 +125,7 @@ impl From<OnCriticalName> for OnCritical {
 }
 
 /// The name of a flag's value, as it is written.
-pub fn word(value: impl ValueEnum) -> String {
+pub fn word(value: &impl ValueEnum) -> String {
     value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
