@@ -33,7 +33,7 @@
 //! | [`loss_plateau`](LossPlateau) | the loss has stopped falling | 10 epochs without 1 %: info; above half of the first losses: warning | PyTorch and Keras ReduceLROnPlateau |
 //! | [`prediction_collapse`](PredictionCollapse) | the same answer to nearly every image | > 95 % of the answers: warning | own |
 //! | [`no_generalization`](NoGeneralization) | training above chance, validation at chance | skill < 0.05 in validation and > 0.02 in training: warning; > 0.2: critical | Zhang et al. 2017 |
-//! | [`overfitting`](Overfitting) | better on training images, worse on validation images | gap > 0.1 and validation loss up 5 %: info, 20 % or accuracy gap > 0.2: warning; > 0.4: critical | SageMaker Overfit |
+//! | [`overfitting`](Overfitting) | better on training images, worse on validation images | gap > 0.1 and validation loss up 5 %: info, 20 % or accuracy gap > 0.2: warning; > 0.3: critical | SageMaker Overfit |
 //! | [`overtraining`](Overtraining) | no better validation loss for long | 10 passes without 1 %: warning | SageMaker Overtraining; Keras, Lightning |
 //!
 //! What the loss and the answers show is a warning at most: it tells that something is wrong, and the rules above it tell
