@@ -3,7 +3,12 @@
 #![cfg(feature = "tch")]
 #![allow(clippy::unwrap_used)]
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+};
 
 use convscope::{
     Network,
@@ -24,7 +29,11 @@ fn spec(classes: i64) -> ModelSpec {
         .unwrap()
 }
 
+/// libtorch's random generator is one for the process: who draws from it, or compares what it draws, does so alone.
+static GENERATOR: Mutex<()> = Mutex::new(());
+
 fn build(classes: i64) -> (nn::VarStore, Network) {
+    let _alone = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
     let store = nn::VarStore::new(Device::Cpu);
     let network = Network::new(&store.root(), &spec(classes)).unwrap();
     (store, network)
@@ -335,6 +344,7 @@ fn loading_draws_nothing_from_the_generator() {
     let place = Place::new();
     let path = place.write(&state());
     let (_store, network) = build(10);
+    let _alone = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
     tch::manual_seed(3);
     let expected = Tensor::rand([4], CPU);
     tch::manual_seed(3);

@@ -289,7 +289,7 @@ fn parameters_come_in_the_order_of_their_layers_with_roles_gradients_and_updates
     let training = Training::new(&spec());
     let before: Vec<(String, Tensor)> =
         training.store.variables().into_iter().map(|(name, tensor)| (name, tensor.copy())).collect();
-    let seen = training.run(Observer::new(), 1, |_, _| ());
+    let seen = training.run(Observer::new().spectrum(Schedule::epoch()), 1, |_, _| ());
     let (_, observation) = &seen.borrow()[0];
     let names: Vec<&str> = observation.params.iter().map(|param| param.name.as_str()).collect();
     #[rustfmt::skip]
@@ -737,7 +737,8 @@ fn dropout_is_measured_with_the_normalisation_behind_it() {
 #[test]
 fn epochs_bring_scores_and_in_an_unknown_length_the_last_batch() {
     let training = Training::new(&spec());
-    let (recorder, seen) = Recorder::new(Observer::new().schedule(Schedule::epoch()));
+    let (recorder, seen) =
+        Recorder::new(Observer::new().schedule(Schedule::epoch()).spectrum(Schedule::epoch()));
     let mut optimizer = nn::Sgd::default().build(&training.store, 0.1).unwrap();
     let mut session =
         Session::new(&training.store, recorder, MemorySink::default()).tap(training.network.tap());
