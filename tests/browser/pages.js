@@ -134,12 +134,16 @@ function drawn(page, card) {
   return paths.length ? paths.every(stroked) : all(card, 'canvas').some(painted);
 }
 
-// The cards that do not show their value, and what they are made of. Cards load when they are seen: each call brings
-// one such card into view.
-function blank(page) {
-  const found = elements(page).filter((card) => !drawn(page, card));
-  found[0]?.scrollIntoView({block: 'center'});
-  return found.map((card) => [identity(page, card), parts(card)]);
+// The cards that have not shown their value yet, and what they are made of. Cards load when they are seen: each call
+// brings one such card into view. What was drawn once counts: of more charts than it has canvases for, the browser
+// forgets those that were seen first.
+function blank(page, withParts) {
+  const found = elements(page).filter((card) => {
+    if (!card.dataset.wasDrawn && drawn(page, card)) card.dataset.wasDrawn = 'yes';
+    return !card.dataset.wasDrawn;
+  });
+  found[0]?.scrollIntoView({block: 'start'});
+  return withParts ? found.map((card) => [identity(page, card), parts(card)]) : found.length;
 }
 
 // Where on the screen the canvas of a card is, which is brought into view: left, top, right, bottom.
