@@ -46,11 +46,10 @@ use crate::{
 /// | preset | observes | tags |
 /// |---|---|---|
 /// | [`Economy`](Preset::Economy) | every 50 steps | one for each rule, and 8: the same for a network of any depth |
-/// | [`Standard`](Preset::Standard), the default | every 10 steps | also the norm after clipping, and the curves of 16 layers for each statistic: at most 81 more |
+/// | [`Standard`](Preset::Standard), the default | every 10 steps | also the norm after clipping, and the curves of at most 16 layers for each statistic |
 /// | [`Full`](Preset::Full) | every 10 steps, with gradients by the layers' outputs (one more backward pass) | the curves of all layers, relative gradients and ranks |
 ///
-/// For two epochs of the default model on the bundled images that is 26, 70 and 103 tags, and 0.2, 0.3 and 0.4 MB. What it
-/// costs stands in the scalar `overhead_fraction`; [`Session::max_overhead`](crate::Session::max_overhead) bounds it: over
+/// `convscope logs inspect` counts the tags and bytes of a run. What it costs stands in the scalar `overhead_fraction`; [`Session::max_overhead`](crate::Session::max_overhead) bounds it: over
 /// budget, pictures wait for the end of the training, but for those of the first critical finding.
 ///
 /// Heat maps and dashboard show all layers in every preset (of more than 84, as many evenly spread). Curves and heat maps
