@@ -67,6 +67,8 @@ pub mod capture;
 #[cfg(feature = "tch")]
 pub mod diagnostics;
 #[cfg(feature = "tch")]
+pub mod explain;
+#[cfg(feature = "tch")]
 pub mod network;
 #[cfg(feature = "tch")]
 pub mod params;

@@ -24,6 +24,7 @@
 //! ```
 
 mod activations;
+mod edit;
 mod name;
 mod probe;
 mod recording;
@@ -33,6 +34,7 @@ pub use crate::arch::Role;
 
 pub use self::{
     activations::{Activation, Activations},
+    edit::Edit,
     probe::Probe,
     tap::{Capture, Tap},
 };

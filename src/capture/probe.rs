@@ -54,12 +54,12 @@ impl nn::Module for Probe {
             return xs.shallow_clone();
         }
         if !self.copying {
-            self.tap.record(&self.name, self.role, Ok(xs));
-            return xs.shallow_clone();
+            return self.tap.pass(&self.name, self.role, xs.shallow_clone());
         }
-        let copied = copy(xs);
-        self.tap.record(&self.name, self.role, copied.as_ref().map(|_| xs));
-        copied.unwrap_or_else(|_| xs.shallow_clone())
+        let edited = self.tap.edited(&self.name, self.role, xs.shallow_clone());
+        let copied = copy(&edited);
+        self.tap.record(&self.name, self.role, copied.as_ref().map(|_| &edited));
+        copied.unwrap_or(edited)
     }
 }
 

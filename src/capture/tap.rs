@@ -11,7 +11,13 @@ use std::{
 
 use tch::{TchError, Tensor};
 
-use super::{activations::Activations, name::check_name, probe::Probe, recording::Recording};
+use super::{
+    activations::Activations,
+    edit::{Edit, Editor},
+    name::check_name,
+    probe::Probe,
+    recording::Recording,
+};
 use crate::{
     arch::Role,
     error::{Error, Result},
@@ -26,7 +32,7 @@ pub struct Tap(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    /// How many captures are alive. Read before any lock, so that a tap that is not in use costs one load.
+    /// How many captures and edits are alive. Read before any lock, so that a tap that is not in use costs one load.
     armed: AtomicUsize,
     state: Mutex<State>,
 }
@@ -35,6 +41,7 @@ struct Shared {
 struct State {
     probes: BTreeMap<String, Role>,
     recordings: Vec<Recording>,
+    edits: Vec<(u64, Arc<Mutex<Editor>>)>,
     last_id: u64,
 }
 
@@ -89,12 +96,57 @@ impl Tap {
         state.last_id += 1;
         let id = state.last_id;
         state.recordings.push(Recording::new(id));
-        self.0.armed.store(state.recordings.len(), Ordering::Release);
+        self.count(&state);
         drop(state);
         Capture { tap: self.clone(), id }
     }
 
-    /// Whether a capture is alive.
+    /// Hands every output that passes to `change`, which may answer another tensor that goes on in its place, until the
+    /// result is finished or dropped: for "what if" passes, such as one with a channel set to 0. Never during a training
+    /// pass. Several edits work one after the other; captures see what goes on.
+    pub fn edit(
+        &self,
+        change: impl FnMut(&str, Role, &Tensor) -> Result<Option<Tensor>> + Send + 'static,
+    ) -> Edit {
+        let editor = Arc::new(Mutex::new(Editor::new(Box::new(change))));
+        let mut state = self.lock();
+        state.last_id += 1;
+        let id = state.last_id;
+        state.edits.push((id, editor.clone()));
+        self.count(&state);
+        drop(state);
+        Edit::new(self.clone(), id, editor)
+    }
+
+    /// Shows one layer's output to the captures that are alive, and returns what goes on in its place: the output itself,
+    /// unless an [edit](Tap::edit) changes it. For a `forward` that is written as a function, as
+    /// [`observe`](Tap::observe).
+    pub fn pass(&self, name: &str, role: Role, tensor: Tensor) -> Tensor {
+        if !self.is_armed() {
+            return tensor;
+        }
+        let tensor = self.edited(name, role, tensor);
+        self.record(name, role, Ok(&tensor));
+        tensor
+    }
+
+    /// What the edits that are alive make of an output.
+    pub(super) fn edited(&self, name: &str, role: Role, tensor: Tensor) -> Tensor {
+        // Without the lock: the functions may run operations that take long.
+        let edits: Vec<_> = self.lock().edits.iter().map(|(_, editor)| editor.clone()).collect();
+        edits.into_iter().fold(tensor, |tensor, editor| {
+            let mut editor = editor.lock().unwrap_or_else(PoisonError::into_inner);
+            editor.apply(name, role, &tensor).unwrap_or(tensor)
+        })
+    }
+
+    pub(super) fn end_edit(&self, id: u64) {
+        let mut state = self.lock();
+        state.edits.retain(|(other, _)| *other != id);
+        self.count(&state);
+    }
+
+    /// Whether a capture or an edit is alive.
     pub fn is_armed(&self) -> bool {
         self.0.armed.load(Ordering::Acquire) > 0
     }
@@ -115,8 +167,12 @@ impl Tap {
         let mut state = self.lock();
         let at = state.recordings.iter().position(|recording| recording.id == id)?;
         let recording = state.recordings.remove(at);
-        self.0.armed.store(state.recordings.len(), Ordering::Release);
+        self.count(&state);
         Some(recording)
+    }
+
+    fn count(&self, state: &State) {
+        self.0.armed.store(state.recordings.len() + state.edits.len(), Ordering::Release);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

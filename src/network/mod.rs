@@ -74,6 +74,42 @@ impl Network {
         for layer in &model.layers {
             init::check_free(path, layer)?;
         }
+        Network::assemble(spec, model, |layer| init::weights(path, layer))
+    }
+
+    /// A network of `spec` with these tensors by name (`conv1.weight`), which it shares: for a second network with some of
+    /// its weights changed. It lies in no store, draws no random number, and nothing trains it.
+    ///
+    /// # Errors
+    /// A spec that is not [valid](ModelSpec::validate); a tensor that is missing, or of another shape.
+    ///
+    /// ```
+    /// use convscope::{Network, arch::ModelSpec};
+    /// use tch::{Device, Kind, Tensor, nn};
+    ///
+    /// let spec = ModelSpec::default_model(10)?;
+    /// let store = nn::VarStore::new(Device::Cpu);
+    /// let network = Network::new(&store.root(), &spec)?;
+    /// let mut variables: Vec<(String, Tensor)> = store.variables().into_iter().collect();
+    /// for (_, bias) in variables.iter_mut().filter(|(name, _)| name == "fc2.bias") {
+    ///     *bias = &*bias + 1.0;
+    /// }
+    /// let changed = Network::with_variables(&spec, &variables)?;
+    /// let images = Tensor::rand([2, 1, 28, 28], (Kind::Float, Device::Cpu));
+    /// let difference = changed.f_forward_t(&images, false)? - network.f_forward_t(&images, false)?;
+    /// assert!(difference.allclose(&difference.ones_like(), 1e-5, 1e-5, false));
+    /// # Ok::<(), convscope::Error>(())
+    /// ```
+    pub fn with_variables(spec: &ModelSpec, variables: &[(String, Tensor)]) -> Result<Network> {
+        let model = spec.resolve()?;
+        Network::assemble(spec, model, |layer| weights::of_layer(layer, variables))
+    }
+
+    fn assemble(
+        spec: &ModelSpec,
+        model: ResolvedModel,
+        weights: impl Fn(&ResolvedLayer) -> Result<Weights>,
+    ) -> Result<Network> {
         let tap = Tap::new();
         let releases = releases(&model);
         let mut nodes = Vec::with_capacity(model.layers.len());
@@ -81,7 +117,7 @@ impl Network {
             let role = layer.layer.role();
             // Makes the name known to the tap, so that no probe takes it.
             tap.probe_as(&layer.name, role)?;
-            nodes.push(Node { weights: init::weights(path, layer)?, role, feeds_output, releases });
+            nodes.push(Node { weights: weights(layer)?, role, feeds_output, releases });
         }
         Ok(Network { spec: spec.clone(), model, nodes, tap })
     }
@@ -169,10 +205,10 @@ impl Network {
                     })
                     .collect();
                 let output = ops::forward(layer, &node.weights, &inputs, train)?;
-                if let Some(tap) = tap {
-                    tap.observe(&layer.name, node.role, &output);
-                }
-                Some(output)
+                Some(match tap {
+                    Some(tap) => tap.pass(&layer.name, node.role, output),
+                    None => output,
+                })
             } else {
                 None
             };

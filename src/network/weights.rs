@@ -4,8 +4,33 @@ use std::path::Path;
 
 use tch::Tensor;
 
-use super::Network;
-use crate::{error::Result, params::Filter, weights};
+use super::{Network, ops::Weights};
+use crate::{
+    arch::ResolvedLayer,
+    error::{Error, Result},
+    params::Filter,
+    weights,
+};
+
+/// The tensors of a layer among those of a model.
+pub(super) fn of_layer(layer: &ResolvedLayer, variables: &[(String, Tensor)]) -> Result<Weights> {
+    let mut weights = Weights::default();
+    for param in &layer.params {
+        let name = format!("{}.{}", layer.name, param.name);
+        match variables.iter().find(|(known, _)| *known == name) {
+            Some((_, tensor)) if tensor.size() == param.dims => {
+                weights.set(param.name, tensor.shallow_clone())
+            }
+            found => {
+                let found =
+                    found.map_or("no tensor".to_owned(), |(_, tensor)| format!("shape {:?}", tensor.size()));
+                let why = format!("{found} found for `{name}`; a tensor of shape {:?} expected", param.dims);
+                return Err(Error::invalid(format!("layer `{}`", layer.name), why));
+            }
+        }
+    }
+    Ok(weights)
+}
 
 impl Network {
     /// Sets all parameters and running statistics to those of a safetensors file, such as a state dict exported from

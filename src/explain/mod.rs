@@ -1,0 +1,32 @@
+//! Floor 6: explanations of a trained network, and how far to believe them. One file for each method: a pure function that
+//! gives numbers, and a small [`Study`] that draws them for TensorBoard.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `classifier` | [`Classifier`]: the model that is explained; logits, gradients and layers' outputs within a memory |
+//! | `head`, `memory` | its last layer; how many images run at a time |
+//! | `attribution`, `attributor` | [`Attribution`]: how much each pixel has to do with an answer; [`Attributor`]: a method that says so |
+//! | `sample` | [`Sample`], [`Case`]: an image, and what the model answers for it |
+//! | `study`, `report` | [`Study`] and [`Report`]: the seam between explanations and those who run them |
+//! | `catalogue` | all studies by name |
+
+mod attribution;
+mod attributor;
+mod catalogue;
+mod classifier;
+mod head;
+mod memory;
+mod report;
+mod sample;
+mod study;
+
+pub use self::{
+    attribution::{Attribution, Reduce, Sign},
+    attributor::Attributor,
+    catalogue::{CatalogueEntry, catalogue},
+    classifier::{Classifier, Gradients, Prediction, Trace},
+    head::Head,
+    report::Report,
+    sample::{Case, Sample},
+    study::{Evidence, Study, Subject},
+};

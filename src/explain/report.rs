@@ -1,0 +1,105 @@
+//! Where studies write.
+
+use serde_json::{Map, Value};
+
+use crate::{
+    error::Result,
+    render::Caption,
+    summary::{Image, Step, Summary},
+    writer::SummarySink,
+};
+
+/// Takes what a study finds: pictures, curves and words for TensorBoard, and raw values for a JSON file.
+///
+/// All tags lie below `explain/<study>/`.
+pub struct Report<'a> {
+    out: &'a mut dyn SummarySink,
+    step: Step,
+    epoch: Option<u64>,
+    study: &'static str,
+    values: Map<String, Value>,
+    skipped: Vec<(&'static str, String)>,
+    /// Whether raw values are wanted: they may be many.
+    keep: bool,
+}
+
+impl<'a> Report<'a> {
+    /// A report of a model at `step`; its values go to `out`.
+    pub fn new(out: &'a mut dyn SummarySink, step: Step, epoch: Option<u64>) -> Report<'a> {
+        Report { out, step, epoch, study: "", values: Map::new(), skipped: Vec::new(), keep: false }
+    }
+
+    /// Keeps raw values for [`into_json`](Report::into_json).
+    #[must_use]
+    pub fn with_values(mut self) -> Report<'a> {
+        self.keep = true;
+        self
+    }
+
+    /// What follows is written by `study`.
+    pub fn begin(&mut self, study: &'static str) {
+        self.study = study;
+    }
+
+    /// The step of everything in it.
+    pub fn step(&self) -> Step {
+        self.step
+    }
+
+    /// The caption of a picture of `what`.
+    pub fn caption<'c>(&self, what: &'c str) -> Caption<'c> {
+        Caption { layer: what, step: self.step, epoch: self.epoch }
+    }
+
+    /// Takes a summary under `explain/<study>/<tag>`.
+    ///
+    /// # Errors
+    /// Why it could not be written.
+    pub fn add(&mut self, tag: &str, summary: Summary) -> Result<()> {
+        let tag = format!("explain/{}/{tag}", self.study);
+        self.out.add(&tag, summary, self.step)
+    }
+
+    /// Takes a picture; `description` says what one sees, for the tag's help in TensorBoard.
+    ///
+    /// # Errors
+    /// Why it could not be written.
+    pub fn picture(&mut self, tag: &str, image: Image, description: &str) -> Result<()> {
+        self.add(tag, Summary::image(image).with_description(description))
+    }
+
+    /// Takes a number.
+    ///
+    /// # Errors
+    /// Why it could not be written.
+    pub fn scalar(&mut self, tag: &str, value: f64, description: &str) -> Result<()> {
+        self.add(tag, Summary::scalar(value).with_description(description))
+    }
+
+    /// Takes raw values of `what` (an image, a layer); they are made only where they are wanted.
+    pub fn values(&mut self, what: &str, values: impl FnOnce() -> Value) {
+        if !self.keep {
+            return;
+        }
+        if let Value::Object(of_study) =
+            self.values.entry(self.study).or_insert_with(|| Value::Object(Map::new()))
+        {
+            of_study.insert(what.to_owned(), values());
+        }
+    }
+
+    /// Says why the study, or a part of it, was not made.
+    pub fn skip(&mut self, why: impl Into<String>) {
+        self.skipped.push((self.study, why.into()));
+    }
+
+    /// Studies that were not made, with the reason.
+    pub fn skipped(&self) -> &[(&'static str, String)] {
+        &self.skipped
+    }
+
+    /// Raw values by study, then by image or layer.
+    pub fn into_json(self) -> Value {
+        Value::Object(self.values)
+    }
+}
