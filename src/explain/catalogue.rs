@@ -1,6 +1,7 @@
 //! All studies by name.
 
-use super::study::Study;
+use super::{settings::Settings, study::Study};
+use crate::error::Result;
 
 /// A study that can be asked for by name.
 #[derive(Debug, Clone, Copy)]
@@ -9,12 +10,24 @@ pub struct CatalogueEntry {
     pub name: &'static str,
     /// What it shows, in a few words for a list.
     pub about: &'static str,
-    /// Makes it with its default settings.
-    pub make: fn() -> Box<dyn Study>,
+    /// Makes it. What the settings leave open has its default.
+    ///
+    /// # Errors
+    /// A setting with a value that the study cannot take.
+    pub make: fn(&Settings) -> Result<Box<dyn Study>>,
 }
 
 /// All studies, in the order in which a reader meets them: attributions first, then what looks at layers, then what looks
 /// at many images.
+///
+/// ```
+/// use convscope::explain::{Settings, catalogue};
+///
+/// for entry in catalogue() {
+///     assert_eq!((entry.make)(&Settings::default())?.name(), entry.name);
+/// }
+/// # Ok::<(), convscope::Error>(())
+/// ```
 pub fn catalogue() -> Vec<CatalogueEntry> {
     Vec::new()
 }

@@ -8,7 +8,7 @@
 //! | `attribution`, `attributor` | [`Attribution`]: how much each pixel has to do with an answer; [`Attributor`]: a method that says so |
 //! | `sample` | [`Sample`], [`Case`]: an image, and what the model answers for it |
 //! | `study`, `report` | [`Study`] and [`Report`]: the seam between explanations and those who run them |
-//! | `catalogue` | all studies by name |
+//! | `catalogue`, `settings` | all studies by name; what a user may set of them |
 
 mod attribution;
 mod attributor;
@@ -18,6 +18,7 @@ mod head;
 mod memory;
 mod report;
 mod sample;
+mod settings;
 mod study;
 
 pub use self::{
@@ -28,5 +29,6 @@ pub use self::{
     head::Head,
     report::Report,
     sample::{Case, Sample},
+    settings::Settings,
     study::{Evidence, Study, Subject},
 };
