@@ -6,6 +6,7 @@
 //! | `classifier` | [`Classifier`]: the model that is explained; logits, gradients and layers' outputs within a memory |
 //! | `head`, `memory` | its last layer; how many images run at a time |
 //! | `attribution`, `attributor` | [`Attribution`]: how much each pixel has to do with an answer; [`Attributor`]: a method that says so |
+//! | `saliency` | [`Saliency`] and [`GradientXInput`]: the gradient of a logit by the image |
 //! | `sample` | [`Sample`], [`Case`]: an image, and what the model answers for it |
 //! | `study`, `report` | [`Study`] and [`Report`]: the seam between explanations and those who run them |
 //! | `catalogue`, `settings` | all studies by name; what a user may set of them |
@@ -17,9 +18,11 @@ mod classifier;
 mod head;
 mod memory;
 mod report;
+mod saliency;
 mod sample;
 mod settings;
 mod study;
+mod values;
 
 pub use self::{
     attribution::{Attribution, Reduce, Sign},
@@ -28,6 +31,7 @@ pub use self::{
     classifier::{Classifier, Gradients, Prediction, Trace},
     head::Head,
     report::Report,
+    saliency::{GradientXInput, Saliency},
     sample::{Case, Sample},
     settings::Settings,
     study::{Evidence, Study, Subject},

@@ -1,0 +1,60 @@
+//! From tensors to attributions: what all methods that work with tensors share.
+
+use tch::{Device, Kind, Tensor};
+
+use super::attribution::{Attribution, Sign};
+use crate::{
+    error::{Error, Result},
+    tch_context::TchContext as _,
+};
+
+/// What a gradient of the logit is measured in.
+const GRADIENT: &str = "d logit / d pixel";
+
+/// What parts of a logit are measured in.
+pub(super) const LOGIT: &str = "logit";
+
+/// Refuses what is not one image: attributions are of one at a time.
+pub(super) fn check_one(image: &Tensor) -> Result<()> {
+    let shape = if image.defined() { image.size() } else { Vec::new() };
+    if shape.len() > 1 && shape[0] == 1 && image.numel() > 0 {
+        return Ok(());
+    }
+    Err(Error::invalid("image", format!("shape {shape:?} found; one image, [1, C, H, W], expected")))
+}
+
+/// An attribution with these values: `[1, C, H, W]` is C channels of H rows, any other shape one row of all values.
+pub(super) fn attribution(
+    method: &'static str,
+    class: i64,
+    values: &Tensor,
+    sign: Sign,
+    unit: &str,
+) -> Result<Attribution> {
+    let shape = match values.size().as_slice() {
+        &[1, channels, height, width] => [channels, height, width],
+        _ => [1, 1, values.numel() as i64],
+    };
+    let on_host = tch::no_grad(|| {
+        values.f_detach()?.f_to_kind(Kind::Float)?.f_to_device(Device::Cpu)?.f_contiguous()?.f_reshape([-1])
+    });
+    let on_host = on_host.and_then(|values| Vec::try_from(&values));
+    let values: Vec<f32> = on_host.context(|| format!("values of `{method}`"))?;
+    let shape = shape.map(|side| side.unsigned_abs() as usize);
+    let unit = unit.to_owned();
+    Ok(Attribution { unit, ..Attribution::new(method, class, values, shape, sign)? })
+}
+
+/// A gradient of the logit, by its magnitude unless `signed`.
+pub(super) fn gradient(
+    method: &'static str,
+    class: i64,
+    gradient: &Tensor,
+    signed: bool,
+) -> Result<Attribution> {
+    if signed {
+        return attribution(method, class, gradient, Sign::Signed, GRADIENT);
+    }
+    let magnitude = tch::no_grad(|| gradient.f_abs()).context(|| format!("values of `{method}`"))?;
+    attribution(method, class, &magnitude, Sign::Magnitude, &format!("|{GRADIENT}|"))
+}
