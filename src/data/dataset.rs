@@ -154,6 +154,11 @@ impl Dataset {
     /// # Errors
     /// A `count` of 0.
     pub fn probe(&self, count: usize) -> Result<Dataset> {
+        self.subset(&self.probe_places(count))
+    }
+
+    /// Places of the images of [`probe`](Dataset::probe).
+    pub(crate) fn probe_places(&self, count: usize) -> Vec<usize> {
         let mut seen = vec![0; self.classes.len()];
         let mut ranked: Vec<(usize, usize, usize)> = Vec::with_capacity(self.len());
         for (index, class) in self.label_indices().enumerate() {
@@ -161,8 +166,7 @@ impl Dataset {
             seen[class] += 1;
         }
         ranked.sort_unstable();
-        let indices: Vec<usize> = ranked.into_iter().take(count).map(|(_, _, index)| index).collect();
-        self.subset(&indices)
+        ranked.into_iter().take(count).map(|(_, _, index)| index).collect()
     }
 
     fn label_indices(&self) -> impl Iterator<Item = usize> {

@@ -10,10 +10,14 @@
 //! | `sample` | [`Sample`], [`Case`]: an image, and what the model answers for it |
 //! | `study`, `report` | [`Study`] and [`Report`]: the seam between explanations and those who run them |
 //! | `catalogue`, `settings` | all studies by name; what a user may set of them |
+//! | `catalogue` | all studies by name |
+//! | `callback`, `choice` | [`Explain`]: runs studies while training; which images they look at |
 
 mod attribution;
 mod attributor;
+mod callback;
 mod catalogue;
+mod choice;
 mod classifier;
 mod head;
 mod memory;
@@ -27,6 +31,7 @@ mod values;
 pub use self::{
     attribution::{Attribution, Reduce, Sign},
     attributor::Attributor,
+    callback::Explain,
     catalogue::{CatalogueEntry, catalogue},
     classifier::{Classifier, Gradients, Prediction, Trace},
     head::Head,

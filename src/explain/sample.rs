@@ -12,7 +12,7 @@ use crate::{
 /// An image as the model sees it and as a person sees it.
 #[derive(Debug)]
 pub struct Sample {
-    /// What it is called in captions and, with `/` for what is not allowed there, in tags: `12 Coat`.
+    /// What it is called in captions, and with `_` for spaces and the like in tags: `12 Coat`.
     pub name: String,
     /// What the model takes, `[1, C, H, W]`, normalised, on the model's device.
     pub input: Tensor,
@@ -22,6 +22,8 @@ pub struct Sample {
     pub shape: [usize; 3],
     /// The true class K, where it is known.
     pub label: Option<i64>,
+    /// What stands for the name in tags, where another image may take its place later.
+    place: Option<String>,
 }
 
 impl Sample {
@@ -60,7 +62,7 @@ impl Sample {
         };
         let (pixels, channels) = tch::no_grad(shown).context(|| format!("image `{name}`"))?;
         let shape = [channels, of_pixels[2], of_pixels[3]].map(|side| side.unsigned_abs() as usize);
-        Ok(Sample { name, input, pixels, shape, label })
+        Ok(Sample { name, input, pixels, shape, label, place: None })
     }
 
     /// Images of a data set by their places in it, named `<place> <class>`.
@@ -85,10 +87,18 @@ impl Sample {
             .collect()
     }
 
+    /// Stands under this name in tags: for the most confident mistake of the moment, say, which is another image the next
+    /// time.
+    #[must_use]
+    pub fn in_place(mut self, place: impl Into<String>) -> Sample {
+        self.place = Some(place.into());
+        self
+    }
+
     /// The name as the end of a tag.
     pub fn tag(&self) -> String {
         let keeps = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
-        self.name.chars().map(|c| if keeps(c) { c } else { '_' }).collect()
+        self.place.as_ref().unwrap_or(&self.name).chars().map(|c| if keeps(c) { c } else { '_' }).collect()
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) fn of_layer(layer: &ResolvedLayer, variables: &[(String, Tensor)]) ->
         let name = format!("{}.{}", layer.name, param.name);
         match variables.iter().find(|(known, _)| *known == name) {
             Some((_, tensor)) if tensor.size() == param.dims => {
-                weights.set(param.name, tensor.shallow_clone())
+                weights.set(param.name, tensor.shallow_clone());
             }
             found => {
                 let found =
