@@ -10,7 +10,6 @@
 //! | `sample` | [`Sample`], [`Case`]: an image, and what the model answers for it |
 //! | `study`, `report` | [`Study`] and [`Report`]: the seam between explanations and those who run them |
 //! | `catalogue`, `settings` | all studies by name; what a user may set of them |
-//! | `catalogue` | all studies by name |
 //! | `callback`, `choice` | [`Explain`]: runs studies while training; which images they look at |
 
 mod attribution;
