@@ -7,11 +7,13 @@
 //! | `head`, `memory` | its last layer; how many images run at a time |
 //! | `attribution`, `attributor` | [`Attribution`]: how much each pixel has to do with an answer; [`Attributor`]: a method that says so |
 //! | `saliency` | [`Saliency`] and [`GradientXInput`]: the gradient of a logit by the image |
+//! | `attribute` | [`Attribute`]: the study of any attribution method |
 //! | `sample` | [`Sample`], [`Case`]: an image, and what the model answers for it |
 //! | `study`, `report` | [`Study`] and [`Report`]: the seam between explanations and those who run them |
 //! | `catalogue`, `settings` | all studies by name; what a user may set of them |
 //! | `callback`, `choice` | [`Explain`]: runs studies while training; which images they look at |
 
+mod attribute;
 mod attribution;
 mod attributor;
 mod callback;
@@ -28,6 +30,7 @@ mod study;
 mod values;
 
 pub use self::{
+    attribute::Attribute,
     attribution::{Attribution, Reduce, Sign},
     attributor::Attributor,
     callback::Explain,

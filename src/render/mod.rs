@@ -5,6 +5,8 @@
 //! |---|---|
 //! | `filters`, `feature_maps`, `probe_images` | one picture each: numbers in, [`Image`](crate::Image) out |
 //! | `effective_field`, `growth` | how much each pixel moves a unit; how fields grow while training |
+//! | `attribution`, `attribution_map` | image, map and overlay side by side, with what a reader must know; the map's colours |
+//! | `trust_badge` | [`TrustBadge`]: how far to believe a map, in words and a colour |
 //! | `boxes` | labelled boxes on a picture |
 //! | `receptive_field`, `field_overview`, `taps` | what units see of an image, layer by layer; where a dilated kernel touches it |
 //! | `confusion`, `confusion_classes`, `reliability`, `mistakes` | how well a classifier answers |
@@ -19,6 +21,8 @@
 //! | `spread` | which of many layers are shown |
 //! | `canvas`, `text` | pixels and letters |
 
+mod attribution;
+mod attribution_map;
 mod boxes;
 mod canvas;
 mod caption;
@@ -51,8 +55,11 @@ mod spread;
 mod taps;
 mod text;
 mod tile;
+mod trust_badge;
 
 pub use self::{
+    attribution::{AttributionCard, attribution},
+    attribution_map::{AttributionMap, AttributionScale},
     boxes::{BoundingBox, BoxColor, draw_boxes},
     caption::Caption,
     colormap::ColorMap,
@@ -73,6 +80,7 @@ pub use self::{
     receptive_field::receptive_field,
     reliability::{ReliabilityBin, reliability},
     taps::{Taps, taps},
+    trust_badge::{TrustBadge, TrustLevel},
 };
 
 #[cfg(feature = "tch")]

@@ -78,7 +78,7 @@ impl Scale {
 }
 
 /// The 99th percentile of the finite magnitudes other than 0; 0 where there is none.
-fn strong_magnitude(values: &[f32]) -> f64 {
+pub(super) fn strong_magnitude(values: &[f32]) -> f64 {
     let mut magnitudes: Vec<f32> =
         values.iter().map(|v| v.abs()).filter(|&v| v.is_finite() && v > 0.0).collect();
     if magnitudes.is_empty() {
@@ -118,13 +118,19 @@ impl Range {
         Range { lo: -magnitude, hi: magnitude }
     }
 
-    fn magnitude(self) -> f64 {
+    /// The largest distance from 0.
+    pub fn magnitude(self) -> f64 {
         self.hi.abs().max(self.lo.abs())
     }
 
     /// Whether zero is in the middle. From -0 to 0 is, from 0 to 0 is not: that one is a magnitude.
     pub fn is_symmetric(self) -> bool {
         self.lo == -self.hi && self.lo.is_sign_negative()
+    }
+
+    /// The same with its ends swapped: 0 at the highest value, 1 at the lowest.
+    pub fn reversed(self) -> Range {
+        Range { lo: self.hi, hi: self.lo }
     }
 
     pub fn is_constant(self) -> bool {

@@ -1,5 +1,7 @@
 //! One tile: a kernel's slice, a map, an image.
 
+use std::ops;
+
 use super::{
     canvas::{Canvas, Rect, Rgb},
     colormap::{ColorMap, NON_FINITE, contrast},
@@ -59,8 +61,14 @@ impl<'a> Plane<'a> {
 
     /// The mean over the values of a cell; not finite where one of them is not.
     pub fn cell(self, zoom: Zoom, row: usize, column: usize) -> f32 {
-        let columns = column * zoom.down..((column + 1) * zoom.down).min(self.width);
-        let rows = self.values.chunks(self.width).skip(row * zoom.down).take(zoom.down);
+        let span = |cell: usize| cell * zoom.down..(cell + 1) * zoom.down;
+        self.mean(span(row), span(column))
+    }
+
+    /// The mean over a rectangle of values, as far as it lies within; not finite where one of them is not.
+    pub fn mean(self, rows: ops::Range<usize>, columns: ops::Range<usize>) -> f32 {
+        let columns = columns.start..columns.end.min(self.width);
+        let rows = self.values.chunks(self.width).skip(rows.start).take(rows.len());
         let (mut sum, mut count) = (0.0, 0.0);
         for value in rows.flat_map(|values| values.get(columns.clone()).unwrap_or_default()) {
             sum += f64::from(*value);
