@@ -198,7 +198,7 @@ impl<'a> Classifier<'a> {
     pub fn gradients(&self, images: &Tensor, class: i64) -> Result<Gradients> {
         let of_chunk = |chunk: &Tensor| {
             let trace = self.trace_pass(chunk)?;
-            let scores = select_class(&trace.logits, class)?;
+            let scores = trace.scores(class)?;
             let gradients = trace.gradient(&scores)?;
             Ok((scores.f_detach().context(|| "logits".to_owned())?, gradients))
         };

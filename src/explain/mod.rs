@@ -8,6 +8,10 @@
 //! | `attribution`, `attributor` | [`Attribution`]: how much each pixel has to do with an answer; [`Attributor`]: a method that says so |
 //! | `saliency` | [`Saliency`] and [`GradientXInput`]: the gradient of a logit by the image |
 //! | `attribute` | [`Attribute`]: the study of any attribution method |
+//! | `smooth_grad` | [`SmoothGrad`]: gradients at noisy copies: mean, mean square, variance |
+//! | `integrated_gradients`, `quadrature` | [`IntegratedGradients`]: gradients on the way from a baseline; [`Quadrature`]: its points and weights |
+//! | `grad_cam` | [`GradCam`] and [`GradCamPlusPlus`]: where in a layer the class is seen |
+//! | `guided` | [`GuidedBackprop`] and [`Deconvolution`]: gradients with another way back through ReLUs |
 //! | `sample` | [`Sample`], [`Case`]: an image, and what the model answers for it |
 //! | `study`, `report` | [`Study`] and [`Report`]: the seam between explanations and those who run them |
 //! | `catalogue`, `settings` | all studies by name; what a user may set of them |
@@ -20,12 +24,17 @@ mod callback;
 mod catalogue;
 mod choice;
 mod classifier;
+mod grad_cam;
+mod guided;
 mod head;
+mod integrated_gradients;
 mod memory;
+mod quadrature;
 mod report;
 mod saliency;
 mod sample;
 mod settings;
+mod smooth_grad;
 mod study;
 mod values;
 
@@ -36,10 +45,15 @@ pub use self::{
     callback::Explain,
     catalogue::{CatalogueEntry, catalogue},
     classifier::{Classifier, Gradients, Prediction, Trace},
+    grad_cam::{GradCam, GradCamPlusPlus},
+    guided::{Deconvolution, GuidedBackprop},
     head::Head,
+    integrated_gradients::IntegratedGradients,
+    quadrature::Quadrature,
     report::Report,
     saliency::{GradientXInput, Saliency},
     sample::{Case, Sample},
     settings::Settings,
+    smooth_grad::SmoothGrad,
     study::{Evidence, Study, Subject},
 };

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// What a gradient of the logit is measured in.
-const GRADIENT: &str = "d logit / d pixel";
+pub(super) const GRADIENT: &str = "d logit / d pixel";
 
 /// What parts of a logit are measured in.
 pub(super) const LOGIT: &str = "logit";
@@ -57,4 +57,9 @@ pub(super) fn gradient(
     }
     let magnitude = tch::no_grad(|| gradient.f_abs()).context(|| format!("values of `{method}`"))?;
     attribution(method, class, &magnitude, Sign::Magnitude, &format!("|{GRADIENT}|"))
+}
+
+/// In which kind gradients of this kind are summed: at least single precision.
+pub(super) fn exact(gradients: &Tensor) -> Kind {
+    if gradients.kind() == Kind::Double { Kind::Double } else { Kind::Float }
 }
