@@ -95,6 +95,13 @@ impl Canvas {
         }
     }
 
+    /// The colour of a pixel; `None` outside.
+    pub fn get(&self, x: usize, y: usize) -> Option<Rgb> {
+        let at = 3 * (y * self.width + x);
+        (x < self.width && y < self.height)
+            .then(|| [self.pixels[at], self.pixels[at + 1], self.pixels[at + 2]])
+    }
+
     pub fn set(&mut self, x: usize, y: usize, color: Rgb) {
         if x < self.width && y < self.height {
             let at = 3 * (y * self.width + x);

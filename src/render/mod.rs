@@ -7,6 +7,7 @@
 //! | `effective_field`, `growth` | how much each pixel moves a unit; how fields grow while training |
 //! | `attribution`, `attribution_map` | image, map and overlay side by side, with what a reader must know; the map's colours |
 //! | `trust_badge` | [`TrustBadge`]: how far to believe a map, in words and a colour |
+//! | `line_plot`, `plot_axis`, `plot_drawing` | [`line_plot`]: curves of any two numbers |
 //! | `boxes` | labelled boxes on a picture |
 //! | `receptive_field`, `field_overview`, `taps` | what units see of an image, layer by layer; where a dilated kernel touches it |
 //! | `confusion`, `confusion_classes`, `reliability`, `mistakes` | how well a classifier answers |
@@ -42,10 +43,13 @@ mod layer_field;
 mod layer_scale;
 mod layout;
 mod legend;
+mod line_plot;
 mod mistakes;
 mod normalize;
 mod outline;
 mod page;
+mod plot_axis;
+mod plot_drawing;
 mod probe_images;
 mod receptive_field;
 mod reliability;
@@ -74,8 +78,10 @@ pub use self::{
     heat_map::{HeatMap, MOST_COLUMNS, heat_map},
     layer_field::{LayerField, UnitField},
     layer_scale::LayerScale,
+    line_plot::{Curve, CurveMarks, LinePlot, ReferenceLine, line_plot},
     mistakes::{WrongAnswer, mistakes},
     normalize::{Normalization, to_byte},
+    plot_axis::{AxisScale, PlotAxis},
     probe_images::probe_images,
     receptive_field::receptive_field,
     reliability::{ReliabilityBin, reliability},
