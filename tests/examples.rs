@@ -20,6 +20,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("graph", &["{logs}"]),
     ("hparams", &["{logs}"]),
     ("image_boxes", &["{logs}"]),
+    ("lecture_panels", &["{logs}"]),
     ("mesh", &["{logs}"]),
     #[cfg(feature = "tch")]
     ("pathologies", &["--run", "zero_weights", "--logdir", "{logs}"]),

@@ -11,6 +11,7 @@
 //! | what is wrong with them, in words | [`ModelSpec::advice`], [`Advice`] |
 //! | graphs for TensorBoard | [`ModelSpec::graph`], [`ModelSpec::conceptual_graph`] |
 //! | all of it in TensorBoard, with pictures | [`ModelReport`] |
+//! | convolution as a matrix, max pooling forward and backward, for small cases; the lecture's panels | [`ConvolutionMatrix`], [`MaxPoolSwitches`], [`panels`] |
 //! | the sizes of images that work, where the stated one does not | the error of [`ModelSpec::validate`] |
 //! | the tch module, with the names under which activations are captured | `Network` |
 //!
@@ -91,11 +92,14 @@
 
 mod advice;
 mod builder;
+mod convolution_matrix;
 mod error;
 mod graph;
 mod layer;
+mod max_pool_switches;
 pub(crate) mod nearby;
 mod padding;
+pub mod panels;
 mod params;
 mod receptive_field;
 mod report;
@@ -114,11 +118,13 @@ pub(crate) use self::nearby::did_you_mean;
 pub use self::{
     advice::{Advice, AdviceKind, AdviceOptions},
     builder::ModelBuilder,
+    convolution_matrix::{ConvolutionMatrix, dense_weight_gradients},
     error::ModelError,
     layer::{
         AdaptiveAvgPool2d, AvgPool2d, BatchNorm2d, Conv2d, Dropout, Gelu, GeluApproximation, Layer,
         LeakyRelu, Linear, MaxPool2d, ZeroPad2d,
     },
+    max_pool_switches::MaxPoolSwitches,
     padding::{Padding, Pair, Sides},
     params::ParamSpec,
     receptive_field::{AxisField, PixelBox, ReceptiveField, ReceptiveFields},

@@ -117,6 +117,21 @@ pub(super) fn output(layer: &Layer, inputs: &[Shape]) -> Result<Shape, Fault> {
     }
 }
 
+/// The window of a convolution or pooling over maps of this shape (channels, rows, columns), and its output's shape.
+pub(super) fn windowed(layer: &Layer, input: [i64; 3]) -> crate::error::Result<(Window, [i64; 3])> {
+    let found = || {
+        let input = check_image(input).map_err(Fault::new)?;
+        match (Window::of(layer, input), output(layer, &[input])?) {
+            (Some(window), Shape::Map { channels, height, width }) => Ok((window, [channels, height, width])),
+            _ => Err(needs_maps(layer, input)),
+        }
+    };
+    found().map_err(|Fault { field, why, .. }: Fault| {
+        let what = field.map_or_else(String::new, |field| format!(", field `{field}`"));
+        crate::error::Error::invalid(format!("{} over {input:?}{what}", layer.type_name()), why)
+    })
+}
+
 /// Checks the image's shape.
 pub(super) fn check_image(dims: [i64; 3]) -> Result<Shape, String> {
     if dims.iter().any(|dim| !(1..=MOST).contains(dim)) {

@@ -19,6 +19,8 @@ pub(super) enum Mark {
     Outside,
     /// A dot.
     Dot,
+    /// A hatched cell: ground and lines.
+    Hatched([Rgb; 2]),
     /// No mark: a remark.
     None,
 }
@@ -71,6 +73,7 @@ impl Mark {
                 canvas.fill(rect, FAINT);
                 dot(canvas, (rect.x + rect.width / 2, rect.y + rect.height / 2));
             }
+            Mark::Hatched(colors) => hatch(canvas, rect, colors),
             Mark::None => {}
         }
     }
@@ -80,6 +83,16 @@ impl Mark {
 pub(super) fn dot(canvas: &mut Canvas, (x, y): (usize, usize)) {
     canvas.fill(Rect::new(x.saturating_sub(2), y.saturating_sub(2), 4, 4), [0; 3]);
     canvas.fill(Rect::new(x.saturating_sub(1), y.saturating_sub(1), 2, 2), [255; 3]);
+}
+
+/// A cell with diagonal lines: ground and lines.
+pub(super) fn hatch(canvas: &mut Canvas, cell: Rect, [ground, lines]: [Rgb; 2]) {
+    canvas.fill(cell, ground);
+    for (x, y) in (0..cell.width).flat_map(|x| (0..cell.height).map(move |y| (x, y))) {
+        if (cell.x + x + cell.y + y).is_multiple_of(5) {
+            canvas.set(cell.x + x, cell.y + y, lines);
+        }
+    }
 }
 
 fn wrapped(line: &str, font: Font, width: usize) -> Vec<String> {

@@ -8,6 +8,8 @@
 //! | `attribution`, `attribution_map` | image, map and overlay side by side, with what a reader must know; the map's colours |
 //! | `trust_badge` | [`TrustBadge`]: how far to believe a map, in words and a colour |
 //! | `line_plot`, `plot_axis`, `plot_drawing` | [`line_plot`]: curves of any two numbers |
+//! | `routing` | which inputs of a max pooling win, and where the gradient goes |
+//! | `equation` | matrices with their entries, side by side |
 //! | `boxes` | labelled boxes on a picture |
 //! | `receptive_field`, `field_overview`, `taps` | what units see of an image, layer by layer; where a dilated kernel touches it |
 //! | `confusion`, `confusion_classes`, `reliability`, `mistakes` | how well a classifier answers |
@@ -32,6 +34,7 @@ mod confusion;
 mod confusion_classes;
 mod dashboard;
 mod effective_field;
+mod equation;
 mod feature_maps;
 mod field_overview;
 mod filters;
@@ -53,6 +56,7 @@ mod plot_drawing;
 mod probe_images;
 mod receptive_field;
 mod reliability;
+mod routing;
 mod scene;
 mod shape;
 mod spread;
@@ -70,6 +74,7 @@ pub use self::{
     confusion::{ConfusionCells, ConfusionScale, confusion_matrix},
     dashboard::{Dashboard, DashboardColumn, DashboardRow, Flag, FlagColor, dashboard},
     effective_field::effective_field,
+    equation::{Block, Cell, Equation, Part, Tone, equation},
     feature_maps::{FeatureMapOptions, feature_maps},
     field_overview::receptive_fields,
     filters::{FilterOptions, filters},
@@ -85,6 +90,7 @@ pub use self::{
     probe_images::probe_images,
     receptive_field::receptive_field,
     reliability::{ReliabilityBin, reliability},
+    routing::{RoutedChannel, Routing, Switch, WindowKind, max_pool_routing},
     taps::{Taps, taps},
     trust_badge::{TrustBadge, TrustLevel},
 };
