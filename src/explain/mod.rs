@@ -12,6 +12,9 @@
 //! | `integrated_gradients`, `quadrature` | [`IntegratedGradients`]: gradients on the way from a baseline; [`Quadrature`]: its points and weights |
 //! | `grad_cam` | [`GradCam`] and [`GradCamPlusPlus`]: where in a layer the class is seen |
 //! | `guided` | [`GuidedBackprop`] and [`Deconvolution`]: gradients with another way back through ReLUs |
+//! | `linear_approximation` | [`LinearApproximation`]: the Taylor series around an image, and how far it may be believed |
+//! | `deletion` | [`DeletionInsertion`]: the answer while important pixels go and come |
+//! | `fill`, `planes` | what pixels show that were taken away; one image of any shape |
 //! | `sample` | [`Sample`], [`Case`]: an image, and what the model answers for it |
 //! | `study`, `report` | [`Study`] and [`Report`]: the seam between explanations and those who run them |
 //! | `catalogue`, `settings` | all studies by name; what a user may set of them |
@@ -30,6 +33,12 @@ mod head;
 mod integrated_gradients;
 mod memory;
 mod quadrature;
+mod deletion;
+mod fill;
+mod head;
+mod linear_approximation;
+mod memory;
+mod planes;
 mod report;
 mod saliency;
 mod sample;
@@ -50,6 +59,10 @@ pub use self::{
     head::Head,
     integrated_gradients::IntegratedGradients,
     quadrature::Quadrature,
+    deletion::{DeletionCurves, DeletionInsertion, DeletionScore},
+    fill::Fill,
+    head::Head,
+    linear_approximation::{ErrorCurve, Expansion, LinearApproximation, RangeOfTrust, Reach},
     report::Report,
     saliency::{GradientXInput, Saliency},
     sample::{Case, Sample},

@@ -1,0 +1,107 @@
+//! What an image shows where something was taken away.
+
+use tch::{Kind, TchError, Tensor};
+
+use crate::{
+    error::{Error, Result},
+    render::number,
+    tch_context::TchContext as _,
+};
+
+/// A Gaussian is cut off here: 0.3 % of its mass lie beyond.
+const WIDTH_IN_SIGMAS: f64 = 3.0;
+
+/// What stands in the place of pixels that are taken away. Values are those that the model sees, after normalisation.
+///
+/// ```
+/// use convscope::explain::Fill;
+/// use tch::Tensor;
+///
+/// let image = Tensor::from_slice(&[0.0f32, 1.0, 2.0, 5.0]).reshape([1, 2, 1, 2]);
+/// let mean = Fill::ChannelMean.image(&image)?;
+/// assert_eq!(Vec::<f32>::try_from(mean.reshape([-1])).unwrap(), [0.5, 0.5, 3.5, 3.5]);
+/// # Ok::<(), convscope::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Fill {
+    /// The same value in all channels: 0 is the data's mean where inputs are standardised.
+    Value(f64),
+    /// The mean of the image in each channel: the lecture's grey.
+    #[default]
+    ChannelMean,
+    /// The image itself, blurred by a Gaussian of this standard deviation in pixels; beyond the border it goes on with the
+    /// values at the border. Takes away what is fine and keeps what is coarse.
+    Blur {
+        /// Above 0.
+        sigma: f64,
+    },
+}
+
+impl Fill {
+    /// The image `[1, C, H, W]` where all of it is taken away.
+    ///
+    /// # Errors
+    /// A value that is not finite; a standard deviation that is not above 0; an image of another shape.
+    pub fn image(&self, image: &Tensor) -> Result<Tensor> {
+        if image.dim() != 4 {
+            let why = format!("shape {:?} found; [1, C, H, W] expected", image.size());
+            return Err(Error::invalid("image to fill", why));
+        }
+        let filled = match *self {
+            Fill::Value(value) if !value.is_finite() => {
+                return Err(refuse("value", value, "a finite number"));
+            }
+            Fill::Blur { sigma } if !(sigma.is_finite() && sigma > 0.0) => {
+                return Err(refuse("standard deviation", sigma, "a number above 0"));
+            }
+            Fill::Value(value) => tch::no_grad(|| image.f_full_like(value)),
+            Fill::ChannelMean => tch::no_grad(|| {
+                image.f_mean_dim([2i64, 3].as_slice(), true, image.kind())?.f_expand_as(image)
+            }),
+            Fill::Blur { sigma } => tch::no_grad(|| blur(image, sigma)),
+        };
+        filled.context(|| "what stands in for pixels".to_owned())
+    }
+
+    /// In words for a picture, with the values that were taken: `channel mean (0.286)`.
+    ///
+    /// # Errors
+    /// As [`image`](Fill::image).
+    pub fn words(&self, image: &Tensor) -> Result<String> {
+        Ok(match self {
+            Fill::Value(value) => format!("value {}", number(*value)),
+            Fill::Blur { sigma } => format!("blur, sigma {} px", number(*sigma)),
+            Fill::ChannelMean => {
+                let filled = self.image(image)?;
+                let first = || {
+                    let corner = filled.f_select(3, 0)?.f_select(2, 0)?.f_to_kind(Kind::Double)?;
+                    Vec::<f64>::try_from(&corner.f_reshape([-1])?)
+                };
+                let means = first().context(|| "means of the channels".to_owned())?;
+                let shown: Vec<String> = means.iter().take(4).map(|mean| number(*mean)).collect();
+                let more = if means.len() > shown.len() { ", …" } else { "" };
+                format!("channel mean ({}{more})", shown.join(", "))
+            }
+        })
+    }
+}
+
+fn refuse(what: &str, found: f64, expected: &str) -> Error {
+    Error::invalid("fill", format!("{what} {found} found; {expected} expected"))
+}
+
+/// Along the rows, then along the columns: a Gaussian is the product of both.
+fn blur(image: &Tensor, sigma: f64) -> Result<Tensor, TchError> {
+    let radius = (WIDTH_IN_SIGMAS * sigma).ceil().max(1.0) as i64;
+    let weights: Vec<f64> = (-radius..=radius).map(|x| (-0.5 * (x as f64 / sigma).powi(2)).exp()).collect();
+    let sum: f64 = weights.iter().sum();
+    let weights: Vec<f64> = weights.iter().map(|weight| weight / sum).collect();
+    let kernel = Tensor::f_from_slice(&weights)?.f_to_kind(image.kind())?.f_to_device(image.device())?;
+    let channels = image.size()[1];
+    let along = |image: &Tensor, shape: [i64; 2], padding: [i64; 4]| {
+        let kernel = kernel.f_reshape([1, 1, shape[0], shape[1]])?.f_repeat([channels, 1, 1, 1])?;
+        image.f_replication_pad2d(padding)?.f_conv2d(&kernel, None::<&Tensor>, 1, 0, 1, channels)
+    };
+    let rows = along(image, [1, 2 * radius + 1], [radius, radius, 0, 0])?;
+    along(&rows, [2 * radius + 1, 1], [0, 0, radius, radius])
+}
