@@ -27,18 +27,16 @@ mod callback;
 mod catalogue;
 mod choice;
 mod classifier;
+mod deletion;
+mod fill;
 mod grad_cam;
 mod guided;
 mod head;
 mod integrated_gradients;
-mod memory;
-mod quadrature;
-mod deletion;
-mod fill;
-mod head;
 mod linear_approximation;
 mod memory;
 mod planes;
+mod quadrature;
 mod report;
 mod saliency;
 mod sample;
@@ -54,15 +52,14 @@ pub use self::{
     callback::Explain,
     catalogue::{CatalogueEntry, catalogue},
     classifier::{Classifier, Gradients, Prediction, Trace},
+    deletion::{DeletionCurves, DeletionInsertion, DeletionScore},
+    fill::Fill,
     grad_cam::{GradCam, GradCamPlusPlus},
     guided::{Deconvolution, GuidedBackprop},
     head::Head,
     integrated_gradients::IntegratedGradients,
-    quadrature::Quadrature,
-    deletion::{DeletionCurves, DeletionInsertion, DeletionScore},
-    fill::Fill,
-    head::Head,
     linear_approximation::{ErrorCurve, Expansion, LinearApproximation, RangeOfTrust, Reach},
+    quadrature::Quadrature,
     report::Report,
     saliency::{GradientXInput, Saliency},
     sample::{Case, Sample},
