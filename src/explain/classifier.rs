@@ -224,9 +224,14 @@ impl<'a> Classifier<'a> {
     /// # Errors
     /// As [`logits`](Classifier::logits); a layer's output that was changed in place.
     pub fn activations(&self, images: &Tensor) -> Result<Activations> {
-        let (_, activations) = tch::no_grad(|| self.observe(images))?;
+        self.answers_and_activations(images).map(|(_, activations)| activations)
+    }
+
+    /// The same with the logits of that pass.
+    pub(super) fn answers_and_activations(&self, images: &Tensor) -> Result<(Tensor, Activations)> {
+        let seen = tch::no_grad(|| self.observe(images))?;
         self.count(images);
-        Ok(activations)
+        Ok(seen)
     }
 
     /// How many images like these fit into the [memory](Classifier::memory) in one pass with a graph, at least 1.

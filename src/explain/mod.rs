@@ -15,6 +15,9 @@
 //! | `linear_approximation` | [`LinearApproximation`]: the Taylor series around an image, and how far it may be believed |
 //! | `deletion` | [`DeletionInsertion`]: the answer while important pixels go and come |
 //! | `fill`, `planes` | what pixels show that were taken away; one image of any shape |
+//! | `linear_probe`, `ridge` | [`LinearProbe`]: how much a linear classifier gets out of each layer |
+//! | `embedding` | [`FeatureEmbedding`]: penultimate features on the page Projector |
+//! | `features` | what layers answer to many images, batch by batch |
 //! | `sample` | [`Sample`], [`Case`]: an image, and what the model answers for it |
 //! | `study`, `report` | [`Study`] and [`Report`]: the seam between explanations and those who run them |
 //! | `catalogue`, `settings` | all studies by name; what a user may set of them |
@@ -34,11 +37,16 @@ mod guided;
 mod head;
 mod integrated_gradients;
 mod linear_approximation;
+mod embedding;
+mod features;
+mod head;
+mod linear_probe;
 mod memory;
 mod planes;
 mod quadrature;
 mod report;
 mod saliency;
+mod ridge;
 mod sample;
 mod settings;
 mod smooth_grad;
@@ -60,8 +68,12 @@ pub use self::{
     integrated_gradients::IntegratedGradients,
     linear_approximation::{ErrorCurve, Expansion, LinearApproximation, RangeOfTrust, Reach},
     quadrature::Quadrature,
+    embedding::{EmbeddedFeatures, FeatureEmbedding},
+    head::Head,
+    linear_probe::{Accuracy, LinearProbe, ProbedLayer, ProbedLayers},
     report::Report,
     saliency::{GradientXInput, Saliency},
+    ridge::RidgeClassifier,
     sample::{Case, Sample},
     settings::Settings,
     smooth_grad::SmoothGrad,

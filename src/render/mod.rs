@@ -13,6 +13,8 @@
 //! | `boxes` | labelled boxes on a picture |
 //! | `receptive_field`, `field_overview`, `taps` | what units see of an image, layer by layer; where a dilated kernel touches it |
 //! | `confusion`, `confusion_classes`, `reliability`, `mistakes` | how well a classifier answers |
+//! | `captioned_tiles` | images with words below them |
+//! | `class_maps`, `layer_curve` | what channels answer to each class; a share for each layer |
 //! | `grid` | [`make_grid`]: bare tiles in torchvision's layout |
 //! | `normalize`, `colormap` | from a value to `0..=1`, from there to a colour |
 //! | `caption`, `legend`, `page` | what stands around the tiles |
@@ -29,6 +31,8 @@ mod attribution_map;
 mod boxes;
 mod canvas;
 mod caption;
+mod captioned_tiles;
+mod class_maps;
 mod colormap;
 mod confusion;
 mod confusion_classes;
@@ -42,6 +46,7 @@ mod grid;
 mod growth;
 mod heat_map;
 mod key;
+mod layer_curve;
 mod layer_field;
 mod layer_scale;
 mod layout;
@@ -70,6 +75,8 @@ pub use self::{
     attribution_map::{AttributionMap, AttributionScale},
     boxes::{BoundingBox, BoxColor, draw_boxes},
     caption::Caption,
+    captioned_tiles::{CaptionedTile, TileFrame, captioned_tiles},
+    class_maps::{ClassMaps, class_maps},
     colormap::ColorMap,
     confusion::{ConfusionCells, ConfusionScale, confusion_matrix},
     dashboard::{Dashboard, DashboardColumn, DashboardRow, Flag, FlagColor, dashboard},
@@ -81,6 +88,7 @@ pub use self::{
     grid::{Grid, GridOptions, make_grid},
     growth::{GrowthCurve, growth},
     heat_map::{HeatMap, MOST_COLUMNS, heat_map},
+    layer_curve::{LayerShare, ReferenceShare, layer_curve},
     layer_field::{LayerField, UnitField},
     layer_scale::LayerScale,
     line_plot::{Curve, CurveMarks, LinePlot, ReferenceLine, line_plot},

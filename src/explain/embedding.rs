@@ -1,0 +1,218 @@
+//! The penultimate layer's features on the page Projector.
+
+use serde_json::json;
+use tch::{Device, Kind, TchError, Tensor};
+
+use super::{
+    classifier::{Classifier, Prediction},
+    features::{self, NO_PENULTIMATE, balanced, device, flat, gather, output, to_host},
+    report::Report,
+    sample::class_name,
+    study::{Evidence, Study, Subject},
+};
+use crate::{
+    data::Dataset,
+    error::Result,
+    render::to_byte,
+    summary::{Embedding, Image, Summary, layer_tag},
+    tch_context::TchContext as _,
+};
+
+/// The penultimate layer's features of many images as points for the Projector, with the images as sprites and the columns
+/// `label`, `prediction`, `answer` (right or wrong) and `probability`: what lies close together is alike to the model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeatureEmbedding {
+    /// Images, as many of each class as of every other. The default is 1,000.
+    pub images: usize,
+    /// Dimensions of a point; of wider features the first principal components are taken. The default is 256.
+    pub dimensions: usize,
+    /// Another layer than the penultimate one.
+    pub layer: Option<String>,
+}
+
+impl Default for FeatureEmbedding {
+    fn default() -> FeatureEmbedding {
+        FeatureEmbedding { images: 1000, dimensions: 256, layer: None }
+    }
+}
+
+/// Features of images as points.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EmbeddedFeatures {
+    /// The layer.
+    pub layer: String,
+    /// Features of an image.
+    pub width: usize,
+    /// Places of the images in the data set, point by point.
+    pub places: Vec<usize>,
+    /// What the model answers for each.
+    pub predictions: Vec<Prediction>,
+    /// Share of the variance that the points' dimensions hold, 0 to 1: less than 1 where there are fewer dimensions than
+    /// features.
+    pub variance: f64,
+    /// The points, for [`Summary::embedding`].
+    pub embedding: Embedding,
+}
+
+/// Longest side of a sprite.
+const SPRITE: i64 = 64;
+const COLUMNS: [&str; 4] = ["label", "prediction", "answer", "probability"];
+
+impl FeatureEmbedding {
+    /// The output of `layer` for a sample of the images that `seed` chooses.
+    ///
+    /// # Errors
+    /// A layer that is not observed, fewer than two images, what the model refuses.
+    pub fn measure(
+        &self,
+        classifier: &Classifier<'_>,
+        evidence: Evidence<'_>,
+        layer: &str,
+        device: Device,
+        seed: u64,
+    ) -> Result<EmbeddedFeatures> {
+        let data = evidence.images;
+        let places = balanced(data, self.images, seed);
+        let (mut rows, mut predictions, mut sprites) = (Vec::new(), Vec::new(), Vec::new());
+        gather(classifier, evidence, (&places, device), |batch| {
+            let features = flat(output(batch.activations, layer)?)?;
+            rows.push(features.f_to_device(Device::Cpu).context(|| layer.to_owned())?);
+            predictions.extend(features::predictions(batch.logits)?);
+            sprites.extend(pictures(batch.images)?);
+            Ok(())
+        })?;
+        let all = Tensor::f_cat(&rows, 0).context(|| format!("features of layer `{layer}`"))?;
+        drop(rows);
+        let width = all.size()[1].unsigned_abs() as usize;
+        let (points, variance) = if width > self.dimensions.max(1) {
+            principal_components(&all, self.dimensions.max(1) as i64).context(|| layer.to_owned())?
+        } else {
+            (all, 1.0)
+        };
+        let dimensions = points.size()[1].unsigned_abs() as usize;
+        let rows = (places.iter().zip(&predictions))
+            .map(|(&place, prediction)| row(data.classes(), data.labels()[place], prediction))
+            .collect();
+        let embedding =
+            Embedding::new(to_host(&points)?, dimensions)?.metadata(&COLUMNS, rows)?.sprites(sprites)?;
+        Ok(EmbeddedFeatures { layer: layer.to_owned(), width, places, predictions, variance, embedding })
+    }
+}
+
+fn row(classes: &[String], label: i64, prediction: &Prediction) -> Vec<String> {
+    let answer = if label == prediction.class { "right" } else { "wrong" };
+    let probability = format!("{:.4}", prediction.probability());
+    vec![class_name(classes, label), class_name(classes, prediction.class), answer.to_owned(), probability]
+}
+
+/// Coordinates along the `most` directions of largest variance, and the share of the variance that they hold.
+fn principal_components(features: &Tensor, most: i64) -> Result<(Tensor, f64), TchError> {
+    let features = features.f_to_kind(Kind::Double)?;
+    let x = features.f_sub(&features.f_mean_dim([0i64].as_slice(), true, Kind::Double)?)?;
+    let (samples, width) = (x.size()[0], x.size()[1]);
+    // The smaller of both squares has the same eigenvalues other than 0.
+    let wide = width > samples;
+    let gram = if wide { x.f_matmul(&x.f_tr()?)? } else { x.f_tr()?.f_matmul(&x)? };
+    let (eigenvalues, vectors) = gram.f_linalg_eigh("L")?;
+    let (side, eigenvalues) = (eigenvalues.size()[0], eigenvalues.f_clamp_min(0.0)?);
+    let taken = most.min(side);
+    // Eigenvalues rise; the last ones come first.
+    let last = |tensor: &Tensor, dim: i64| tensor.f_narrow(dim, side - taken, taken)?.f_flip([dim]);
+    let (largest, vectors) = (last(&eigenvalues, 0)?, last(&vectors, 1)?);
+    let points = if wide { vectors.f_mul(&largest.f_sqrt()?)? } else { x.f_matmul(&vectors)? };
+    let sum = |tensor: &Tensor| f64::try_from(&tensor.f_sum(Kind::Double)?);
+    let (held, all) = (sum(&largest)?, sum(&eigenvalues)?);
+    Ok((points, if all > 0.0 { (held / all).min(1.0) } else { 1.0 }))
+}
+
+/// Small pictures of images: of one grey or three colour channels, at most 64 pixels a side.
+fn pictures(images: &Dataset) -> Result<Vec<Image>> {
+    let pixels = images.pixels()?;
+    let shrunk = || -> Result<Tensor, TchError> {
+        let channels = pixels.size()[1];
+        let pixels = match channels {
+            1 | 3 => pixels.shallow_clone(),
+            _ => pixels.f_mean_dim([1i64].as_slice(), true, Kind::Float)?,
+        };
+        let side = pixels.size()[2].max(pixels.size()[3]);
+        let block = side.div_euclid(SPRITE) + i64::from(side.rem_euclid(SPRITE) > 0);
+        if block <= 1 {
+            return Ok(pixels);
+        }
+        pixels.f_avg_pool2d([block], [block], [0], true, false, None::<i64>)
+    };
+    let shrunk = shrunk().context(|| "sprites".to_owned())?;
+    let [_, channels, height, width]: [i64; 4] = shrunk.size().try_into().unwrap_or([0; 4]);
+    // Channels of a pixel side by side.
+    let values = to_host(&shrunk.f_permute([0, 2, 3, 1]).context(|| "sprites".to_owned())?)?;
+    let bytes: Vec<u8> = values.into_iter().map(to_byte).collect();
+    let (columns, rows) = (width as u32, height as u32);
+    (bytes.chunks((channels * height * width).max(1) as usize))
+        .map(|of| match channels {
+            3 => Image::rgb(columns, rows, of.to_vec()),
+            _ => Image::gray(columns, rows, of.to_vec()),
+        })
+        .collect()
+}
+
+impl Study for FeatureEmbedding {
+    fn name(&self) -> &'static str {
+        "embedding"
+    }
+
+    fn run(&mut self, subject: &Subject<'_>, report: &mut Report<'_>) -> Result<()> {
+        let Some(data) = subject.data.filter(|data| data.images.len() >= 2) else {
+            report.skip("no labelled images were given, or a single one");
+            return Ok(());
+        };
+        let Some(layer) = features::layer(self.layer.as_deref(), subject)? else {
+            report.skip(NO_PENULTIMATE);
+            return Ok(());
+        };
+        let found = self.measure(subject.classifier, data, &layer, device(subject), subject.seed)?;
+        let finite = found.embedding.points() - found.embedding.non_finite();
+        if found.embedding.non_finite() > 0 {
+            report.skip(format!("{} images with NaN or infinite features", found.embedding.non_finite()));
+        }
+        report.add(&layer_tag(&layer), Summary::embedding(&found.embedding))?;
+        report.add("about", Summary::text(found.words(finite)))?;
+        report.values(&layer, || found.to_json(data.images));
+        Ok(())
+    }
+}
+
+impl EmbeddedFeatures {
+    fn words(&self, points: usize) -> String {
+        let dimensions = self.embedding.dimensions();
+        let components = if dimensions < self.width {
+            format!(
+                "; points are its first {dimensions} principal components with {:.1} % of the variance",
+                100.0 * self.variance
+            )
+        } else {
+            String::new()
+        };
+        format!(
+            "Features of `{}` ({} numbers an image{components}) of {points} images, on the page **Projector**. Choose \
+             *Color by* `label` for the true class, `prediction` for the model's, `answer` for right and wrong ones.",
+            self.layer, self.width
+        )
+    }
+
+    /// Which images, labels and answers; the points themselves are in the Projector's files.
+    pub fn to_json(&self, data: &Dataset) -> serde_json::Value {
+        let labels: Vec<i64> =
+            self.places.iter().filter_map(|&place| data.labels().get(place).copied()).collect();
+        let probability = |prediction: &Prediction| super::attribution::number(prediction.probability());
+        json!({
+            "layer": self.layer,
+            "width": self.width,
+            "dimensions": self.embedding.dimensions(),
+            "variance": self.variance,
+            "places": self.places,
+            "labels": labels,
+            "predictions": self.predictions.iter().map(|prediction| prediction.class).collect::<Vec<_>>(),
+            "probabilities": self.predictions.iter().map(probability).collect::<Vec<_>>(),
+        })
+    }
+}
