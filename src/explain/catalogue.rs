@@ -1,6 +1,6 @@
 //! All studies by name.
 
-use super::{settings::Settings, study::Study};
+use super::{embedding::FeatureEmbedding, linear_probe::LinearProbe, settings::Settings, study::Study};
 use crate::error::Result;
 
 /// A study that can be asked for by name.
@@ -29,5 +29,19 @@ pub struct CatalogueEntry {
 /// # Ok::<(), convscope::Error>(())
 /// ```
 pub fn catalogue() -> Vec<CatalogueEntry> {
-    Vec::new()
+    vec![
+        CatalogueEntry {
+            name: "linear_probe",
+            about: "accuracy of a linear classifier on each layer's output",
+            make: |_| Ok(Box::new(LinearProbe::default())),
+        },
+        CatalogueEntry {
+            name: "embedding",
+            about: "penultimate features of many images on TensorBoard's page Projector",
+            make: |settings| {
+                let layer = settings.layer.clone();
+                Ok(Box::new(FeatureEmbedding { layer, ..FeatureEmbedding::default() }))
+            },
+        },
+    ]
 }

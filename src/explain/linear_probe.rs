@@ -109,7 +109,7 @@ pub struct ProbedLayer {
 /// What the probes of all layers reached.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProbedLayers {
-    /// In the order of the forward pass.
+    /// In the order of the forward pass; empty where no layer's output is observed.
     pub layers: Vec<ProbedLayer>,
     /// How many observed layers could be probed, with those that were left out.
     pub observed: usize,
@@ -138,7 +138,9 @@ impl LinearProbe {
     ) -> Result<ProbedLayers> {
         let data = evidence.images;
         let halves = Halves::of(data.labels(), &balanced(data, self.images, seed));
-        halves.check()?;
+        if let Some(why) = halves.problem() {
+            return Err(Error::invalid("linear probes", why));
+        }
         let places = [halves.fit.as_slice(), &halves.test].concat();
         let mut columns: Vec<Column> = Vec::new();
         let (mut answers, mut observed) = (Vec::with_capacity(places.len()), 0);
@@ -153,12 +155,6 @@ impl LinearProbe {
             }
             columns.iter_mut().try_for_each(|column| column.take(batch, self.features, seed))
         })?;
-        if columns.is_empty() {
-            return Err(Error::invalid(
-                "linear probes",
-                "no layer's output is observed: give the classifier a tap",
-            ));
-        }
         let labels = |places: &[usize]| places.iter().map(|&place| data.labels()[place]).collect::<Vec<_>>();
         let (fit, test) = (labels(&halves.fit), labels(&halves.test));
         let layers = (columns.into_iter())
@@ -195,18 +191,16 @@ impl Halves {
         Halves { fit, test, classes: seen.len() }
     }
 
-    fn check(&self) -> Result<()> {
+    /// Why nothing can be learned or tested.
+    fn problem(&self) -> Option<String> {
         if self.fit.len() >= 2 && !self.test.is_empty() && self.classes >= 2 {
-            return Ok(());
+            return None;
         }
-        Err(Error::invalid(
-            "images for linear probes",
-            format!(
-                "{} to fit with and {} to test with, of {} classes; two classes and two images of each expected",
-                self.fit.len(),
-                self.test.len(),
-                self.classes
-            ),
+        Some(format!(
+            "{} images to fit with and {} to test with, of {} classes; two classes and two images of each are needed",
+            self.fit.len(),
+            self.test.len(),
+            self.classes
         ))
     }
 }
@@ -339,11 +333,16 @@ impl Study for LinearProbe {
             report.skip("no labelled images were given");
             return Ok(());
         };
-        if subject.classifier.observed().names().is_empty() && subject.spec.is_none() {
-            report.skip("no layer's output is observed");
+        let sample = balanced(data.images, self.images, subject.seed);
+        if let Some(why) = Halves::of(data.images.labels(), &sample).problem() {
+            report.skip(why);
             return Ok(());
         }
         let found = self.measure(subject.classifier, data, device(subject), subject.seed)?;
+        if found.layers.is_empty() {
+            report.skip("no layer's output is observed");
+            return Ok(());
+        }
         for ProbedLayer { layer, accuracy, .. } in &found.layers {
             match accuracy {
                 Some(accuracy) => report.scalar(&layer_tag(layer), accuracy.share(), SCALAR)?,

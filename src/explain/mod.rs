@@ -45,8 +45,8 @@ mod memory;
 mod planes;
 mod quadrature;
 mod report;
-mod saliency;
 mod ridge;
+mod saliency;
 mod sample;
 mod settings;
 mod smooth_grad;
@@ -72,8 +72,8 @@ pub use self::{
     head::Head,
     linear_probe::{Accuracy, LinearProbe, ProbedLayer, ProbedLayers},
     report::Report,
-    saliency::{GradientXInput, Saliency},
     ridge::RidgeClassifier,
+    saliency::{GradientXInput, Saliency},
     sample::{Case, Sample},
     settings::Settings,
     smooth_grad::SmoothGrad,
