@@ -31,15 +31,14 @@ mod catalogue;
 mod choice;
 mod classifier;
 mod deletion;
+mod embedding;
+mod features;
 mod fill;
 mod grad_cam;
 mod guided;
 mod head;
 mod integrated_gradients;
 mod linear_approximation;
-mod embedding;
-mod features;
-mod head;
 mod linear_probe;
 mod memory;
 mod planes;
@@ -61,16 +60,15 @@ pub use self::{
     catalogue::{CatalogueEntry, catalogue},
     classifier::{Classifier, Gradients, Prediction, Trace},
     deletion::{DeletionCurves, DeletionInsertion, DeletionScore},
+    embedding::{EmbeddedFeatures, FeatureEmbedding},
     fill::Fill,
     grad_cam::{GradCam, GradCamPlusPlus},
     guided::{Deconvolution, GuidedBackprop},
     head::Head,
     integrated_gradients::IntegratedGradients,
     linear_approximation::{ErrorCurve, Expansion, LinearApproximation, RangeOfTrust, Reach},
-    quadrature::Quadrature,
-    embedding::{EmbeddedFeatures, FeatureEmbedding},
-    head::Head,
     linear_probe::{Accuracy, LinearProbe, ProbedLayer, ProbedLayers},
+    quadrature::Quadrature,
     report::Report,
     ridge::RidgeClassifier,
     saliency::{GradientXInput, Saliency},
