@@ -14,13 +14,20 @@ pub(super) const GRADIENT: &str = "d logit / d pixel";
 /// What parts of a logit are measured in.
 pub(super) const LOGIT: &str = "logit";
 
-/// Refuses what is not one image: attributions are of one at a time.
+/// Refuses what is not one image with a gradient: attributions are of one at a time.
 pub(super) fn check_one(image: &Tensor) -> Result<()> {
     let shape = if image.defined() { image.size() } else { Vec::new() };
-    if shape.len() > 1 && shape[0] == 1 && image.numel() > 0 {
+    if shape.len() < 2 || shape[0] != 1 || image.numel() == 0 {
+        return Err(Error::invalid(
+            "image",
+            format!("shape {shape:?} found; one image, [1, C, H, W], expected"),
+        ));
+    }
+    if matches!(image.kind(), Kind::Float | Kind::Double | Kind::Half | Kind::BFloat16) {
         return Ok(());
     }
-    Err(Error::invalid("image", format!("shape {shape:?} found; one image, [1, C, H, W], expected")))
+    let why = format!("values of kind {:?} have no gradient: give floating-point numbers", image.kind());
+    Err(Error::invalid("image", why))
 }
 
 /// An attribution with these values: `[1, C, H, W]` is C channels of H rows, any other shape one row of all values.

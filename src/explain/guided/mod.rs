@@ -3,8 +3,6 @@
 mod cuts;
 mod relu;
 
-use std::sync::Once;
-
 use tch::Tensor;
 
 use self::{cuts::CutGraph, relu::Rule};
@@ -23,7 +21,7 @@ const WARNING: &str = "It looks alike for trained and for random weights (Adebay
 /// Guided backpropagation (Springenberg et al. 2015): the gradient of the class's logit by the image, where every ReLU hands
 /// back only what is positive, and only where its input was: relu(g) · 1\[z > 0\].
 ///
-/// It fails the randomisation check of Adebayo et al. 2018, which the attribution's warning says and the log, once.
+/// It fails the randomisation check of Adebayo et al. 2018, which the attribution's warning says.
 ///
 /// All observed ReLUs are treated so ([`Role::Relu`](crate::capture::Role::Relu), and
 /// [`Role::Activation`](crate::capture::Role::Activation) where the output shows a ReLU: no negative value and exact
@@ -72,8 +70,7 @@ impl Attributor for GuidedBackprop {
     }
 
     fn attribute(&self, classifier: &Classifier<'_>, image: &Tensor, class: i64) -> Result<Attribution> {
-        static PRINTED: Once = Once::new();
-        attribute(self.name(), Rule::Guided, classifier, image, class, &PRINTED)
+        attribute(self.name(), Rule::Guided, classifier, image, class)
     }
 }
 
@@ -121,8 +118,7 @@ impl Attributor for Deconvolution {
     }
 
     fn attribute(&self, classifier: &Classifier<'_>, image: &Tensor, class: i64) -> Result<Attribution> {
-        static PRINTED: Once = Once::new();
-        attribute(self.name(), Rule::Deconvolution, classifier, image, class, &PRINTED)
+        attribute(self.name(), Rule::Deconvolution, classifier, image, class)
     }
 }
 
@@ -132,12 +128,10 @@ fn attribute(
     classifier: &Classifier<'_>,
     image: &Tensor,
     class: i64,
-    printed: &Once,
 ) -> Result<Attribution> {
     values::check_one(image)?;
     let graph = CutGraph::trace(method, rule, classifier, image)?;
-    let gradient = graph.gradient(class, |gradient| gradient.f_relu())?;
-    printed.call_once(|| tracing::warn!("{method}: {WARNING}"));
+    let gradient = graph.gradient(class, Tensor::f_relu)?;
     let unit = "d logit / d pixel, only positive parts from each ReLU";
     let mut found = values::attribution(method, class, &gradient, Sign::Signed, unit)?;
     found.settings = vec![graph.words()];
