@@ -1,6 +1,17 @@
 //! All studies by name.
 
-use super::{embedding::FeatureEmbedding, linear_probe::LinearProbe, settings::Settings, study::Study};
+use super::{
+    attribute::Attribute,
+    embedding::FeatureEmbedding,
+    grad_cam::{GradCam, GradCamPlusPlus},
+    guided::{Deconvolution, GuidedBackprop},
+    integrated_gradients::IntegratedGradients,
+    linear_probe::LinearProbe,
+    saliency::{GradientXInput, Saliency},
+    settings::Settings,
+    smooth_grad::SmoothGrad,
+    study::Study,
+};
 use crate::error::Result;
 
 /// A study that can be asked for by name.
@@ -30,6 +41,56 @@ pub struct CatalogueEntry {
 /// ```
 pub fn catalogue() -> Vec<CatalogueEntry> {
     vec![
+        CatalogueEntry {
+            name: "saliency",
+            about: "how much the answer changes with each pixel: the gradient's magnitude",
+            make: |_| Ok(Box::new(Attribute::new(Saliency::new()))),
+        },
+        CatalogueEntry {
+            name: "gradient_x_input",
+            about: "what each pixel adds to the answer, to first order",
+            make: |_| Ok(Box::new(Attribute::new(GradientXInput::new()))),
+        },
+        CatalogueEntry {
+            name: "smooth_grad",
+            about: "the mean gradient at noisy copies of the image",
+            make: |settings| Ok(Box::new(Attribute::new(SmoothGrad::new().with(settings)?))),
+        },
+        CatalogueEntry {
+            name: "smooth_grad_squared",
+            about: "the mean squared gradient at noisy copies",
+            make: |settings| Ok(Box::new(Attribute::new(SmoothGrad::squared().with(settings)?))),
+        },
+        CatalogueEntry {
+            name: "var_grad",
+            about: "the variance of the gradient at noisy copies",
+            make: |settings| Ok(Box::new(Attribute::new(SmoothGrad::variance().with(settings)?))),
+        },
+        CatalogueEntry {
+            name: "integrated_gradients",
+            about: "what each pixel adds to the answer on the way from a baseline to the image",
+            make: |settings| Ok(Box::new(Attribute::new(IntegratedGradients::new().with(settings)?))),
+        },
+        CatalogueEntry {
+            name: "grad_cam",
+            about: "where a layer's maps raise the class's score",
+            make: |settings| Ok(Box::new(Attribute::new(GradCam::from(settings)))),
+        },
+        CatalogueEntry {
+            name: "grad_cam_plus_plus",
+            about: "as grad_cam, where several places of one class count alike",
+            make: |settings| Ok(Box::new(Attribute::new(GradCamPlusPlus::from(settings)))),
+        },
+        CatalogueEntry {
+            name: "guided_backprop",
+            about: "gradients of which each ReLU hands back only what is positive; fails the randomisation check",
+            make: |_| Ok(Box::new(Attribute::new(GuidedBackprop::new()))),
+        },
+        CatalogueEntry {
+            name: "deconvolution",
+            about: "the same whatever the ReLU's input was; fails the randomisation check",
+            make: |_| Ok(Box::new(Attribute::new(Deconvolution::new()))),
+        },
         CatalogueEntry {
             name: "linear_probe",
             about: "accuracy of a linear classifier on each layer's output",

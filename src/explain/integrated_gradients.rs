@@ -7,6 +7,7 @@ use super::{
     attributor::Attributor,
     classifier::{Classifier, select_class},
     quadrature::Quadrature,
+    settings::Settings,
     values::{self, LOGIT},
 };
 use crate::{
@@ -83,6 +84,18 @@ impl IntegratedGradients {
     pub fn baseline(mut self, image: Tensor) -> IntegratedGradients {
         self.baseline = Baseline::Image(image);
         self
+    }
+
+    /// What a user has set.
+    ///
+    /// # Errors
+    /// A rule that does not exist, and too few steps for it.
+    pub(super) fn with(mut self, settings: &Settings) -> Result<IntegratedGradients> {
+        self.steps = settings.steps.unwrap_or(self.steps);
+        if let Some(rule) = &settings.rule {
+            self.rule = rule.parse()?;
+        }
+        self.rule.points(self.steps).map(|_| self)
     }
 
     fn baseline_for(&self, image: &Tensor) -> Result<Tensor> {

@@ -1,6 +1,6 @@
 //! Points and weights for an integral from 0 to 1.
 
-use std::{f64::consts::PI, fmt};
+use std::{f64::consts::PI, fmt, str::FromStr};
 
 use crate::error::{Error, Result};
 
@@ -78,6 +78,18 @@ impl Quadrature {
                 }
                 points
             }
+        })
+    }
+}
+
+impl FromStr for Quadrature {
+    type Err = Error;
+
+    /// A rule by its [`name`](Quadrature::name).
+    fn from_str(name: &str) -> Result<Quadrature> {
+        Quadrature::ALL.into_iter().find(|rule| rule.name() == name).ok_or_else(|| {
+            let known = Quadrature::ALL.map(Quadrature::name).join(", ");
+            Error::invalid("rule", format!("`{name}` found; one of {known} expected"))
         })
     }
 }
@@ -212,5 +224,14 @@ mod tests {
             assert!(rule.points(0).unwrap_err().to_string().contains(rule.name()));
             assert_eq!(rule.points(1).is_ok(), rule != Quadrature::RiemannTrapezoid);
         }
+    }
+
+    #[test]
+    fn rules_have_names() {
+        for rule in Quadrature::ALL {
+            assert_eq!(rule.to_string().parse::<Quadrature>().unwrap(), rule);
+        }
+        let error = "simpson".parse::<Quadrature>().unwrap_err().to_string();
+        assert!(error.contains("`simpson`") && error.contains("riemann_left"), "{error}");
     }
 }

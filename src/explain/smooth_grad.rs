@@ -9,6 +9,7 @@ use super::{
     attribution::{Attribution, Sign},
     attributor::Attributor,
     classifier::Classifier,
+    settings::Settings,
     values::{self, GRADIENT},
 };
 use crate::{
@@ -102,6 +103,16 @@ impl SmoothGrad {
     pub fn signed(mut self) -> SmoothGrad {
         self.signed = true;
         self
+    }
+
+    /// What a user has set.
+    ///
+    /// # Errors
+    /// No samples; noise that is no share.
+    pub(super) fn with(mut self, settings: &Settings) -> Result<SmoothGrad> {
+        self.samples = settings.samples.unwrap_or(self.samples);
+        self.noise = settings.noise.unwrap_or(self.noise);
+        self.check().map(|()| self)
     }
 
     fn check(&self) -> Result<()> {

@@ -6,7 +6,7 @@ mod layer;
 use tch::{TchError, Tensor};
 
 use self::{cam::Cam, layer::Looked};
-use super::{attribution::Attribution, attributor::Attributor, classifier::Classifier};
+use super::{attribution::Attribution, attributor::Attributor, classifier::Classifier, settings::Settings};
 use crate::error::Result;
 
 /// Grad-CAM (Selvaraju et al. 2017): the maps A of a layer, weighted with the mean gradient of the class's logit S over each
@@ -59,6 +59,12 @@ impl GradCam {
     pub fn signed(mut self) -> GradCam {
         self.cam.signed = true;
         self
+    }
+}
+
+impl From<&Settings> for GradCam {
+    fn from(settings: &Settings) -> GradCam {
+        settings.layer.iter().fold(GradCam::new(), GradCam::layer)
     }
 }
 
@@ -126,6 +132,12 @@ impl GradCamPlusPlus {
     pub fn signed(mut self) -> GradCamPlusPlus {
         self.cam.signed = true;
         self
+    }
+}
+
+impl From<&Settings> for GradCamPlusPlus {
+    fn from(settings: &Settings) -> GradCamPlusPlus {
+        settings.layer.iter().fold(GradCamPlusPlus::new(), GradCamPlusPlus::layer)
     }
 }
 
