@@ -97,8 +97,8 @@ pub use crate::{
 #[cfg(feature = "tch")]
 pub use crate::{
     callback::{
-        Callback, CallbackList, Checkpoint, Context, EarlyStopping, Interrupter, Metrics, Mode, Needs,
-        Progress, Schedule, StopReason, TensorBoard,
+        Callback, CallbackList, Checkpoint, Context, EarlyStopping, Interrupter, Metrics, Mode, ModelCard,
+        Needs, Progress, Schedule, StopReason, TensorBoard,
     },
     network::Network,
     session::{Scope, Session},

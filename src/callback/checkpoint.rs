@@ -9,6 +9,7 @@ use tch::{Tensor, nn};
 
 use super::{
     CONTINUE, Callback, Context, Flow, Metrics, Mode,
+    model_card::ModelCard,
     monitor::{Monitor, Source},
 };
 use crate::{
@@ -52,6 +53,7 @@ pub struct Checkpoint {
     monitor_is_set: bool,
     last_only: bool,
     last: Option<Step>,
+    card: Option<ModelCard>,
 }
 
 impl Checkpoint {
@@ -69,6 +71,7 @@ impl Checkpoint {
             monitor_is_set: false,
             last_only: false,
             last: None,
+            card: None,
         }
     }
 
@@ -106,12 +109,28 @@ impl Checkpoint {
         self
     }
 
+    /// Writes `card` into the files too, with the step and epoch of their values: then nothing else is needed to use
+    /// them. The default is a file of values alone.
+    #[must_use]
+    pub fn card(mut self, card: ModelCard) -> Checkpoint {
+        self.card = Some(card);
+        self
+    }
+
     /// Writes all variables of `store` to `path`, a `.safetensors` file: a whole new file, or none.
     ///
     /// # Errors
     /// A file that cannot be written (the one there before stays as it was), a variable that cannot be copied.
     pub fn save(store: &nn::VarStore, path: &Path) -> Result<()> {
-        weights::save(store.variables().into_iter().collect(), path)
+        weights::save(store.variables().into_iter().collect(), None, path)
+    }
+
+    /// The same, with a card beside the values.
+    ///
+    /// # Errors
+    /// As [`save`](Checkpoint::save).
+    pub fn save_with(store: &nn::VarStore, card: &ModelCard, path: &Path) -> Result<()> {
+        weights::save(store.variables().into_iter().collect(), card.metadata(), path)
     }
 
     /// Reads the variables of `store` from `path`, a `.safetensors` file.
@@ -130,19 +149,24 @@ impl Checkpoint {
             return Ok(());
         }
         match self.monitor.check(source, metrics, cx.position()) {
-            Some(check) if check.improved => {
-                Checkpoint::save(cx.var_store(), &self.folder.join(Checkpoint::BEST))
-            }
+            Some(check) if check.improved => self.save_now(cx, Checkpoint::BEST),
             _ => Ok(()),
         }
     }
 
     fn save_last(&mut self, cx: &Context<'_>) -> Result<()> {
         if self.last != Some(cx.step()) {
-            Checkpoint::save(cx.var_store(), &self.folder.join(Checkpoint::LAST))?;
+            self.save_now(cx, Checkpoint::LAST)?;
             self.last = Some(cx.step());
         }
         Ok(())
+    }
+
+    fn save_now(&self, cx: &Context<'_>, name: &str) -> Result<()> {
+        let path = self.folder.join(name);
+        let Some(card) = &self.card else { return Checkpoint::save(cx.var_store(), &path) };
+        let (step, epoch) = (Some(cx.step().get()), Some(cx.position().epoch));
+        Checkpoint::save_with(cx.var_store(), &ModelCard { step, epoch, ..card.clone() }, &path)
     }
 }
 

@@ -11,6 +11,7 @@ mod interrupter;
 mod list;
 mod means;
 mod metrics;
+mod model_card;
 mod monitor;
 mod needs;
 mod preset;
@@ -31,6 +32,7 @@ pub use self::{
     interrupter::Interrupter,
     list::CallbackList,
     metrics::Metrics,
+    model_card::ModelCard,
     monitor::Mode,
     needs::Needs,
     preset::Preset,

@@ -96,7 +96,7 @@ impl Network {
     /// # Errors
     /// A file that cannot be written (the one there before stays as it was), a tensor that cannot be copied.
     pub fn save_safetensors(&self, path: impl AsRef<Path>) -> Result<()> {
-        weights::save(self.variables(), path.as_ref())
+        weights::save(self.variables(), None, path.as_ref())
     }
 
     /// The network's tensors by name, in the order of its layers; not copies.

@@ -293,6 +293,26 @@ impl Summary {
         self
     }
 
+    /// What TensorBoard shows as help for the tag; empty where nothing was said.
+    pub fn description(&self) -> &str {
+        self.words.as_ref().map_or("", |words| &words.description)
+    }
+
+    /// The pictures, where the value is one or several; else none.
+    pub fn pictures(&self) -> &[Image] {
+        if let Value::Images(images) = &self.value { images } else { &[] }
+    }
+
+    /// The number, where the value is one.
+    pub fn number(&self) -> Option<f64> {
+        if let Value::Scalar(number) = self.value { Some(number) } else { None }
+    }
+
+    /// The Markdown, where the value is text or a table.
+    pub fn markdown(&self) -> Option<&str> {
+        if let Value::Text(markdown) = &self.value { Some(markdown) } else { None }
+    }
+
     /// Which dashboard the value is for.
     pub fn kind(&self) -> Kind {
         match self.value {

@@ -9,7 +9,7 @@ use std::{
 
 use tch::Tensor;
 
-use super::header::{self, Entry};
+use super::header::{self, Entry, Header};
 use crate::{
     error::{Error, Result},
     tch_context::TchContext as _,
@@ -30,6 +30,7 @@ pub(super) struct WeightsFile {
     /// Where the values begin.
     values: u64,
     pub(super) entries: BTreeMap<String, Entry>,
+    pub(super) metadata: BTreeMap<String, String>,
 }
 
 impl WeightsFile {
@@ -56,9 +57,9 @@ impl WeightsFile {
             )));
         };
         let json = up_to(&mut file, header_len).map_err(io)?;
-        let entries = header::parse(&json, data_len)
+        let Header { entries, metadata } = header::parse(&json, data_len)
             .map_err(|why| refuse(format!("no safetensors file, or a damaged one: {why}")))?;
-        Ok(WeightsFile { path: path.to_owned(), file, values: LENGTH_BYTES + header_len, entries })
+        Ok(WeightsFile { path: path.to_owned(), file, values: LENGTH_BYTES + header_len, entries, metadata })
     }
 
     /// The values of one tensor, in the kind of the file.

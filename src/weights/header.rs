@@ -26,14 +26,27 @@ impl Entry {
     }
 }
 
+/// What a header holds.
+#[derive(Debug)]
+pub(super) struct Header {
+    pub(super) entries: BTreeMap<String, Entry>,
+    /// Free text about the file, by key. What is no text is left out.
+    pub(super) metadata: BTreeMap<String, String>,
+}
+
 /// The tensors of a header in JSON, whose values take `data_len` bytes after it.
 ///
 /// # Errors
 /// What is wrong with it, in words.
-pub(super) fn parse(json: &[u8], data_len: u64) -> Result<BTreeMap<String, Entry>, String> {
+pub(super) fn parse(json: &[u8], data_len: u64) -> Result<Header, String> {
     let mut header: Map<String, Value> =
         serde_json::from_slice(json).map_err(|error| format!("its header is no JSON object: {error}"))?;
-    header.remove(METADATA);
+    let metadata = match header.remove(METADATA) {
+        Some(Value::Object(texts)) => {
+            texts.into_iter().filter_map(|(key, text)| Some((key, text.as_str()?.to_owned()))).collect()
+        }
+        _ => BTreeMap::new(),
+    };
     let mut entries = BTreeMap::new();
     for (name, value) in header {
         let entry = entry(&value)
@@ -42,7 +55,7 @@ pub(super) fn parse(json: &[u8], data_len: u64) -> Result<BTreeMap<String, Entry
         entries.insert(name, entry);
     }
     check_cover(&entries, data_len)?;
-    Ok(entries)
+    Ok(Header { entries, metadata })
 }
 
 fn entry(value: &Value) -> Option<Entry> {
@@ -106,7 +119,8 @@ mod tests {
             "strange": {"dtype": "F8_E4M3", "shape": [5], "data_offsets": [26, 31]},
             "__metadata__": {"format": "pt"}
         }"#;
-        let entries = parse(json.as_bytes(), 31).unwrap();
+        let Header { entries, metadata } = parse(json.as_bytes(), 31).unwrap();
+        assert_eq!(metadata["format"], "pt");
         let names: Vec<&str> = entries.keys().map(String::as_str).collect();
         assert_eq!(names, ["a", "b", "none", "strange"]);
         let expected = Entry { dtype: "F32".to_owned(), size: vec![2, 3], bytes: 2..26 };
