@@ -1,5 +1,7 @@
 //! The `convscope` program. `convscope --help` lists its commands.
 
+#[cfg(feature = "tch")]
+mod explain;
 mod logs;
 mod model;
 mod page;
@@ -26,6 +28,8 @@ struct Cli {
 enum Command {
     #[cfg(feature = "tch")]
     Train(Box<train::Args>),
+    #[cfg(feature = "tch")]
+    Explain(Box<explain::Args>),
     Model(model::Args),
     Rules(rules::Args),
     Logs(logs::Args),
@@ -36,6 +40,8 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         #[cfg(feature = "tch")]
         Command::Train(args) => train::run(args),
+        #[cfg(feature = "tch")]
+        Command::Explain(args) => explain::run(args),
         Command::Model(args) => model::run(args),
         Command::Rules(args) => rules::run(args),
         Command::Logs(args) => logs::run(args),

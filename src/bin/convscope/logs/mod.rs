@@ -3,7 +3,7 @@
 mod export;
 mod filter;
 mod inspect;
-mod interrupt;
+pub mod interrupt;
 mod merge;
 mod progress;
 mod repair;

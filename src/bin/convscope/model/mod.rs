@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use clap::{ValueEnum, error::ErrorKind};
 use convscope::arch::{AdviceOptions, ModelSummary};
 
-pub use self::source::ModelSource;
+pub use self::source::{ModelSource, input};
 use crate::{page::Page, terminal};
 
 /// What the columns of the table mean.
@@ -31,7 +31,7 @@ pub struct Args {
     model: Option<ModelSource>,
 
     /// Channels, height and width of an image [default: the model's own]
-    #[arg(long, value_name = "C,H,W", value_parser = source::input)]
+    #[arg(long, value_name = "C,H,W", value_parser = input)]
     input: Option<[i64; 3]>,
 
     /// Number of outputs [default: the model's own]

@@ -4,10 +4,29 @@ use std::{fs, path::Path};
 
 use anyhow::Context as _;
 use convscope::{
+    ModelCard,
     arch::ModelSpec,
-    data::{Dataset, Normalization},
+    data::{Dataset, Normalization, Preprocessing},
 };
 use toml::{Table as Toml, Value};
+
+use super::values::DataSource;
+
+/// What stands in the checkpoints themselves.
+pub fn card(
+    source: &DataSource,
+    spec: &ModelSpec,
+    data: &Dataset,
+    normalization: &Normalization,
+) -> anyhow::Result<ModelCard> {
+    Ok(ModelCard {
+        model: Some(spec.clone()),
+        preprocessing: Some(Preprocessing::for_input(spec.input, normalization.clone())?),
+        classes: data.classes().to_vec(),
+        data: Some(source.absolute()?.to_string()),
+        ..ModelCard::default()
+    })
+}
 
 /// Writes `model.toml` and `data.toml` beside the checkpoints: architecture, and what turns an image into the model's
 /// input and its output into a class.

@@ -3,9 +3,9 @@
 mod describe;
 mod interrupt;
 mod model;
-mod run_folder;
-mod shell;
-mod values;
+pub mod run_folder;
+pub mod shell;
+pub mod values;
 
 use std::{
     path::PathBuf,
@@ -172,7 +172,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         introduce(args, &data, &summary, left_out.len(), &writer);
     }
 
-    callbacks.push(Checkpoint::new(&checkpoints));
+    let card = describe::card(&args.data, &spec, &data.train, &normalization)?;
+    callbacks.push(Checkpoint::new(&checkpoints).card(card));
     if let Some(patience) = args.early_stopping {
         callbacks.push(EarlyStopping::new("validation/loss").patience(patience));
     }

@@ -44,6 +44,16 @@ impl fmt::Display for DataSource {
 }
 
 impl DataSource {
+    /// The same from any folder.
+    pub fn absolute(&self) -> anyhow::Result<DataSource> {
+        Ok(match self {
+            DataSource::Bundled => DataSource::Bundled,
+            DataSource::Idx(folder) => DataSource::Idx(
+                std::path::absolute(folder).with_context(|| format!("data folder {}", folder.display()))?,
+            ),
+        })
+    }
+
     pub fn load(&self) -> anyhow::Result<Split> {
         Ok(match self {
             DataSource::Bundled => data::bundled()?,
