@@ -375,7 +375,7 @@ fn conclude(outcome: &Outcome, sink: &Tee, out: &std::path::Path, logdir: &std::
         complain("interrupted: what was written so far is complete");
     }
     let pictures = count(sink.pictures.len(), "picture");
-    say(&format!("written       {}: {}, {}", out.display(), pictures.trim_start(), folder::VALUES));
+    say(&format!("written       {}: {}, {}", out.display(), pictures.trim(), folder::VALUES));
     say(&format!("TensorBoard   tensorboard --logdir {}", quoted(logdir)));
 }
 
