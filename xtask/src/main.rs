@@ -31,6 +31,7 @@ Usage: cargo xtask <COMMAND>
   libtorch                 fetch libtorch into .libtorch, so that plain `cargo build` works
   venv                     make .venv, the Python environment with TensorBoard
   screenshots              train, run examples, and take the pictures of docs/images/ (needs Chromium)
+  captum                   lay captum's attributions beside convscope's: same weights, images and noise (fetches PyTorch)
   data [FOLDER] [--check]  make data/ from the whole Fashion-MNIST in FOLDER, or compare the two
 
 `train`, `test` and `tensorboard` fetch what they need by themselves, the first time.
@@ -79,8 +80,9 @@ fn main() -> ExitCode {
         Some("tensorboard") => tensorboard(&root, &args),
         Some("bench") => bench(&root, &args),
         Some("libtorch") => libtorch::ensure(&root).map(|_| ExitCode::SUCCESS),
-        Some("venv") => python::ensure_venv(&root).map(|_| ExitCode::SUCCESS),
+        Some("venv") => python::ensure_venv(&root, &python::TENSORBOARD).map(|_| ExitCode::SUCCESS),
         Some("screenshots") => screenshots(&root).map(|()| ExitCode::SUCCESS),
+        Some("captum") => captum(&root),
         Some("data") => data::run(&root, &args).map(|()| ExitCode::SUCCESS),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");
@@ -120,7 +122,7 @@ fn test(root: &Path, args: &[OsString]) -> Result<ExitCode> {
         args = cargo::without_browser_test(args);
     }
     let libtorch = libtorch::ensure(root)?;
-    python::ensure_venv(root)?;
+    python::ensure_venv(root, &python::TENSORBOARD)?;
     let mut command = cargo::command(root, "test", &libtorch);
     // Tests run side by side, on all cores already. Where each of them also has libtorch compute with a thread for every
     // core, the threads wait for each other: that takes up to nine times as long.
@@ -139,7 +141,7 @@ fn bench(root: &Path, args: &[OsString]) -> Result<ExitCode> {
 fn screenshots(root: &Path) -> Result {
     advice::require_cxx()?;
     let libtorch = libtorch::ensure(root)?;
-    let python = python::ensure_venv(root)?;
+    let python = python::ensure_venv(root, &python::TENSORBOARD)?;
     let folder = root.join("target/screenshots");
     if folder.exists() {
         fs::remove_dir_all(&folder)
@@ -187,6 +189,18 @@ fn screenshots(root: &Path) -> Result {
     Ok(())
 }
 
+/// Explains two small networks, and compares with what captum says of them.
+fn captum(root: &Path) -> Result<ExitCode> {
+    advice::require_cxx()?;
+    let libtorch = libtorch::ensure(root)?;
+    let python = python::ensure_venv(root, &python::CAPTUM)?;
+    let values = root.join("target/captum");
+    let mut run = cargo::command(root, "run", &libtorch);
+    cargo::run(run.args(["--package", "convscope", "--example", "captum_values", "--"]).arg(&values))?;
+    let script = root.join("tests/conformance/captum/compare.py");
+    cargo::become_it(Command::new(python).arg(script).args([values, root.join("data")]))
+}
+
 /// Gives the one folder in `logs` a name in place of the time and the host that it is called by.
 fn name_run(logs: &Path, name: &str) -> Result {
     let failed = |error: std::io::Error| format!("cannot rename the run in {}: {error}", logs.display());
@@ -197,7 +211,7 @@ fn name_run(logs: &Path, name: &str) -> Result {
 }
 
 fn tensorboard(root: &Path, args: &[OsString]) -> Result<ExitCode> {
-    let python = python::ensure_venv(root)?;
+    let python = python::ensure_venv(root, &python::TENSORBOARD)?;
     let (logdir, rest) = tensorboard::split_args(args);
     cargo::become_it(&mut tensorboard::command(&python, logdir, rest))
 }

@@ -13,8 +13,29 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// What goes into the environment, below the root. The second may be absent.
-const REQUIREMENTS: [&str; 2] = ["xtask/requirements.txt", "tests/conformance/requirements.txt"];
+/// A virtual environment at the root.
+#[derive(Clone, Copy, Debug)]
+pub struct Environment {
+    folder: &'static str,
+    /// What goes into it, below the root. All but the first may be absent.
+    requirements: &'static [&'static str],
+    /// What it is for and how much is fetched, for who waits.
+    about: &'static str,
+}
+
+/// Stock TensorBoard, and what the tests need.
+pub const TENSORBOARD: Environment = Environment {
+    folder: ".venv",
+    requirements: &["xtask/requirements.txt", "tests/conformance/requirements.txt"],
+    about: "TensorBoard (about 100 MB, once)",
+};
+
+/// captum and the whole of PyTorch. On Linux the index's wheel needs the libraries of CUDA to be imported at all.
+pub const CAPTUM: Environment = Environment {
+    folder: ".venv-captum",
+    requirements: &["tests/conformance/captum/requirements.txt"],
+    about: "captum and PyTorch (on Linux about 5 GB on the disk, once)",
+};
 
 /// Holds the requirements that an environment was made for. Written last.
 const STAMP: &str = "made-for";
@@ -127,21 +148,21 @@ fn explain(wanted: &str, complaints: &str) -> String {
     format!("pip could not fetch {wanted}: {}", last.unwrap_or("its output is above"))
 }
 
-/// Sees to it that `.venv` holds the required packages, and returns its interpreter. Does nothing, and needs no network,
-/// if it does.
-pub fn ensure_venv(root: &Path) -> Result<PathBuf> {
-    let venv = root.join(".venv");
-    let wanted = requirements(root)?;
+/// Sees to it that an environment holds the required packages, and returns its interpreter. Does nothing, and needs no
+/// network, if it does.
+pub fn ensure_venv(root: &Path, environment: &Environment) -> Result<PathBuf> {
+    let venv = root.join(environment.folder);
+    let wanted = requirements(root, environment)?;
     if is_made_for(&venv, &wanted) {
         return Ok(interpreter(&venv));
     }
     let python = Python::find()?;
     python.require_pip()?;
-    println!("making {} with TensorBoard (about 100 MB, once)", venv.display());
+    println!("making {} with {}", venv.display(), environment.about);
     let part = Part::beside(&venv)?;
     let made = part.path().join("venv");
     create(&python, &made)?;
-    fill(root, &python, &made, part.path())?;
+    fill(root, environment, &python, &made, part.path())?;
     move_scripts(&made, &venv)?;
     fs::write(made.join(STAMP), &wanted)
         .map_err(|error| format!("cannot write to {}: {error}", made.display()))?;
@@ -150,9 +171,9 @@ pub fn ensure_venv(root: &Path) -> Result<PathBuf> {
 }
 
 /// The text of all requirement files.
-fn requirements(root: &Path) -> Result<String> {
+fn requirements(root: &Path, environment: &Environment) -> Result<String> {
     let mut all = String::new();
-    for (index, name) in REQUIREMENTS.iter().enumerate() {
+    for (index, name) in environment.requirements.iter().enumerate() {
         match fs::read_to_string(root.join(name)) {
             Ok(text) => all.push_str(&text),
             Err(_) if index > 0 => {}
@@ -188,7 +209,7 @@ fn can_install_elsewhere(python: &Python) -> bool {
     advice::runs(&python.program, &["-m", "pip", "--python", &python.program.to_string_lossy(), "--version"])
 }
 
-fn fill(root: &Path, python: &Python, venv: &Path, folder: &Path) -> Result {
+fn fill(root: &Path, environment: &Environment, python: &Python, venv: &Path, folder: &Path) -> Result {
     let inside = interpreter(venv);
     let mut args: Vec<OsString> = Vec::new();
     let own = Python { program: inside.clone() };
@@ -199,7 +220,7 @@ fn fill(root: &Path, python: &Python, venv: &Path, folder: &Path) -> Result {
         python
     };
     args.extend(["install", "--disable-pip-version-check", "--only-binary=:all:"].map(OsString::from));
-    for name in REQUIREMENTS.iter().filter(|name| root.join(name).exists()) {
+    for name in environment.requirements.iter().filter(|name| root.join(name).exists()) {
         args.extend(["--requirement".into(), root.join(name).into()]);
     }
     runner.pip(&args, folder)
@@ -259,14 +280,14 @@ mod tests {
     #[test]
     fn requirements_of_the_tests_are_read_if_there_are_any() {
         let scratch = Scratch::new();
-        let (ours, theirs) = (scratch.0.join(REQUIREMENTS[0]), scratch.0.join(REQUIREMENTS[1]));
-        assert!(requirements(&scratch.0).is_err());
+        let [ours, theirs] = [0, 1].map(|place| scratch.0.join(TENSORBOARD.requirements[place]));
+        assert!(requirements(&scratch.0, &TENSORBOARD).is_err());
         fs::create_dir_all(ours.parent().unwrap()).unwrap();
         fs::create_dir_all(theirs.parent().unwrap()).unwrap();
         fs::write(&ours, "a==1\n").unwrap();
-        assert_eq!(requirements(&scratch.0).unwrap(), "a==1\n");
+        assert_eq!(requirements(&scratch.0, &TENSORBOARD).unwrap(), "a==1\n");
         fs::write(&theirs, "b==2\n").unwrap();
-        assert_eq!(requirements(&scratch.0).unwrap(), "a==1\nb==2\n");
+        assert_eq!(requirements(&scratch.0, &TENSORBOARD).unwrap(), "a==1\nb==2\n");
     }
 
     #[cfg(unix)]
