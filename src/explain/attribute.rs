@@ -49,7 +49,7 @@ use crate::{
 /// let subject =
 ///     Subject { classifier: &classifier, cases: &cases, classes: &[], data: None, variables: &[], spec: None, seed: 0 };
 ///
-/// let mut sink = MemorySink::new();
+/// let mut sink = MemorySink::default();
 /// let mut report = Report::new(&mut sink, Step::new(1), None);
 /// report.begin("brightness");
 /// Attribute::new(Brightness).run(&subject, &mut report)?;
