@@ -1,23 +1,29 @@
 //! The study of any attribution method: its maps as pictures, numbers and raw values.
 
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
 
 use super::{
-    attribution::{Attribution, Sign},
+    attribution::{Attribution, number},
     attributor::Attributor,
+    last_layer::LastLayer,
     report::Report,
     sample::{Case, class_name},
+    shared::{Found, Shared},
     study::{Study, Subject},
+    trust::{Checks, Trust, meaning},
 };
 use crate::{
     error::{ErrorKind, Result},
-    render::{self, AttributionCard, AttributionMap, AttributionScale},
-    summary::Summary,
+    render::{self, AttributionCard, AttributionMap, TrustBadge, TrustLevel},
+    summary::{Image, Summary},
 };
 
-/// Runs an attribution method over all images of a subject. Of each it writes a picture (image, map and overlay side by
-/// side, [`render::attribution`]), what the method measured as scalars, and the map as raw values; a method's warning is
-/// written once as text.
+/// Runs an attribution method over all images of a subject, and checks how far to believe each map ([`Trust`]). Of each
+/// image it writes a picture (image, map and overlay side by side, [`render::attribution()`], with the badge) and the map as
+/// raw values; what the method and the checks measured are scalars, means over the images. A method's warning is written
+/// once as text.
 ///
 /// Where the method cannot be used (no layer of the kind that it needs), the report says so and nothing else is written.
 ///
@@ -53,35 +59,53 @@ use crate::{
 /// let mut report = Report::new(&mut sink, Step::new(1), None);
 /// report.begin("brightness");
 /// Attribute::new(Brightness).run(&subject, &mut report)?;
-/// assert!(sink.entries().iter().any(|entry| entry.tag.as_str() == "explain/brightness/ramp"));
+/// assert!(sink.entries.iter().any(|entry| entry.tag.as_str() == "explain/brightness/ramp"));
 /// # Ok::<(), convscope::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Attribute<A> {
     attributor: A,
+    trust: Option<Trust>,
 }
 
+/// Sums and counts of measured numbers, by name.
+type Sums = BTreeMap<&'static str, (f64, usize)>;
+
 impl<A: Attributor> Attribute<A> {
-    /// The study of a method with its settings.
+    /// The study of a method with its settings, with a badge on every picture.
     pub fn new(attributor: A) -> Attribute<A> {
-        Attribute { attributor }
+        Attribute { attributor, trust: Some(Trust::new()) }
     }
 
-    fn write(
+    /// Other checks for the badge; `None` leaves it out, and with it its cost.
+    #[must_use]
+    pub fn trust(mut self, trust: impl Into<Option<Trust>>) -> Attribute<A> {
+        self.trust = trust.into();
+        self
+    }
+
+    /// Checks a map. A check that cannot be made is no reason to show nothing.
+    fn check(
         &self,
         attribution: &Attribution,
         case: &Case<'_>,
         subject: &Subject<'_>,
-        report: &mut Report<'_>,
-    ) -> Result<()> {
-        let tag = case.sample.tag();
-        let picture = picture(attribution, case, subject.classes, report)?;
-        report.picture(&tag, picture, self.attributor.description())?;
-        for (name, value) in &attribution.measures {
-            report.scalar(&format!("{tag}/{name}"), *value, self.attributor.description())?;
+        last: Option<&LastLayer<'_>>,
+        shared: &mut Shared,
+    ) -> Result<Option<(Checks, TrustBadge)>> {
+        let Some(trust) = &self.trust else { return Ok(None) };
+        let random = || shared.random_orders(trust, subject, case);
+        match trust.check(&self.attributor, attribution, subject, case, last, random) {
+            Ok(checks) => {
+                let badge = checks.badge();
+                Ok(Some((checks, badge)))
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::Invalid { .. }) => {
+                let reasons = vec![format!("not checked: {error}")];
+                Ok(Some((Checks::default(), TrustBadge { level: TrustLevel::Caution, reasons })))
+            }
+            Err(error) => Err(error),
         }
-        report.values(&tag, || json_of(attribution, case));
-        Ok(())
     }
 }
 
@@ -91,9 +115,15 @@ impl<A: Attributor> Study for Attribute<A> {
     }
 
     fn run(&mut self, subject: &Subject<'_>, report: &mut Report<'_>) -> Result<()> {
-        if subject.cases.is_empty() {
+        let Some(first) = subject.cases.first() else {
             report.skip("it explains images one by one, and none is given");
-        }
+            return Ok(());
+        };
+        let last = match self.trust {
+            Some(_) => LastLayer::find(subject, &first.sample.input)?,
+            None => None,
+        };
+        let mut sums = Sums::new();
         let mut warned = false;
         for case in subject.cases {
             let found = self.attributor.attribute(subject.classifier, &case.sample.input, case.class);
@@ -106,12 +136,27 @@ impl<A: Attributor> Study for Attribute<A> {
                 }
                 Err(error) => return Err(error),
             };
-            self.write(&attribution, case, subject, report)?;
+            let checked = self.check(&attribution, case, subject, last.as_ref(), &mut report.shared)?;
+            let (checks, badge) = checked.unzip();
+            let measures = checks.iter().flat_map(Checks::measures).collect::<Vec<_>>();
+            for (name, value) in attribution.measures.iter().chain(&measures).filter(|(_, v)| v.is_finite()) {
+                let (sum, count) = sums.entry(name).or_default();
+                (*sum, *count) = (*sum + value, *count + 1);
+            }
+            let tag = case.sample.tag();
+            let picture = picture(&attribution, case, subject.classes, badge.as_ref(), report)?;
+            report.picture(&tag, picture, self.attributor.description())?;
+            report.values(&tag, || json_of(&attribution, case, badge.as_ref(), &measures));
             if let Some(warning) = attribution.warning.as_deref().filter(|_| !warned) {
                 warned = true;
                 tracing::warn!("{}: {warning}", self.attributor.name());
                 report.add("warning", Summary::text(warning))?;
             }
+            report.shared.maps.push(Found::new(&attribution, case, badge));
+        }
+        for (name, (sum, count)) in sums {
+            let what = format!("`{name}` of this method, mean over {count} images. {}", meaning(name));
+            report.scalar(name, sum / count as f64, &what)?;
         }
         Ok(())
     }
@@ -122,8 +167,9 @@ fn picture(
     attribution: &Attribution,
     case: &Case<'_>,
     classes: &[String],
+    badge: Option<&TrustBadge>,
     report: &Report<'_>,
-) -> Result<crate::Image> {
+) -> Result<Image> {
     let method = attribution.method.replace('_', " ");
     let words: Vec<String> =
         [case.words(classes)].into_iter().chain(attribution.settings.iter().cloned()).collect();
@@ -132,43 +178,40 @@ fn picture(
         .collect();
     let class = class_name(classes, attribution.class);
     let values = attribution.map();
+    let [_, height, width] = attribution.shape;
     let card = AttributionCard {
         pixels: &case.sample.pixels,
         shape: case.sample.shape,
-        map: map_of(attribution, &values, &class),
+        map: AttributionMap {
+            values: &values,
+            size: [height, width],
+            scale: attribution.sign.scale(),
+            unit: &attribution.unit,
+            class: &class,
+        },
         note: &words.join("; "),
         measures: &measures,
         warning: attribution.warning.as_deref(),
-        badge: None,
+        badge,
     };
     render::attribution(&card, &report.caption(&format!("{method} of {}", case.sample.name)))
 }
 
-/// One number a pixel, ready to be drawn.
-pub(super) fn map_of<'a>(
-    attribution: &'a Attribution,
-    values: &'a [f32],
-    class: &'a str,
-) -> AttributionMap<'a> {
-    let [_, height, width] = attribution.shape;
-    let scale = match attribution.sign {
-        Sign::Signed => AttributionScale::Signed,
-        Sign::Reversed => AttributionScale::Reversed,
-        Sign::Magnitude => AttributionScale::Magnitude,
-    };
-    AttributionMap { values, size: [height, width], scale, unit: &attribution.unit, class }
-}
-
-/// The attribution with what the model answered.
-fn json_of(attribution: &Attribution, case: &Case<'_>) -> Value {
+/// The attribution with what the model answered, and how far to believe it.
+fn json_of(
+    attribution: &Attribution,
+    case: &Case<'_>,
+    badge: Option<&TrustBadge>,
+    measures: &[(&'static str, f64)],
+) -> Value {
     let mut json = attribution.to_json();
-    if let Value::Object(fields) = &mut json {
-        fields.insert("label".to_owned(), json!(case.sample.label));
-        fields.insert("prediction".to_owned(), json!(case.prediction.class));
-        fields.insert(
-            "log_probability".to_owned(),
-            super::attribution::number(case.prediction.log_probability),
-        );
+    json["label"] = json!(case.sample.label);
+    json["prediction"] = json!(case.prediction.class);
+    json["log_probability"] = number(case.prediction.log_probability);
+    if let Some(TrustBadge { level, reasons }) = badge {
+        let checks: Map<String, Value> =
+            measures.iter().map(|(name, value)| ((*name).to_owned(), number(*value))).collect();
+        json["trust"] = json!({ "level": level.words(), "reasons": reasons, "checks": checks });
     }
     json
 }

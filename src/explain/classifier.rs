@@ -142,6 +142,12 @@ impl<'a> Classifier<'a> {
         Classifier { memory: self.memory.clone(), head: Some(head), ..Classifier::new(run) }.tap(&self.tap)
     }
 
+    /// Another model within the same memory.
+    pub(super) fn within_memory_of(mut self, other: &Classifier<'_>) -> Classifier<'a> {
+        self.memory = other.memory.clone();
+        self
+    }
+
     /// How many images were run so far, in forward passes with or without a backward one.
     pub fn passed(&self) -> u64 {
         self.passed.get()

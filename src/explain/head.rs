@@ -65,17 +65,10 @@ impl Head {
     /// What libtorch refuses.
     pub fn randomized(&self, seed: u64) -> Result<Head> {
         let mut random = fastrand::Rng::with_seed(seed);
-        let bound = 1.0 / (self.weight.size().get(1).copied().unwrap_or(1).max(1) as f64).sqrt();
-        let mut like = |tensor: &Tensor| -> Result<Tensor, TchError> {
-            let values: Vec<f32> =
-                (0..tensor.numel()).map(|_| ((2.0 * random.f64() - 1.0) * bound) as f32).collect();
-            Tensor::f_from_slice(&values)?
-                .f_reshape(tensor.size())?
-                .f_to_kind(tensor.kind())?
-                .f_to_device(tensor.device())
-        };
+        let features = self.weight.size().get(1).copied().unwrap_or(1);
         let mut new = || -> Result<(Tensor, Option<Tensor>), TchError> {
-            Ok((like(&self.weight)?, self.bias.as_ref().map(&mut like).transpose()?))
+            let weight = fresh(&self.weight, features, &mut random)?;
+            Ok((weight, self.bias.as_ref().map(|bias| fresh(bias, features, &mut random)).transpose()?))
         };
         let (weight, bias) = new().context(|| "a random last layer".to_owned())?;
         Ok(Head { features: self.features.clone(), weight, bias })
@@ -99,4 +92,15 @@ impl Head {
         };
         tch::no_grad(compare).context(|| "last layer".to_owned())
     }
+}
+
+/// New values for a parameter of a layer with so many inputs, uniform in ±1/√inputs as PyTorch's are at first.
+pub(super) fn fresh(parameter: &Tensor, inputs: i64, random: &mut fastrand::Rng) -> Result<Tensor, TchError> {
+    let bound = 1.0 / (inputs.max(1) as f64).sqrt();
+    let values: Vec<f32> =
+        (0..parameter.numel()).map(|_| ((2.0 * random.f64() - 1.0) * bound) as f32).collect();
+    Tensor::f_from_slice(&values)?
+        .f_reshape(parameter.size())?
+        .f_to_kind(parameter.kind())?
+        .f_to_device(parameter.device())
 }

@@ -18,8 +18,11 @@
 //! | `linear_probe`, `ridge` | [`LinearProbe`]: how much a linear classifier gets out of each layer |
 //! | `embedding` | [`FeatureEmbedding`]: penultimate features on the page Projector |
 //! | `features` | what layers answer to many images, batch by batch |
+//! | `gallery` | [`Gallery`]: all maps of a report on one page |
+//! | `trust`, `last_layer` | [`Trust`]: checks of a map, and the badge; the model with another last layer |
+//! | `rank_correlation` | [`rank_correlation()`]: how alike two maps order the pixels |
 //! | `sample` | [`Sample`], [`Case`]: an image, and what the model answers for it |
-//! | `study`, `report` | [`Study`] and [`Report`]: the seam between explanations and those who run them |
+//! | `study`, `report`, `shared` | [`Study`] and [`Report`]: the seam between explanations and those who run them; what studies leave for others |
 //! | `catalogue`, `settings` | all studies by name; what a user may set of them |
 //! | `callback`, `choice` | [`Explain`]: runs studies while training; which images they look at |
 
@@ -34,22 +37,27 @@ mod deletion;
 mod embedding;
 mod features;
 mod fill;
+mod gallery;
 mod grad_cam;
 mod guided;
 mod head;
 mod integrated_gradients;
+mod last_layer;
 mod linear_approximation;
 mod linear_probe;
 mod memory;
 mod planes;
 mod quadrature;
+mod rank_correlation;
 mod report;
 mod ridge;
 mod saliency;
 mod sample;
 mod settings;
+mod shared;
 mod smooth_grad;
 mod study;
+mod trust;
 mod values;
 
 pub use self::{
@@ -62,6 +70,7 @@ pub use self::{
     deletion::{DeletionCurves, DeletionInsertion, DeletionScore},
     embedding::{EmbeddedFeatures, FeatureEmbedding},
     fill::Fill,
+    gallery::Gallery,
     grad_cam::{GradCam, GradCamPlusPlus},
     guided::{Deconvolution, GuidedBackprop},
     head::Head,
@@ -69,6 +78,7 @@ pub use self::{
     linear_approximation::{ErrorCurve, Expansion, LinearApproximation, RangeOfTrust, Reach},
     linear_probe::{Accuracy, LinearProbe, ProbedLayer, ProbedLayers},
     quadrature::Quadrature,
+    rank_correlation::rank_correlation,
     report::Report,
     ridge::RidgeClassifier,
     saliency::{GradientXInput, Saliency},
@@ -76,4 +86,5 @@ pub use self::{
     settings::Settings,
     smooth_grad::SmoothGrad,
     study::{Evidence, Study, Subject},
+    trust::{Checks, Trust},
 };

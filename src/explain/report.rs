@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::shared::Shared;
 use crate::{
     error::Result,
     render::Caption,
@@ -21,12 +22,15 @@ pub struct Report<'a> {
     skipped: Vec<(&'static str, String)>,
     /// Whether raw values are wanted: they may be many.
     keep: bool,
+    /// What earlier studies found for the same images.
+    pub(super) shared: Shared,
 }
 
 impl<'a> Report<'a> {
     /// A report of a model at `step`; its values go to `out`.
     pub fn new(out: &'a mut dyn SummarySink, step: Step, epoch: Option<u64>) -> Report<'a> {
-        Report { out, step, epoch, study: "", values: Map::new(), skipped: Vec::new(), keep: false }
+        let (values, skipped, shared) = (Map::new(), Vec::new(), Shared::default());
+        Report { out, step, epoch, study: "", values, skipped, keep: false, shared }
     }
 
     /// Keeps raw values for [`into_json`](Report::into_json).

@@ -159,20 +159,22 @@ impl<'a> Heat<'a> {
     pub fn legend(&self) -> Legend {
         let AttributionMap { values, size, scale, unit, class } = *self.map;
         let signs = match scale {
-            AttributionScale::Magnitude => String::new(),
-            AttributionScale::Signed => format!(": red speaks for {class}, blue against it"),
+            AttributionScale::Magnitude => None,
+            AttributionScale::Signed => Some(format!("red speaks for {class}, blue against it")),
             AttributionScale::Reversed => {
-                format!(": red (negative) speaks for {class}, blue (positive) against it")
+                Some(format!("red (negative) speaks for {class}, blue (positive) against it"))
             }
         };
-        let found = Range::of(values).map_or_else(String::new, |range| format!(" (found: {range})"));
-        let clipped =
-            if self.clipped { format!("; scale ends at the 99th percentile{found}") } else { String::new() };
-        let coarse = if size == [self.image.0, self.image.1] {
-            String::new()
-        } else {
-            format!("; {} x {} values, enlarged", size[0], size[1])
+        let unit = match signs {
+            Some(signs) if unit.is_empty() => signs,
+            Some(signs) => format!("{unit}: {signs}"),
+            None => unit.to_owned(),
         };
+        let clipped = Range::of(values).filter(|_| self.clipped);
+        let clipped = clipped.map(|range| format!("scale ends at the 99th percentile (found: {range})"));
+        let is_coarse = size != [self.image.0, self.image.1];
+        let coarse = is_coarse.then(|| format!("{} x {} values, enlarged", size[0], size[1]));
+        let parts = [Some(unit), clipped, coarse].into_iter().flatten().filter(|part| !part.is_empty());
         let ticks = match scale {
             AttributionScale::Reversed => vec![(0.5, "0".to_owned())],
             AttributionScale::Signed | AttributionScale::Magnitude => Vec::new(),
@@ -181,7 +183,7 @@ impl<'a> Heat<'a> {
             map: self.colors(),
             range: Some(self.range),
             ticks,
-            label: format!("{unit}{signs}{clipped}{coarse}"),
+            label: parts.collect::<Vec<_>>().join("; "),
             marks: Mark::non_finite(values).into_iter().collect(),
         }
     }

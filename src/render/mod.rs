@@ -6,6 +6,7 @@
 //! | `filters`, `feature_maps`, `probe_images` | one picture each: numbers in, [`Image`](crate::Image) out |
 //! | `effective_field`, `growth` | how much each pixel moves a unit; how fields grow while training |
 //! | `attribution`, `attribution_map` | image, map and overlay side by side, with what a reader must know; the map's colours |
+//! | `attribution_gallery` | many methods on many images, on one page |
 //! | `trust_badge` | [`TrustBadge`]: how far to believe a map, in words and a colour |
 //! | `line_plot`, `plot_axis`, `plot_drawing` | [`line_plot`]: curves of any two numbers |
 //! | `routing` | which inputs of a max pooling win, and where the gradient goes |
@@ -27,6 +28,7 @@
 //! | `canvas`, `text` | pixels and letters |
 
 mod attribution;
+mod attribution_gallery;
 mod attribution_map;
 mod boxes;
 mod canvas;
@@ -72,6 +74,7 @@ mod trust_badge;
 
 pub use self::{
     attribution::{AttributionCard, attribution},
+    attribution_gallery::{GalleryImage, GalleryMap, attribution_gallery},
     attribution_map::{AttributionMap, AttributionScale},
     boxes::{BoundingBox, BoxColor, draw_boxes},
     caption::Caption,

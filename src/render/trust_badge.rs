@@ -27,6 +27,13 @@ impl TrustLevel {
         }
     }
 
+    /// Draws a sign of this width with the level.
+    pub(super) fn draw(self, canvas: &mut Canvas, (x, y): (usize, usize), font: Font, width: usize) {
+        canvas.fill(Rect::new(x, y, width, font.line() + 2), self.color());
+        let left = x + width.saturating_sub(font.measure(self.words())) / 2;
+        text::draw(canvas, (left, y + 2), self.words(), font, true, [255; 3]);
+    }
+
     /// Dark enough for white letters, and of different lightness for those who see no colours.
     fn color(self) -> Rgb {
         match self {
@@ -57,9 +64,7 @@ impl TrustBadge {
 
     /// A coloured sign with the level, the reasons to its right and below it.
     pub(super) fn draw(&self, canvas: &mut Canvas, (x, y): (usize, usize), font: Font, width: usize) {
-        let sign = Rect::new(x, y, self.indent(font) - font.advance(), font.line() + 2);
-        canvas.fill(sign, self.level.color());
-        text::draw(canvas, (x + PADDING, y + 2), self.level.words(), font, true, [255; 3]);
+        self.level.draw(canvas, (x, y), font, self.indent(font) - font.advance());
         for (number, line) in self.lines(font, width).iter().enumerate() {
             let at = (x + self.indent(font), y + 2 + number * font.line());
             text::draw(canvas, at, line, font, false, INK);
