@@ -65,6 +65,11 @@ fn main() -> Result<()> {
         })
         .collect::<convscope::Result<Vec<_>>>()?;
     for method in methods() {
+        let first = samples.first().ok_or("no images")?;
+        if let Err(error) = method.attribute(&classifier, &first.input, 0) {
+            println!("{:22} {error}", method.name()); // it fits other networks
+            continue;
+        }
         let mut magnitudes = Vec::new();
         let mut signed = Vec::new();
         let (mut deleted, mut inserted) = (Vec::new(), Vec::new());

@@ -43,7 +43,7 @@ fn all_examples_are_listed_here() {
         .collect();
     let mut listed: BTreeSet<String> = EXAMPLES.iter().map(|(name, _)| (*name).to_owned()).collect();
     listed.extend(["custom_loop", "pathologies"].map(str::to_owned)); // also where they cannot be built
-    listed.insert("receptive_field_sweep".to_owned()); // has a test of its own
+    listed.extend(["receptive_field_sweep", "trust_thresholds"].map(str::to_owned)); // have tests of their own
     assert_eq!(found, listed);
 }
 
@@ -57,4 +57,20 @@ fn all_examples_run_and_write_a_run() {
         let runs = std::fs::read_dir(logs.path()).unwrap().count();
         assert_eq!(runs, 1, "{name} made one run folder");
     }
+}
+
+#[cfg(feature = "tch")]
+#[test]
+fn the_table_of_trust_knows_who_does_not_ask_the_network() {
+    let output = Command::new(example::program("trust_thresholds"))
+        .args(["--model", "lenet5", "--epochs", "1", "--images", "2"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let table = String::from_utf8(output.stdout).unwrap();
+    let row = |method: &str| table.lines().find(|line| line.starts_with(method)).unwrap().to_owned();
+    for method in ["edge detector", "noise"] {
+        assert_eq!(row(method).matches(" 1.00").count(), 8, "{table}");
+    }
+    assert!(!row("saliency").contains(" 1.00"), "{table}");
 }

@@ -5,7 +5,8 @@
 use convscope::{
     Image, Step,
     render::{
-        AttributionCard, AttributionMap, AttributionScale, Caption, TrustBadge, TrustLevel, attribution,
+        AttributionCard, AttributionMap, AttributionScale, Caption, GalleryImage, GalleryMap, TrustBadge,
+        TrustLevel, attribution, attribution_gallery,
     },
 };
 
@@ -28,11 +29,15 @@ fn card<'a>(pixels: &'a [f32], shape: [usize; 3], map: AttributionMap<'a>) -> At
 fn draw(name: &str, card: &AttributionCard<'_>) -> Image {
     let image = attribution(card, &caption()).unwrap();
     assert!((400..=760).contains(&image.width()) && image.height() <= 1600, "{name}: {image:?}");
+    keep(name, &image);
+    image
+}
+
+fn keep(name: &str, image: &Image) {
     if let Some(folder) = std::env::var_os("CONVSCOPE_PICTURES") {
         let file = std::path::Path::new(&folder).join(format!("{name}.png"));
         std::fs::write(file, image.to_png().unwrap()).unwrap();
     }
-    image
 }
 
 fn count(image: &Image, color: [u8; 3]) -> usize {
@@ -234,4 +239,79 @@ fn what_does_not_fit_is_an_error() {
         refused(card(&image, [1, 4, 4], AttributionMap { size: [4, 3], ..good })).contains("16 values found")
     );
     assert!(refused(card(&image, [1, 4, 4], AttributionMap { size: [0, 4], ..good })).contains("empty side"));
+}
+
+const METHODS: [&str; 11] = [
+    "saliency",
+    "gradient x input",
+    "smooth grad",
+    "smooth grad squared",
+    "var grad",
+    "integrated gradients",
+    "grad cam",
+    "grad cam plus plus",
+    "guided backprop",
+    "deconvolution",
+    "occlusion",
+];
+
+fn gallery_image<'a>(
+    pixels: &'a [f32],
+    shape: [usize; 3],
+    values: &'a [f32],
+    methods: usize,
+) -> GalleryImage<'a> {
+    use AttributionScale::{Magnitude, Reversed, Signed};
+    let levels = [None, Some(TrustLevel::Trusted), Some(TrustLevel::Caution), Some(TrustLevel::DoNotTrust)];
+    let size = [shape[1], shape[2]];
+    let map = |number: usize| GalleryMap {
+        values,
+        size,
+        scale: [Signed, Magnitude, Reversed][number % 3],
+        level: levels[number % 4],
+    };
+    let words = "12 Coat: K = Coat, Q = Shirt (61 %): a wrong prediction; explained: Coat".to_owned();
+    let maps = (0..methods).map(|number| (number != 2).then(|| map(number))).collect();
+    GalleryImage { words, pixels, shape, maps }
+}
+
+#[test]
+fn a_gallery_holds_any_number_of_images_and_methods() {
+    for (height, width) in [(28, 28), (224, 224), (4, 4), (300, 40), (40, 300), (1, 1)] {
+        let (image, values) = (pixels(3, height, width), waves(height, width));
+        for (images, methods) in [(1, 1), (4, 6), (3, 11), (20, 3)] {
+            let rows = vec![gallery_image(&image, [3, height, width], &values, methods); images];
+            let page = attribution_gallery(&METHODS[..methods], &rows, "", &caption()).unwrap();
+            let name = format!("gallery_{height}x{width}_{images}x{methods}");
+            assert!((400..=900).contains(&page.width()) && page.height() <= 1600, "{name}: {page:?}");
+            keep(&name, &page);
+        }
+    }
+}
+
+#[test]
+fn every_level_of_trust_has_a_sign_in_the_gallery() {
+    let (image, values) = (pixels(1, 28, 28), waves(28, 28));
+    let with = |level| {
+        let mut row = gallery_image(&image, [1, 28, 28], &values, 1);
+        row.maps[0] = row.maps[0].map(|map| GalleryMap { level, ..map });
+        attribution_gallery(&["saliency"], &[row], "", &caption()).unwrap()
+    };
+    let levels = [None, Some(TrustLevel::Trusted), Some(TrustLevel::Caution), Some(TrustLevel::DoNotTrust)];
+    let pages = levels.map(with);
+    for (number, page) in pages.iter().enumerate() {
+        assert!(pages[..number].iter().all(|other| other.pixels() != page.pixels()), "{number}");
+    }
+}
+
+#[test]
+fn a_gallery_of_nothing_is_an_error() {
+    let (image, values) = (pixels(1, 4, 4), waves(4, 4));
+    let row = gallery_image(&image, [1, 4, 4], &values, 2);
+    let refused = |methods: &[&str], rows: &[GalleryImage<'_>]| {
+        attribution_gallery(methods, rows, "", &caption()).unwrap_err().to_string()
+    };
+    assert!(refused(&[], std::slice::from_ref(&row)).contains("0 methods and 1 images"));
+    assert!(refused(&["saliency"], &[]).contains("1 methods and 0 images"));
+    assert!(refused(&["saliency"], &[row]).contains("2 maps found for 1 methods"));
 }

@@ -393,6 +393,11 @@ fn the_worst_check_decides_and_stands_first() {
             "its pixels matter no more than others",
         ),
         (
+            Checks { pixels: pixels((0.39, 0.51), (0.4, 0.5)), ..good.clone() },
+            TrustLevel::Caution,
+            "its pixels matter no more than others",
+        ),
+        (
             Checks { pixels: pixels((0.2, 0.4), (0.4, 0.5)), ..good.clone() },
             TrustLevel::Caution,
             "its pixels matter in one test of two",

@@ -3,6 +3,7 @@
 use super::{
     attribute::Attribute,
     embedding::FeatureEmbedding,
+    gallery::Gallery,
     grad_cam::{GradCam, GradCamPlusPlus},
     guided::{Deconvolution, GuidedBackprop},
     integrated_gradients::IntegratedGradients,
@@ -90,6 +91,11 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
             name: "deconvolution",
             about: "the same whatever the ReLU's input was; fails the randomisation check",
             make: |_| Ok(Box::new(Attribute::new(Deconvolution::new()))),
+        },
+        CatalogueEntry {
+            name: "gallery",
+            about: "all maps above on one page, with how far to believe each",
+            make: |_| Ok(Box::new(Gallery::new())),
         },
         CatalogueEntry {
             name: "linear_probe",

@@ -74,7 +74,7 @@ pub fn attribution_gallery(
     caption: &Caption<'_>,
 ) -> Result<Image> {
     check(methods, images)?;
-    let titles: Vec<Vec<String>> = methods.iter().map(|method| text::wrap(method, LETTERS)).collect();
+    let titles: Vec<Vec<String>> = methods.iter().map(|method| title(method)).collect();
     let legends = legends(images);
     // Beside the image.
     let columns = methods.len().min((WIDEST - 2 * MARGIN + GAP) / (CELL + GAP) - 1);
@@ -149,6 +149,12 @@ fn check(methods: &[&str], images: &[GalleryImage<'_>]) -> Result<()> {
         )),
         None => Ok(()),
     }
+}
+
+/// A method's name in lines: a letter is left free before the next title, unless a word needs it.
+fn title(method: &str) -> Vec<String> {
+    let longest = method.split_whitespace().map(|word| word.chars().count()).max();
+    text::wrap(method, longest.unwrap_or(0).clamp(LETTERS - 1, LETTERS))
 }
 
 /// How an image and its maps are placed: the image at the left, the maps beside it, in as many lines as it takes.
