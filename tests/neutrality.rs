@@ -8,11 +8,13 @@
 use std::{collections::BTreeMap, path::Path};
 
 use convscope::{
-    Callback, CallbackList, Checkpoint, EarlyStopping, Interrupter, Metrics, Needs, Network, Progress,
-    Schedule, Session, SummaryWriter, TensorBoard,
+    Callback, CallbackList, Checkpoint, EarlyStopping, Interrupter, LogDir, Metrics, Needs, Network,
+    Progress, Schedule, Session, SummaryWriter, TensorBoard,
     arch::ModelSpec,
     callback::{CONTINUE, Position, Preset, ProbeImages, on_batch_end},
+    data::{Dataset, Normalization},
     diagnostics::{Architecture, ClassificationReport, Diagnosis, EffectiveReceptiveField},
+    explain::{Explain, Settings, catalogue},
 };
 use tch::{Device, Kind, Tensor, nn, nn::ModuleT as _, nn::OptimizerConfig as _};
 
@@ -132,6 +134,24 @@ fn train_plainly() -> Outcome {
     Outcome { variables: training.variables(), losses, gradients: gradients_of_steps }
 }
 
+/// Every explanation that there is, before training and every ten steps.
+fn explain_everything(spec: &ModelSpec) -> Explain {
+    let labels: Vec<i64> = (0..24).map(|i| i % 3).collect();
+    let pixels = Tensor::cat(&[images(1).0, images(2).0, images(3).0], 0) + 0.5;
+    let classes = ["a", "b", "c"].map(str::to_owned).to_vec();
+    let data = Dataset::new(&pixels, &Tensor::from_slice(&labels), classes).unwrap();
+    let studies = catalogue().into_iter().map(|entry| (entry.make)(&Settings::default()).unwrap());
+    Explain::of(&data, &Normalization::identity(1), Device::Cpu)
+        .unwrap()
+        .images(1)
+        .unwrap()
+        .per_class(1, 1)
+        .unwrap()
+        .spec(spec)
+        .studies(studies)
+        .schedule(Schedule::every(10))
+}
+
 /// The same with every callback, a real writer, and everything that a session can capture.
 fn train_with_everything(folder: &Path) -> Outcome {
     let Training { store, network, mut optimizer } = Training::new();
@@ -156,6 +176,7 @@ fn train_with_everything(folder: &Path) -> Outcome {
                 .probe_images(probe),
         )
         .with(ClassificationReport::new(["a", "b", "c"]).top_k(2))
+        .with(explain_everything(&spec))
         .with(Checkpoint::new(folder.join("checkpoints")))
         .with(EarlyStopping::new("validation/loss").patience(1000))
         .with(Progress::lines(Vec::new()))
@@ -219,6 +240,12 @@ fn training_with_all_diagnostics_is_bit_identical() {
         .map(|file| file.unwrap().metadata().unwrap().len())
         .sum();
     assert!(written > 1_000_000, "{written} bytes written");
+    let logs = LogDir::open(folder.path()).unwrap();
+    let tags = logs.run("train").unwrap().tags();
+    for study in catalogue() {
+        let below = format!("explain/{}", study.name);
+        assert!(tags.iter().any(|info| info.tag.as_str().starts_with(&below)), "no {below}");
+    }
     // The training did move.
     assert!(losses_off.windows(2).any(|pair| pair[0] != pair[1]));
 

@@ -1,6 +1,7 @@
 //! `convscope train`.
 
 mod describe;
+mod explanations;
 mod interrupt;
 mod model;
 pub mod run_folder;
@@ -83,6 +84,14 @@ pub struct Args {
     /// The model's graph, table, advice and receptive fields are written once in any case, before the training.
     #[arg(long, value_name = "EPOCHS", default_value = "1")]
     histogram_freq: u64,
+
+    /// What of the answers for a few validation images is explained; several names with `,` between them
+    ///
+    /// Maps of single images every --histogram-freq epochs, all else when training has ended. `convscope explain --list`
+    /// says what each shows, and `convscope explain` makes all of them from a checkpoint.
+    #[arg(long, value_name = "default|all|none|LIST", value_delimiter = ',', default_value = explanations::DEFAULT,
+        value_parser = explanations::names(), hide_possible_values = true)]
+    explain: Vec<String>,
 
     /// How many tags are written
     ///
@@ -248,8 +257,16 @@ fn diagnostics<'a>(
         .histogram_freq(args.histogram_freq)
         .probe_images(images);
     let architecture = Architecture::new(spec).probe(&data.validation.probe(1)?.pixels()?)?;
-    let callbacks = CallbackList::new().with(architecture).with(diagnosis).with(tensorboard);
-    Ok((callbacks.with(report).with(fields), verdict))
+    let mut callbacks =
+        CallbackList::new().with(architecture).with(diagnosis).with(tensorboard).with(report).with(fields);
+    let (chosen, normalization) = (&args.explain, (normalization, device));
+    let often = args.histogram_freq;
+    for explain in
+        explanations::explanations(chosen, &data.validation, spec, normalization, often, args.seed)?
+    {
+        callbacks.push(explain);
+    }
+    Ok((callbacks, verdict))
 }
 
 fn describe_data(args: &Args, data: &Split) -> String {
@@ -296,6 +313,7 @@ fn configuration(
         ("update_freq", args.update_freq.to_string()),
         ("histogram_freq", args.histogram_freq.to_string()),
         ("early stopping", early_stopping),
+        ("explanations", args.explain.join(", ")),
         ("preset", args.preset.to_string()),
         ("rules", rules),
         ("on critical findings", values::word(&args.on_critical)),
