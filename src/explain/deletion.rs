@@ -5,7 +5,7 @@ use tch::Tensor;
 use super::{
     attribution::Attribution,
     classifier::Classifier,
-    fill::Fill,
+    fill::{Fill, SIGMA},
     planes::{Planes, answers},
 };
 use crate::{
@@ -17,8 +17,6 @@ use crate::{
 const STEPS: usize = 32;
 /// Random orders that are averaged.
 const ORDERS: usize = 4;
-/// Standard deviation of the blur from which pixels are inserted: Petsiuk et al. take 5 px for images of 224 px.
-const SIGMA: f64 = 5.0;
 
 /// The curves of [Petsiuk, Das and Saenko (2018)](https://arxiv.org/abs/1806.07421), "RISE: Randomized Input Sampling for
 /// Explanation of Black-box Models", section 4.1: the probability of the class while pixels are **deleted** in the order of

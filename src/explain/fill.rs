@@ -1,5 +1,7 @@
 //! What an image shows where something was taken away.
 
+use std::str::FromStr;
+
 use tch::{Kind, TchError, Tensor};
 
 use crate::{
@@ -10,6 +12,9 @@ use crate::{
 
 /// A Gaussian is cut off here: 0.3 % of its mass lie beyond.
 const WIDTH_IN_SIGMAS: f64 = 3.0;
+
+/// Standard deviation of a blur where none is given: Petsiuk et al. (2018) take 5 px for images of 224 px.
+pub(super) const SIGMA: f64 = 5.0;
 
 /// What stands in the place of pixels that are taken away. Values are those that the model sees, after normalisation.
 ///
@@ -83,6 +88,31 @@ impl Fill {
                 format!("channel mean ({}{more})", shown.join(", "))
             }
         })
+    }
+}
+
+/// As a user writes it: `mean`, `blur` (5 px), `blur:2.5`, or a number.
+impl FromStr for Fill {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Fill> {
+        let unknown = || {
+            let why =
+                format!("`{text}` found; `mean`, `blur`, `blur:SIGMA` (in pixels) or a number expected");
+            Error::invalid("fill", why)
+        };
+        let number = |text: &str| text.parse().ok().filter(|value: &f64| value.is_finite());
+        match text {
+            "mean" => Ok(Fill::ChannelMean),
+            "blur" => Ok(Fill::Blur { sigma: SIGMA }),
+            _ => match text.strip_prefix("blur:") {
+                Some(sigma) => {
+                    let sigma = number(sigma).filter(|sigma| *sigma > 0.0);
+                    sigma.map(|sigma| Fill::Blur { sigma }).ok_or_else(unknown)
+                }
+                None => number(text).map(Fill::Value).ok_or_else(unknown),
+            },
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 //! | `integrated_gradients`, `quadrature` | [`IntegratedGradients`]: gradients on the way from a baseline; [`Quadrature`]: its points and weights |
 //! | `grad_cam` | [`GradCam`] and [`GradCamPlusPlus`]: where in a layer the class is seen |
 //! | `guided` | [`GuidedBackprop`] and [`Deconvolution`]: gradients with another way back through ReLUs |
+//! | `occlusion` | [`Occlusion`]: what the answer loses with each part of the image that is hidden |
 //! | `linear_approximation` | [`LinearApproximation`]: the Taylor series around an image, and how far it may be believed |
 //! | `deletion` | [`DeletionInsertion`]: the answer while important pixels go and come |
 //! | `fill`, `planes` | what pixels show that were taken away; one image of any shape |
@@ -46,6 +47,7 @@ mod last_layer;
 mod linear_approximation;
 mod linear_probe;
 mod memory;
+mod occlusion;
 mod planes;
 mod quadrature;
 mod rank_correlation;
@@ -77,6 +79,7 @@ pub use self::{
     integrated_gradients::IntegratedGradients,
     linear_approximation::{ErrorCurve, Expansion, LinearApproximation, RangeOfTrust, Reach},
     linear_probe::{Accuracy, LinearProbe, ProbedLayer, ProbedLayers},
+    occlusion::{Occlusion, OcclusionMap, Patch, PatchStarts},
     quadrature::Quadrature,
     rank_correlation::rank_correlation,
     report::Report,

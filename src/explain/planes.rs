@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::classifier::Classifier;
+use super::classifier::{Classifier, select_class};
 use crate::{
     error::{Error, Result},
     tch_context::TchContext as _,
@@ -76,10 +76,14 @@ pub(super) struct Answer {
     pub log_probability: f64,
 }
 
-/// Answers of the model for a class, in double precision. The images are few enough to exist at once.
+/// Answers of the model for a class. The images are few enough to exist at once.
 pub(super) fn answers(classifier: &Classifier<'_>, images: &Tensor, class: i64) -> Result<Vec<Answer>> {
-    let logits = classifier.logits(images)?;
-    drop(super::classifier::select_class(&logits, class)?);
+    answers_of(&classifier.logits(images)?, class)
+}
+
+/// What logits `[N, classes]` say of a class, in double precision.
+pub(super) fn answers_of(logits: &Tensor, class: i64) -> Result<Vec<Answer>> {
+    drop(select_class(logits, class)?); // says which classes there are
     let read = || {
         let logits = logits.f_to_kind(Kind::Double)?;
         let of_class = |values: &Tensor| Vec::<f64>::try_from(&values.f_select(1, class)?);
