@@ -229,9 +229,11 @@ impl Occlusion {
             let why = format!("{cost} found; a share of the dense map's forward passes expected, 0 to 1");
             return Err(Error::invalid("cost of coarse-to-fine occlusion", why));
         }
+        // Of the dense map's forwards, the image's own among them.
+        let budget = ((cost * (patches + 1) as f64) as usize).saturating_sub(1);
         // As far apart as patches still cover every pixel, as a power of two of strides.
         let strides_per_patch = (patch[0] / stride[0].max(1)).min(patch[1] / stride[1].max(1)).max(1);
-        refine(grid, 1 << strides_per_patch.ilog2(), (cost * patches as f64) as usize, measure)
+        refine(grid, 1 << strides_per_patch.ilog2(), budget, measure)
     }
 }
 
