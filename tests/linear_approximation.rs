@@ -3,7 +3,10 @@
 #![cfg(feature = "tch")]
 #![allow(clippy::unwrap_used)] // in helpers of tests
 
-use convscope::explain::{Classifier, LinearApproximation, Reach};
+use convscope::{
+    MemorySink, Step,
+    explain::{Case, Classifier, LinearApproximation, Reach, Report, Sample, Study as _, Subject},
+};
 use tch::{Device, Kind, Tensor};
 
 fn row(values: &[f64]) -> Tensor {
@@ -31,7 +34,7 @@ fn the_lectures_logistic_regression() {
     }
     for (x, f, linear, error) in [
         ([1.1, 2.0, 0.5], 0.389_360_766_050_778, 0.389_290_854_408_225_14, 6.991_164_255_287_612e-5),
-        ([1.0, 2.1, 0.5], 0.354_343_693_774_204_55, 0.354_040_297_577_985_98, 3.033_961_962_186_117e-4),
+        ([1.0, 2.1, 0.5], 0.354_343_693_774_204_55, 0.354_040_297_577_986, 3.033_961_962_186_117e-4),
         ([1.2, 1.9, 0.55], 0.450_166_002_687_522_16, 0.448_041_782_458_623_8, 2.124_220_228_898_367_8e-3),
         ([2.0, 3.0, 1.5], 0.731_058_578_630_004_9, 0.730_046_237_100_537_2, 1.012_341_529_467_719_6e-3),
     ] {
@@ -225,4 +228,53 @@ fn what_cannot_be_approximated_is_refused() {
     says(LinearApproximation::new(), &row(&[1.0, f64::NAN, 0.5]), "not finite");
     says(LinearApproximation::new(), &Tensor::ones([2, 3], (Kind::Double, Device::Cpu)), "one image");
     assert!(LinearApproximation::new().range(&lecture(), &x0, 1).is_err(), "there is one class only");
+}
+
+#[test]
+fn the_study_writes_picture_numbers_and_values() {
+    let weight = Tensor::from_slice(&(0..32).map(|i| (i * 7 % 11) as f32 / 11.0 - 0.4).collect::<Vec<_>>());
+    let weight = weight.reshape([2, 16]);
+    let classifier = Classifier::new(|x| Ok(x.flatten(1, -1).linear(&weight, None::<&Tensor>).tanh()));
+    let pixels = Tensor::linspace(0.0, 1.0, 16, (Kind::Float, Device::Cpu)).reshape([1, 1, 4, 4]);
+    let sample = Sample::new("3 Coat", pixels.shallow_clone(), &pixels, Some(1)).unwrap();
+    let prediction = classifier.predict(&pixels).unwrap()[0];
+    let cases = [Case { sample: &sample, prediction, class: prediction.class }];
+    let classes = ["Bag", "Coat"].map(str::to_owned);
+    let subject = |cases| Subject {
+        classifier: &classifier,
+        cases,
+        classes: &classes,
+        data: None,
+        variables: &[],
+        spec: None,
+        seed: 0,
+    };
+    let mut sink = MemorySink::default();
+    let mut report = Report::new(&mut sink, Step::new(7), None).with_values();
+    report.begin("linear_approximation");
+    LinearApproximation::new().run(&subject(&cases), &mut report).unwrap();
+    let values = report.into_json();
+    let tags: Vec<&str> = sink.entries.iter().map(|entry| entry.tag.as_str()).collect();
+    assert_eq!(
+        tags,
+        [
+            "explain/linear_approximation/3_Coat",
+            "explain/linear_approximation/3_Coat/range_of_trust_gradient",
+            "explain/linear_approximation/3_Coat/range_of_trust_random",
+            "explain/linear_approximation/3_Coat/slope_gradient",
+            "explain/linear_approximation/3_Coat/slope_random",
+        ]
+    );
+    let values = &values["linear_approximation"]["3_Coat"];
+    assert_eq!(values["gradient"]["distance"].as_array().unwrap().len(), 13);
+    assert_eq!(values["weights"].as_array().unwrap().len(), 16);
+    let found = LinearApproximation::new().expand(&classifier, &pixels, prediction.class).unwrap();
+    assert!((values["bias"].as_f64().unwrap() - found.bias).abs() < 1e-9);
+
+    let mut sink = MemorySink::default();
+    let mut report = Report::new(&mut sink, Step::new(7), None);
+    report.begin("linear_approximation");
+    LinearApproximation::new().run(&subject(&[]), &mut report).unwrap();
+    assert_eq!(report.skipped().len(), 1);
+    assert!(sink.entries.is_empty());
 }

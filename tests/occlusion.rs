@@ -426,14 +426,14 @@ fn an_attribution_says_what_was_done() {
 #[test]
 fn settings_of_the_command_line() {
     let mut settings = Settings::default();
-    assert_eq!(Occlusion::of_settings(&settings).unwrap(), Occlusion::new());
+    assert_eq!(Occlusion::new().with(&settings).unwrap(), Occlusion::new());
     settings.patch = Some([4, 3]);
     settings.stride = Some([2, 1]);
     settings.fill = Some("blur:2.5".to_owned());
     settings.coarse_to_fine = Some(true);
     let expected =
         Occlusion::new().patch([4, 3]).stride([2, 1]).fill(Fill::Blur { sigma: 2.5 }).coarse_to_fine();
-    assert_eq!(Occlusion::of_settings(&settings).unwrap(), expected);
+    assert_eq!(Occlusion::new().with(&settings).unwrap(), expected);
     for (fill, expected) in
         [("mean", Fill::ChannelMean), ("blur", Fill::Blur { sigma: 5.0 }), ("-0.5", Fill::Value(-0.5))]
     {
@@ -443,7 +443,7 @@ fn settings_of_the_command_line() {
         assert!(fill.parse::<Fill>().unwrap_err().to_string().contains("`mean`, `blur`"), "{fill}");
     }
     settings.patch = Some([4, 0]);
-    assert!(Occlusion::of_settings(&settings).unwrap_err().to_string().contains("patch of occlusion"));
+    assert!(Occlusion::new().with(&settings).unwrap_err().to_string().contains("patch of occlusion"));
 }
 
 #[test]

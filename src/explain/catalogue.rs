@@ -7,7 +7,9 @@ use super::{
     grad_cam::{GradCam, GradCamPlusPlus},
     guided::{Deconvolution, GuidedBackprop},
     integrated_gradients::IntegratedGradients,
+    linear_approximation::LinearApproximation,
     linear_probe::LinearProbe,
+    occlusion::Occlusion,
     saliency::{GradientXInput, Saliency},
     settings::Settings,
     smooth_grad::SmoothGrad,
@@ -42,6 +44,11 @@ pub struct CatalogueEntry {
 /// ```
 pub fn catalogue() -> Vec<CatalogueEntry> {
     vec![
+        CatalogueEntry {
+            name: "occlusion",
+            about: "what the answer loses with each part of the image that is hidden",
+            make: |settings| Ok(Box::new(Attribute::new(Occlusion::new().with(settings)?))),
+        },
         CatalogueEntry {
             name: "saliency",
             about: "how much the answer changes with each pixel: the gradient's magnitude",
@@ -96,6 +103,9 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
             name: "gallery",
             about: "all maps above on one page, with how far to believe each",
             make: |_| Ok(Box::new(Gallery::new())),
+            name: "linear_approximation",
+            about: "how far from the image a gradient may be believed",
+            make: |_| Ok(Box::new(LinearApproximation::new())),
         },
         CatalogueEntry {
             name: "linear_probe",

@@ -8,6 +8,7 @@
 //! | `attribution`, `attribution_map` | image, map and overlay side by side, with what a reader must know; the map's colours |
 //! | `attribution_gallery` | many methods on many images, on one page |
 //! | `trust_badge` | [`TrustBadge`]: how far to believe a map, in words and a colour |
+//! | `linear_approximation` | [`taylor_errors`]: how the error of a Taylor series grows with the distance |
 //! | `line_plot`, `plot_axis`, `plot_drawing` | [`line_plot`]: curves of any two numbers |
 //! | `routing` | which inputs of a max pooling win, and where the gradient goes |
 //! | `equation` | matrices with their entries, side by side |
@@ -54,6 +55,7 @@ mod layer_scale;
 mod layout;
 mod legend;
 mod line_plot;
+mod linear_approximation;
 mod mistakes;
 mod normalize;
 mod outline;
@@ -95,6 +97,7 @@ pub use self::{
     layer_field::{LayerField, UnitField},
     layer_scale::LayerScale,
     line_plot::{Curve, CurveMarks, LinePlot, ReferenceLine, line_plot},
+    linear_approximation::{TaylorErrors, taylor_errors},
     mistakes::{WrongAnswer, mistakes},
     normalize::{Normalization, to_byte},
     plot_axis::{AxisScale, PlotAxis},

@@ -75,29 +75,21 @@ impl Occlusion {
         Occlusion::default()
     }
 
-    /// What a user set: patch, stride, fill, coarse-to-fine.
+    /// The method with what a user set: patch, stride, fill, coarse-to-fine.
     ///
     /// # Errors
     /// A side that is not above 0, a fill that is none.
-    pub fn of_settings(settings: &Settings) -> Result<Occlusion> {
-        let sides = |what: &str, sides: Option<[i64; 2]>| -> Result<Option<[usize; 2]>> {
-            let Some([rows, columns]) = sides else { return Ok(None) };
-            match (usize::try_from(rows), usize::try_from(columns)) {
-                (Ok(rows), Ok(columns)) if rows > 0 && columns > 0 => Ok(Some([rows, columns])),
-                _ => Err(Error::invalid(
-                    format!("{what} of occlusion"),
-                    format!("{rows}x{columns} found; rows and columns above 0 expected, such as 4x4"),
-                )),
-            }
-        };
-        let fill = settings.fill.as_deref().map(str::parse).transpose()?.unwrap_or_default();
-        let method = Occlusion {
-            patch: sides("patch", settings.patch)?,
-            stride: sides("stride", settings.stride)?,
-            fill,
-            ..Occlusion::new()
-        };
-        Ok(if settings.coarse_to_fine == Some(true) { method.coarse_to_fine() } else { method })
+    pub fn with(mut self, settings: &Settings) -> Result<Occlusion> {
+        self.patch = sides("patch", settings.patch)?.or(self.patch);
+        self.stride = sides("stride", settings.stride)?.or(self.stride);
+        if let Some(fill) = &settings.fill {
+            self.fill = fill.parse()?;
+        }
+        Ok(match settings.coarse_to_fine {
+            Some(true) => self.coarse_to_fine(),
+            Some(false) => Occlusion { cost: None, ..self },
+            None => self,
+        })
     }
 
     /// Rows and columns of a patch. The default is an eighth of the image's, rounded, at least 1.
@@ -234,6 +226,18 @@ impl Occlusion {
         // As far apart as patches still cover every pixel, as a power of two of strides.
         let strides_per_patch = (patch[0] / stride[0].max(1)).min(patch[1] / stride[1].max(1)).max(1);
         refine(grid, 1 << strides_per_patch.ilog2(), budget, measure)
+    }
+}
+
+/// Rows and columns as a user gives them.
+fn sides(what: &str, sides: Option<[i64; 2]>) -> Result<Option<[usize; 2]>> {
+    let Some([rows, columns]) = sides else { return Ok(None) };
+    match (usize::try_from(rows), usize::try_from(columns)) {
+        (Ok(rows), Ok(columns)) if rows > 0 && columns > 0 => Ok(Some([rows, columns])),
+        _ => Err(Error::invalid(
+            format!("{what} of occlusion"),
+            format!("{rows}x{columns} found; rows and columns above 0 expected, such as 4x4"),
+        )),
     }
 }
 
