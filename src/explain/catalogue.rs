@@ -103,6 +103,8 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
             name: "gallery",
             about: "all maps above on one page, with how far to believe each",
             make: |_| Ok(Box::new(Gallery::new())),
+        },
+        CatalogueEntry {
             name: "linear_approximation",
             about: "how far from the image a gradient may be believed",
             make: |_| Ok(Box::new(LinearApproximation::new())),
