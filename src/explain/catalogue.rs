@@ -14,6 +14,8 @@ use super::{
     settings::Settings,
     smooth_grad::SmoothGrad,
     study::Study,
+    class_means::ClassMeans, embedding::FeatureEmbedding, linear_probe::LinearProbe,
+    nearest_neighbors::NearestNeighbors, settings::Settings, study::Study, wanted_images::WantedImages,
 };
 use crate::error::Result;
 
@@ -98,6 +100,14 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
             name: "deconvolution",
             about: "the same whatever the ReLU's input was; fails the randomisation check",
             make: |_| Ok(Box::new(Attribute::new(Deconvolution::new()))),
+            name: "activation_maximization",
+            about: "what filters and classes want to see, beside the real images that excite them most",
+            make: |settings| {
+                let mut study = WantedImages { layer: settings.layer.clone(), ..WantedImages::default() };
+                study.filters = settings.filters.unwrap_or(study.filters);
+                study.ascent.steps = settings.steps.unwrap_or(study.ascent.steps);
+                Ok(Box::new(study))
+            },
         },
         CatalogueEntry {
             name: "gallery",
@@ -120,6 +130,24 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
             make: |settings| {
                 let layer = settings.layer.clone();
                 Ok(Box::new(FeatureEmbedding { layer, ..FeatureEmbedding::default() }))
+            },
+        },
+        CatalogueEntry {
+            name: "nearest_neighbors",
+            about: "images whose penultimate features are nearest, and their labels",
+            make: |settings| {
+                let mut study =
+                    NearestNeighbors { layer: settings.layer.clone(), ..NearestNeighbors::default() };
+                study.neighbors = settings.neighbors.unwrap_or(study.neighbors);
+                Ok(Box::new(study))
+            },
+        },
+        CatalogueEntry {
+            name: "class_means",
+            about: "mean feature maps of each class, of the channels that tell classes apart best",
+            make: |settings| {
+                let layer = settings.layer.clone();
+                Ok(Box::new(ClassMeans { layer, ..ClassMeans::default() }))
             },
         },
     ]

@@ -8,9 +8,11 @@ use super::{
     study::{Evidence, Subject},
 };
 use crate::{
-    capture::Activations,
+    arch::Role,
+    capture::{Activation, Activations},
     data::Dataset,
     error::{Error, Result},
+    render::spread,
     tch_context::TchContext as _,
 };
 
@@ -107,15 +109,44 @@ pub(super) fn layer(asked: Option<&str>, subject: &Subject<'_>) -> Result<Option
     if let Some(layer) = asked {
         return Ok(Some(layer.to_owned()));
     }
-    let of_cases = subject.cases.first().map(|case| case.sample.input.shallow_clone());
-    let image = match (of_cases, subject.data) {
-        (Some(image), _) => image,
-        (None, Some(data)) => {
-            data.normalization.apply(data.images.subset(&[0])?.images(), device(subject))?
-        }
-        (None, None) => return Ok(None),
-    };
+    let Some(image) = example(subject, device(subject))? else { return Ok(None) };
     penultimate(subject.classifier, subject.variables, &image)
+}
+
+/// Layers with feature maps of more than one position: the one that was asked for, or at most `most`, evenly spread.
+/// Those of activation functions, where there are some: maps as the next layer sees them; else those of convolutions; else
+/// any.
+pub(super) fn spatial_layers(
+    subject: &Subject<'_>,
+    device: Device,
+    asked: Option<&str>,
+    most: usize,
+) -> Result<Vec<String>> {
+    let Some(image) = example(subject, device)? else { return Ok(Vec::new()) };
+    let activations = subject.classifier.activations(&image)?;
+    if let Some(layer) = asked {
+        output(&activations, layer)?;
+    }
+    let has_maps = |of: &Activation| matches!(of.tensor.size().as_slice(), &[1, _, h, w] if h * w > 1);
+    let with_maps: Vec<&Activation> = activations.iter().filter(|of| has_maps(of)).collect();
+    if let Some(layer) = asked {
+        return Ok(with_maps.iter().filter(|of| of.name == layer).map(|of| of.name.clone()).collect());
+    }
+    let named = |wanted: &dyn Fn(Role) -> bool| -> Vec<String> {
+        with_maps.iter().filter(|of| wanted(of.role)).map(|of| of.name.clone()).collect()
+    };
+    let choices = [named(&Role::is_activation), named(&|role| role == Role::Convolution), named(&|_| true)];
+    let chosen = choices.into_iter().find(|names| !names.is_empty()).unwrap_or_default();
+    Ok(spread(&chosen, most))
+}
+
+/// An image as the model takes it: that of the first case, or the data's first.
+pub(super) fn example(subject: &Subject<'_>, device: Device) -> Result<Option<Tensor>> {
+    if let Some(case) = subject.cases.first() {
+        return Ok(Some(case.sample.input.shallow_clone()));
+    }
+    let Some(Evidence { images, normalization }) = subject.data else { return Ok(None) };
+    normalization.apply(images.subset(&[0])?.images(), device).map(Some)
 }
 
 /// What the model answers for each image of a batch.

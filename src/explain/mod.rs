@@ -18,6 +18,8 @@
 //! | `fill`, `planes` | what pixels show that were taken away; one image of any shape |
 //! | `linear_probe`, `ridge` | [`LinearProbe`]: how much a linear classifier gets out of each layer |
 //! | `embedding` | [`FeatureEmbedding`]: penultimate features on the page Projector |
+//! | `nearest_neighbors`, `class_means` | [`NearestNeighbors`]: images that are alike to the model; [`ClassMeans`]: what channels answer to each class |
+//! | `activation_maximization`, `wanted_images` | [`ActivationMaximization`]: what a filter wants to see; its study |
 //! | `features` | what layers answer to many images, batch by batch |
 //! | `gallery` | [`Gallery`]: all maps of a report on one page |
 //! | `trust`, `last_layer` | [`Trust`]: checks of a map, and the badge; the model with another last layer |
@@ -27,12 +29,14 @@
 //! | `catalogue`, `settings` | all studies by name; what a user may set of them |
 //! | `callback`, `choice` | [`Explain`]: runs studies while training; which images they look at |
 
+mod activation_maximization;
 mod attribute;
 mod attribution;
 mod attributor;
 mod callback;
 mod catalogue;
 mod choice;
+mod class_means;
 mod classifier;
 mod deletion;
 mod embedding;
@@ -48,6 +52,7 @@ mod linear_approximation;
 mod linear_probe;
 mod memory;
 mod occlusion;
+mod nearest_neighbors;
 mod planes;
 mod quadrature;
 mod rank_correlation;
@@ -61,13 +66,16 @@ mod smooth_grad;
 mod study;
 mod trust;
 mod values;
+mod wanted_images;
 
 pub use self::{
+    activation_maximization::{ActivationMaximization, Maximized, Start, Units},
     attribute::Attribute,
     attribution::{Attribution, Reduce, Sign},
     attributor::Attributor,
     callback::Explain,
     catalogue::{CatalogueEntry, catalogue},
+    class_means::{ClassMeanMaps, ClassMeans, SelectiveChannel},
     classifier::{Classifier, Gradients, Prediction, Trace},
     deletion::{DeletionCurves, DeletionInsertion, DeletionScore},
     embedding::{EmbeddedFeatures, FeatureEmbedding},
@@ -80,6 +88,7 @@ pub use self::{
     linear_approximation::{ErrorCurve, Expansion, LinearApproximation, RangeOfTrust, Reach},
     linear_probe::{Accuracy, LinearProbe, ProbedLayer, ProbedLayers},
     occlusion::{Occlusion, OcclusionMap, Patch, PatchStarts},
+    nearest_neighbors::{NearestNeighbors, Neighbor, Neighbors},
     quadrature::Quadrature,
     rank_correlation::rank_correlation,
     report::Report,
@@ -90,4 +99,5 @@ pub use self::{
     smooth_grad::SmoothGrad,
     study::{Evidence, Study, Subject},
     trust::{Checks, Trust},
+    wanted_images::WantedImages,
 };
