@@ -4,7 +4,7 @@
 #![cfg(feature = "tch")]
 
 use convscope::{
-    Kind, MemorySink, Step,
+    MemorySink, Step,
     capture::{Role, Tap},
     data::{Dataset, Normalization},
     explain::{

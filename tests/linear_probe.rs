@@ -221,7 +221,7 @@ fn model(tap: &Tap) -> Classifier<'_> {
 }
 
 fn run(data: &Dataset, study: &mut LinearProbe) -> (MemorySink, serde_json::Value, Vec<String>) {
-    let (tap, normalization) = (Tap::new(), Normalization::of(data).unwrap());
+    let (tap, normalization) = (Tap::new(), Normalization::identity(1));
     let classifier = model(&tap);
     let subject = Subject {
         classifier: &classifier,

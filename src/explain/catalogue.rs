@@ -2,6 +2,7 @@
 
 use super::{
     attribute::Attribute,
+    class_means::ClassMeans,
     embedding::FeatureEmbedding,
     gallery::Gallery,
     grad_cam::{GradCam, GradCamPlusPlus},
@@ -10,12 +11,12 @@ use super::{
     linear_approximation::LinearApproximation,
     linear_probe::LinearProbe,
     occlusion::Occlusion,
+    nearest_neighbors::NearestNeighbors,
     saliency::{GradientXInput, Saliency},
     settings::Settings,
     smooth_grad::SmoothGrad,
     study::Study,
-    class_means::ClassMeans, embedding::FeatureEmbedding, linear_probe::LinearProbe,
-    nearest_neighbors::NearestNeighbors, settings::Settings, study::Study, wanted_images::WantedImages,
+    wanted_images::WantedImages,
 };
 use crate::error::Result;
 
@@ -100,6 +101,8 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
             name: "deconvolution",
             about: "the same whatever the ReLU's input was; fails the randomisation check",
             make: |_| Ok(Box::new(Attribute::new(Deconvolution::new()))),
+        },
+        CatalogueEntry {
             name: "activation_maximization",
             about: "what filters and classes want to see, beside the real images that excite them most",
             make: |settings| {

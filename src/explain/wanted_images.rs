@@ -84,7 +84,10 @@ impl Group {
 
 impl WantedImages {
     fn groups(&self, subject: &Subject<'_>, image: &Tensor, device: Device) -> Result<Vec<Group>> {
-        let layers = spatial_layers(subject, device, self.layer.as_deref(), self.layers)?;
+        let layers = match &self.layer {
+            Some(layer) => vec![layer.clone()],
+            None => spatial_layers(subject, device, None, self.layers)?,
+        };
         let (logits, activations) = subject.classifier.answers_and_activations(image)?;
         let group = |units: Units, most: usize| -> Result<Group> {
             let of = units.all(&logits, &activations)?.size()[1].unsigned_abs() as usize;
