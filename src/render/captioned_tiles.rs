@@ -108,7 +108,8 @@ pub fn captioned_tiles(
         }
         let outline = Rect::new(at.0, at.1, layout.zoom.pixels(width), layout.zoom.pixels(height));
         tile.frame.draw(&mut canvas, outline);
-        let room = outline.width / font.advance();
+        // A gap to the words of the next tile.
+        let room = (outline.width / font.advance()).saturating_sub(1);
         for (number, line) in tile.lines.iter().enumerate() {
             let below = (at.0, at.1 + outline.height + 1 + number * font.line());
             let color = if number < 2 { INK } else { FAINT };
