@@ -51,8 +51,8 @@ mod last_layer;
 mod linear_approximation;
 mod linear_probe;
 mod memory;
-mod occlusion;
 mod nearest_neighbors;
+mod occlusion;
 mod planes;
 mod quadrature;
 mod rank_correlation;
@@ -87,8 +87,8 @@ pub use self::{
     integrated_gradients::IntegratedGradients,
     linear_approximation::{ErrorCurve, Expansion, LinearApproximation, RangeOfTrust, Reach},
     linear_probe::{Accuracy, LinearProbe, ProbedLayer, ProbedLayers},
-    occlusion::{Occlusion, OcclusionMap, Patch, PatchStarts},
     nearest_neighbors::{NearestNeighbors, Neighbor, Neighbors},
+    occlusion::{Occlusion, OcclusionMap, Patch, PatchStarts},
     quadrature::Quadrature,
     rank_correlation::rank_correlation,
     report::Report,
