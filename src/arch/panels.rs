@@ -235,6 +235,41 @@ pub fn surviving_gradients(
     equation(&Equation { lines, key }, &note, caption)
 }
 
+/// A convolution of a small part of an image: kernel * part = output in numbers, and below the same as a matrix.
+/// `kernel_columns`, `columns` and `output_columns` say how the values lie.
+///
+/// # Errors
+/// Another number of weights or inputs; a matrix that is too wide to be shown.
+pub fn convolution(
+    matrix: &ConvolutionMatrix,
+    (kernel, kernel_columns): (&[f64], usize),
+    (part, columns): (&[f64], usize),
+    note: &str,
+    caption: &Caption<'_>,
+) -> Result<Image> {
+    let [outputs, inputs] = matrix.size();
+    let output = matrix.apply(kernel, part)?;
+    let text = |value: f64| format!("{value:.2}");
+    let weights = kernel.iter().enumerate().map(|(at, value)| Cell::new(text(*value), Tone::Group(at)));
+    let plain =
+        |values: &[f64]| values.iter().map(|value| Cell::new(text(*value), Tone::Plain)).collect::<Vec<_>>();
+    let [_, _, output_columns] = matrix.output_shape();
+    let symbols = matrix.symbols().concat();
+    let rows = format!("{outputs} outputs x {inputs} inputs");
+    let lines = vec![
+        vec![
+            block("kernel", kernel_columns, weights, ""),
+            sign("*"),
+            block("part of the input", columns, plain(part), ""),
+            sign("="),
+            block("output", output_columns, plain(&output), ""),
+        ],
+        vec![block("the same as a matrix M", inputs, weight_cells(matrix, &symbols, None, None), &rows)],
+    ];
+    let note = format!("{note}; {}", shares(matrix));
+    equation(&Equation { lines, key: key(matrix, None, false) }, &note, caption)
+}
+
 fn block(title: &str, columns: usize, cells: impl IntoIterator<Item = Cell>, foot: &str) -> Part {
     let cells = cells.into_iter().collect();
     Part::Block(Block { title: title.to_owned(), columns, cells, foot: foot.to_owned() })

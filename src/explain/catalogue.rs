@@ -17,6 +17,8 @@ use super::{
     smooth_grad::SmoothGrad,
     study::Study,
     wanted_images::WantedImages,
+    convolution_matrix::ConvolutionMatrixStudy, dropout::DropoutStudy, embedding::FeatureEmbedding,
+    linear_probe::LinearProbe, max_pool::MaxPoolSwitchStudy, settings::Settings, study::Study,
 };
 use crate::error::Result;
 
@@ -101,6 +103,23 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
             name: "deconvolution",
             about: "the same whatever the ReLU's input was; fails the randomisation check",
             make: |_| Ok(Box::new(Attribute::new(Deconvolution::new()))),
+            name: "max_pool_routing",
+            about: "which inputs of each max pooling get a gradient",
+            make: |_| Ok(Box::new(MaxPoolSwitchStudy::new())),
+        },
+        CatalogueEntry {
+            name: "dropout",
+            about: "noise of dropout on feature maps, and which weights still learn",
+            make: |settings| {
+                let study =
+                    settings.drop.map_or_else(|| Ok(DropoutStudy::new()), |p| DropoutStudy::new().p(p))?;
+                Ok(Box::new(settings.samples.map_or(study.clone(), |masks| study.masks(masks))))
+            },
+        },
+        CatalogueEntry {
+            name: "convolution_matrix",
+            about: "the first convolution as a matrix",
+            make: |_| Ok(Box::new(ConvolutionMatrixStudy::new())),
         },
         CatalogueEntry {
             name: "activation_maximization",

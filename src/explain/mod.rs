@@ -16,6 +16,9 @@
 //! | `linear_approximation` | [`LinearApproximation`]: the Taylor series around an image, and how far it may be believed |
 //! | `deletion` | [`DeletionInsertion`]: the answer while important pixels go and come |
 //! | `fill`, `planes` | what pixels show that were taken away; one image of any shape |
+//! | `max_pool` | [`max_pool_routing`]: which inputs of a max pooling get a gradient |
+//! | `dropout` | [`DropoutNoise`]: noise on feature maps; [`surviving_weights`]: which weights learn all the same |
+//! | `convolution_matrix` | [`convolution_part`]: a convolution of the network as a matrix |
 //! | `linear_probe`, `ridge` | [`LinearProbe`]: how much a linear classifier gets out of each layer |
 //! | `embedding` | [`FeatureEmbedding`]: penultimate features on the page Projector |
 //! | `nearest_neighbors`, `class_means` | [`NearestNeighbors`]: images that are alike to the model; [`ClassMeans`]: what channels answer to each class |
@@ -38,7 +41,9 @@ mod catalogue;
 mod choice;
 mod class_means;
 mod classifier;
+mod convolution_matrix;
 mod deletion;
+mod dropout;
 mod embedding;
 mod features;
 mod fill;
@@ -50,6 +55,7 @@ mod integrated_gradients;
 mod last_layer;
 mod linear_approximation;
 mod linear_probe;
+mod max_pool;
 mod memory;
 mod nearest_neighbors;
 mod occlusion;
@@ -77,7 +83,12 @@ pub use self::{
     catalogue::{CatalogueEntry, catalogue},
     class_means::{ClassMeanMaps, ClassMeans, SelectiveChannel},
     classifier::{Classifier, Gradients, Prediction, Trace},
+    convolution_matrix::{ConvolutionMatrixStudy, ConvolutionPart, convolution_part},
     deletion::{DeletionCurves, DeletionInsertion, DeletionScore},
+    dropout::{
+        DropoutNoise, DropoutStudy, DropoutUnit, NoisyAnswers, SurvivingWeights, answers_with_dropout,
+        dropout_mask, surviving_weights,
+    },
     embedding::{EmbeddedFeatures, FeatureEmbedding},
     fill::Fill,
     gallery::Gallery,
@@ -89,6 +100,7 @@ pub use self::{
     linear_probe::{Accuracy, LinearProbe, ProbedLayer, ProbedLayers},
     nearest_neighbors::{NearestNeighbors, Neighbor, Neighbors},
     occlusion::{Occlusion, OcclusionMap, Patch, PatchStarts},
+    max_pool::{MaxPoolRouting, MaxPoolSwitchStudy, RoutingCounts, max_pool_routing},
     quadrature::Quadrature,
     rank_correlation::rank_correlation,
     report::Report,

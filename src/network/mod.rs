@@ -4,6 +4,8 @@ mod init;
 mod ops;
 mod weights;
 
+pub(crate) use self::ops::{MaxPooled, max_pool_with_indices};
+
 use tch::{Tensor, nn};
 
 use self::ops::Weights;

@@ -158,19 +158,61 @@ struct Around {
 
 fn max_pool(pool: &MaxPool2d, around: &Around, input: &Tensor) -> Result<Tensor, TchError> {
     let [kernel, stride, dilation] = [pool.kernel_size, pool.stride, pool.dilation].map(<[i64; 2]>::from);
-    match around.stated.symmetric() {
-        // libtorch refuses more than half the kernel, even where its dilation makes the window larger.
-        Some([h, w]) if h <= kernel[0] / 2 && w <= kernel[1] / 2 => {
-            input.f_max_pool2d(kernel, stride, [h, w], dilation, pool.ceil_mode)
+    let Asked { added, padding, ceil_mode } = Asked::of(pool, around);
+    around_input(input, added)?.f_max_pool2d(kernel, stride, padding, dilation, ceil_mode)
+}
+
+/// How libtorch is asked for a max pooling.
+struct Asked {
+    /// What is added to the input beforehand.
+    added: Sides,
+    padding: [i64; 2],
+    ceil_mode: bool,
+}
+
+impl Asked {
+    fn of(pool: &MaxPool2d, around: &Around) -> Asked {
+        match around.stated.symmetric() {
+            // libtorch refuses more than half the kernel, even where its dilation makes the window larger.
+            Some([h, w]) if h <= pool.kernel_size.h / 2 && w <= pool.kernel_size.w / 2 => {
+                Asked { added: Sides::NONE, padding: [h, w], ceil_mode: pool.ceil_mode }
+            }
+            _ => Asked { added: around.reached, padding: [0, 0], ceil_mode: false },
         }
-        _ => pad_with(input, around.reached, f64::NEG_INFINITY)?.f_max_pool2d(
-            kernel,
-            stride,
-            [0, 0],
-            dilation,
-            false,
-        ),
     }
+}
+
+/// An input with so much of what never wins around it.
+fn around_input(input: &Tensor, added: Sides) -> Result<Tensor, TchError> {
+    if added == Sides::NONE {
+        return Ok(input.shallow_clone());
+    }
+    pad_with(input, added, f64::NEG_INFINITY)
+}
+
+/// A max pooling that tells which inputs won.
+pub(crate) struct MaxPooled {
+    pub output: Tensor,
+    /// The place of each winner in its channel of the input with what was [added](MaxPooled::added), row by row.
+    pub indices: Tensor,
+    /// What was added to the input beforehand.
+    pub added: Sides,
+    /// How far the windows reach beyond the input; negative where they do not reach its end.
+    pub reached: Sides,
+}
+
+/// The max pooling of a layer as its forward pass does it, with the winners.
+pub(crate) fn max_pool_with_indices(
+    layer: &ResolvedLayer,
+    pool: &MaxPool2d,
+    input: &Tensor,
+) -> Result<MaxPooled, TchError> {
+    let around = around(layer);
+    let [kernel, stride, dilation] = [pool.kernel_size, pool.stride, pool.dilation].map(<[i64; 2]>::from);
+    let Asked { added, padding, ceil_mode } = Asked::of(pool, &around);
+    let (output, indices) = around_input(input, added)?
+        .f_max_pool2d_with_indices(kernel, stride, padding, dilation, ceil_mode)?;
+    Ok(MaxPooled { output, indices, added, reached: around.reached })
 }
 
 fn avg_pool(pool: &AvgPool2d, around: &Around, input: &Tensor) -> Result<Tensor, TchError> {

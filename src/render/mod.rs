@@ -11,6 +11,7 @@
 //! | `linear_approximation` | [`taylor_errors`]: how the error of a Taylor series grows with the distance |
 //! | `line_plot`, `plot_axis`, `plot_drawing` | [`line_plot`]: curves of any two numbers |
 //! | `routing` | which inputs of a max pooling win, and where the gradient goes |
+//! | `noise`, `surviving` | dropout: feature maps with noise on them; which weights learn all the same |
 //! | `equation` | matrices with their entries, side by side |
 //! | `boxes` | labelled boxes on a picture |
 //! | `receptive_field`, `field_overview`, `taps` | what units see of an image, layer by layer; where a dilated kernel touches it |
@@ -57,6 +58,7 @@ mod legend;
 mod line_plot;
 mod linear_approximation;
 mod mistakes;
+mod noise;
 mod normalize;
 mod outline;
 mod page;
@@ -69,6 +71,7 @@ mod routing;
 mod scene;
 mod shape;
 mod spread;
+mod surviving;
 mod taps;
 mod text;
 mod tile;
@@ -99,12 +102,14 @@ pub use self::{
     line_plot::{Curve, CurveMarks, LinePlot, ReferenceLine, line_plot},
     linear_approximation::{TaylorErrors, taylor_errors},
     mistakes::{WrongAnswer, mistakes},
+    noise::{NoisyMaps, dropout_noise},
     normalize::{Normalization, to_byte},
     plot_axis::{AxisScale, PlotAxis},
     probe_images::probe_images,
     receptive_field::receptive_field,
     reliability::{ReliabilityBin, reliability},
     routing::{RoutedChannel, Routing, Switch, WindowKind, max_pool_routing},
+    surviving::{WeightPanel, WeightState, surviving_weights},
     taps::{Taps, taps},
     trust_badge::{TrustBadge, TrustLevel},
 };
