@@ -3,6 +3,8 @@
 use super::{
     attribute::Attribute,
     class_means::ClassMeans,
+    convolution_matrix::ConvolutionMatrixStudy,
+    dropout::DropoutStudy,
     embedding::FeatureEmbedding,
     gallery::Gallery,
     grad_cam::{GradCam, GradCamPlusPlus},
@@ -10,6 +12,7 @@ use super::{
     integrated_gradients::IntegratedGradients,
     linear_approximation::LinearApproximation,
     linear_probe::LinearProbe,
+    max_pool::MaxPoolSwitchStudy,
     nearest_neighbors::NearestNeighbors,
     occlusion::Occlusion,
     saliency::{GradientXInput, Saliency},
@@ -17,8 +20,6 @@ use super::{
     smooth_grad::SmoothGrad,
     study::Study,
     wanted_images::WantedImages,
-    convolution_matrix::ConvolutionMatrixStudy, dropout::DropoutStudy, embedding::FeatureEmbedding,
-    linear_probe::LinearProbe, max_pool::MaxPoolSwitchStudy, settings::Settings, study::Study,
 };
 use crate::error::Result;
 
@@ -103,18 +104,16 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
             name: "deconvolution",
             about: "the same whatever the ReLU's input was; fails the randomisation check",
             make: |_| Ok(Box::new(Attribute::new(Deconvolution::new()))),
+        },
+        CatalogueEntry {
             name: "max_pool_routing",
             about: "which inputs of each max pooling get a gradient",
             make: |_| Ok(Box::new(MaxPoolSwitchStudy::new())),
         },
         CatalogueEntry {
             name: "dropout",
-            about: "noise of dropout on feature maps, and which weights still learn",
-            make: |settings| {
-                let study =
-                    settings.drop.map_or_else(|| Ok(DropoutStudy::new()), |p| DropoutStudy::new().p(p))?;
-                Ok(Box::new(settings.samples.map_or(study.clone(), |masks| study.masks(masks))))
-            },
+            about: "dropout as noise on feature maps, and which weights learn behind it",
+            make: |settings| Ok(Box::new(DropoutStudy::from_settings(settings)?)),
         },
         CatalogueEntry {
             name: "convolution_matrix",

@@ -14,7 +14,7 @@ use crate::{
     arch::{Layer, ModelSpec},
     capture::{Activation, Activations},
     error::Result,
-    explain::{Case, Report, Study, Subject, sample::class_name},
+    explain::{Case, Report, Settings, Study, Subject, sample::class_name},
     render::{self, NoisyMaps, WeightPanel, number, spread},
     summary::layer_tag,
     tch_context::TchContext as _,
@@ -81,6 +81,11 @@ impl DropoutStudy {
     /// The p of the network's own layers, else 0.5; 16 masks; pictures of the first 3 cases.
     pub fn new() -> DropoutStudy {
         DropoutStudy::default()
+    }
+
+    pub(in crate::explain) fn from_settings(settings: &Settings) -> Result<DropoutStudy> {
+        let study = DropoutStudy::new().masks(settings.samples.unwrap_or(MASKS));
+        settings.drop.map_or(Ok(study.clone()), |p| study.p(p))
     }
 
     /// The share of values that is dropped, in place of the network's own.
