@@ -33,7 +33,7 @@ fn axes(image: &Image) -> (usize, usize, usize, usize) {
 }
 
 fn share(from: usize, to: usize, part: f64) -> usize {
-    (from as f64 + part * (to - from) as f64).round() as usize
+    (from as f64 + part * (to as f64 - from as f64)).round() as usize
 }
 
 fn count(image: &Image, color: [u8; 3]) -> usize {
