@@ -148,6 +148,16 @@ impl<'a> Classifier<'a> {
         self
     }
 
+    /// Another network under the same memory; its images count as those of this classifier.
+    pub fn with_network<'n>(&'n self, network: &'n Network) -> Classifier<'n> {
+        let run = |images: &Tensor| {
+            let logits = network.f_forward_t(images, false)?;
+            self.count(images); // for who watches
+            Ok(logits)
+        };
+        Classifier { memory: self.memory.clone(), ..Classifier::new(run) }.tap(network.tap())
+    }
+
     /// How many images were run so far, in forward passes with or without a backward one.
     pub fn passed(&self) -> u64 {
         self.passed.get()

@@ -27,6 +27,10 @@
 //! | `gallery` | [`Gallery`]: all maps of a report on one page |
 //! | `trust`, `last_layer` | [`Trust`]: checks of a map, and the badge; the model with another last layer |
 //! | `rank_correlation` | [`rank_correlation()`]: how alike two maps order the pixels |
+//! | `channel_ablation`, `losses` | [`ChannelAblation`]: the loss without each channel |
+//! | `symmetry` | [`Symmetry`]: two sets of weights, one function |
+//! | `pruning` | [`Pruning`]: the answers without the smallest weights |
+//! | `linear_model` | [`LinearModel`]: where a network is linear, its weights and log-odds |
 //! | `sample` | [`Sample`], [`Case`]: an image, and what the model answers for it |
 //! | `study`, `report`, `shared` | [`Study`] and [`Report`]: the seam between explanations and those who run them; what studies leave for others |
 //! | `catalogue`, `settings` | all studies by name; what a user may set of them |
@@ -38,6 +42,7 @@ mod attribution;
 mod attributor;
 mod callback;
 mod catalogue;
+mod channel_ablation;
 mod choice;
 mod class_means;
 mod classifier;
@@ -56,10 +61,13 @@ mod last_layer;
 mod linear_approximation;
 mod linear_probe;
 mod max_pool;
+mod linear_model;
+mod losses;
 mod memory;
 mod nearest_neighbors;
 mod occlusion;
 mod planes;
+mod pruning;
 mod quadrature;
 mod rank_correlation;
 mod report;
@@ -71,6 +79,7 @@ mod shared;
 mod smooth_grad;
 mod study;
 mod trust;
+mod symmetry;
 mod values;
 mod wanted_images;
 
@@ -82,6 +91,7 @@ pub use self::{
     callback::Explain,
     catalogue::{CatalogueEntry, catalogue},
     class_means::{ClassMeanMaps, ClassMeans, SelectiveChannel},
+    channel_ablation::{ChannelAblation, ChannelEffect, LayerAblation},
     classifier::{Classifier, Gradients, Prediction, Trace},
     convolution_matrix::{ConvolutionMatrixStudy, ConvolutionPart, convolution_part},
     deletion::{DeletionCurves, DeletionInsertion, DeletionScore},
@@ -101,6 +111,8 @@ pub use self::{
     max_pool::{MaxPoolRouting, MaxPoolSwitchStudy, RoutingCounts, max_pool_routing},
     nearest_neighbors::{NearestNeighbors, Neighbor, Neighbors},
     occlusion::{Occlusion, OcclusionMap, Patch, PatchStarts},
+    linear_model::{LinearModel, LinearStudy},
+    pruning::{Pruning, PruningCurve, PruningPoint, PruningScope, prune},
     quadrature::Quadrature,
     rank_correlation::rank_correlation,
     report::Report,
@@ -112,4 +124,5 @@ pub use self::{
     study::{Evidence, Study, Subject},
     trust::{Checks, Trust},
     wanted_images::WantedImages,
+    symmetry::{SymmetricPair, Symmetry, SymmetryFound},
 };

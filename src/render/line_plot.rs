@@ -31,6 +31,8 @@ pub struct Curve<'a> {
     pub points: &'a [(f64, f64)],
     /// Which points are marked.
     pub marks: CurveMarks,
+    /// Whether points are joined by lines; otherwise each one is marked.
+    pub is_joined: bool,
 }
 
 /// Which points of a [`Curve`] have a mark. A point without a neighbour always has one.
@@ -48,13 +50,20 @@ pub enum CurveMarks {
 impl<'a> Curve<'a> {
     /// A curve with marks at its ends.
     pub fn new(name: &'a str, points: &'a [(f64, f64)]) -> Curve<'a> {
-        Curve { name, detail: "", points, marks: CurveMarks::Ends }
+        Curve { name, detail: "", points, marks: CurveMarks::Ends, is_joined: true }
     }
 
     /// The curve with words behind its name that are not shortened.
     #[must_use]
     pub fn detail(mut self, detail: &'a str) -> Curve<'a> {
         self.detail = detail;
+        self
+    }
+
+    /// Points alone, without lines between them: one quantity against another.
+    #[must_use]
+    pub fn scattered(mut self) -> Curve<'a> {
+        self.is_joined = false;
         self
     }
 

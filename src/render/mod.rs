@@ -13,6 +13,8 @@
 //! | `routing` | which inputs of a max pooling win, and where the gradient goes |
 //! | `noise`, `surviving` | dropout: feature maps with noise on them; which weights learn all the same |
 //! | `equation` | matrices with their entries, side by side |
+//! | `ranked_bars` | [`ranked_bars`]: numbers of named things, with their confidence |
+//! | `class_weights` | weights of a linear model, as images and as a matrix |
 //! | `boxes` | labelled boxes on a picture |
 //! | `receptive_field`, `field_overview`, `taps` | what units see of an image, layer by layer; where a dilated kernel touches it |
 //! | `confusion`, `confusion_classes`, `reliability`, `mistakes` | how well a classifier answers |
@@ -37,6 +39,7 @@ mod canvas;
 mod caption;
 mod captioned_tiles;
 mod class_maps;
+mod class_weights;
 mod colormap;
 mod confusion;
 mod confusion_classes;
@@ -65,6 +68,7 @@ mod page;
 mod plot_axis;
 mod plot_drawing;
 mod probe_images;
+mod ranked_bars;
 mod receptive_field;
 mod reliability;
 mod routing;
@@ -85,6 +89,7 @@ pub use self::{
     caption::Caption,
     captioned_tiles::{CaptionedTile, TileFrame, captioned_tiles},
     class_maps::{ClassMaps, class_maps},
+    class_weights::{class_weights, weight_matrix},
     colormap::ColorMap,
     confusion::{ConfusionCells, ConfusionScale, confusion_matrix},
     dashboard::{Dashboard, DashboardColumn, DashboardRow, Flag, FlagColor, dashboard},
@@ -106,6 +111,7 @@ pub use self::{
     normalize::{Normalization, to_byte},
     plot_axis::{AxisScale, PlotAxis},
     probe_images::probe_images,
+    ranked_bars::{RankedBar, ranked_bars},
     receptive_field::receptive_field,
     reliability::{ReliabilityBin, reliability},
     routing::{RoutedChannel, Routing, Switch, WindowKind, max_pool_routing},

@@ -159,7 +159,7 @@ impl Drawing {
         let is_point = |(x, y): (f64, f64)| is_drawable(x) && is_drawable(y);
         let on_canvas = |(x, y)| (self.column(x), self.row(y));
         for pair in curve.points.windows(2) {
-            if is_point(pair[0]) && is_point(pair[1]) {
+            if curve.is_joined && is_point(pair[0]) && is_point(pair[1]) {
                 self.draw_stroke(canvas, on_canvas(pair[0]), on_canvas(pair[1]), color);
             }
         }
@@ -172,6 +172,7 @@ impl Drawing {
         for (at, &(x, y)) in curve.points.iter().enumerate().filter(|(_, point)| is_point(**point)) {
             let is_alone = !has(at.checked_sub(1)) && !has(at.checked_add(1));
             let is_marked = match curve.marks {
+                _ if !curve.is_joined => true,
                 CurveMarks::All => true,
                 CurveMarks::Ends => is_alone || is_end(at),
                 CurveMarks::None => is_alone,
