@@ -5,6 +5,7 @@ use super::{
     class_means::ClassMeans,
     convolution_matrix::ConvolutionMatrixStudy,
     dropout::DropoutStudy,
+    channel_ablation::ChannelAblation,
     embedding::FeatureEmbedding,
     gallery::Gallery,
     grad_cam::{GradCam, GradCamPlusPlus},
@@ -15,11 +16,15 @@ use super::{
     max_pool::MaxPoolSwitchStudy,
     nearest_neighbors::NearestNeighbors,
     occlusion::Occlusion,
+    linear_model::LinearStudy,
+    linear_probe::LinearProbe,
+    pruning::Pruning,
     saliency::{GradientXInput, Saliency},
     settings::Settings,
     smooth_grad::SmoothGrad,
     study::Study,
     wanted_images::WantedImages,
+    symmetry::Symmetry,
 };
 use crate::error::Result;
 
@@ -139,6 +144,24 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
             name: "linear_approximation",
             about: "how far from the image a gradient may be believed",
             make: |_| Ok(Box::new(LinearApproximation::new())),
+            name: "linear_model",
+            about: "where the network is linear: weights of the classes, and what the log-odds of two are made of",
+            make: |_| Ok(Box::new(LinearStudy::new())),
+        },
+        CatalogueEntry {
+            name: "channel_ablation",
+            about: "how the loss changes when each channel of a layer is set to 0",
+            make: |settings| Ok(Box::new(ChannelAblation::from(settings))),
+        },
+        CatalogueEntry {
+            name: "symmetry",
+            about: "two sets of weights that are far apart and compute the same",
+            make: |_| Ok(Box::new(Symmetry::new())),
+        },
+        CatalogueEntry {
+            name: "pruning",
+            about: "accuracy and loss while the smallest weights are set to 0",
+            make: |_| Ok(Box::new(Pruning::new())),
         },
         CatalogueEntry {
             name: "linear_probe",

@@ -8,6 +8,7 @@ use super::{
     classifier::Classifier,
     losses::{Labelled, Losses, device},
     report::Report,
+    settings::Settings,
     study::{Evidence, Study, Subject},
 };
 use crate::{
@@ -109,6 +110,14 @@ impl LayerAblation {
 impl Default for ChannelAblation {
     fn default() -> ChannelAblation {
         ChannelAblation { images: 100, layers: 6, channels: 64, threshold: 0.01, layer: None }
+    }
+}
+
+impl From<&Settings> for ChannelAblation {
+    /// Of `layer` alone, of so many `filters`.
+    fn from(settings: &Settings) -> ChannelAblation {
+        let ablation = ChannelAblation { layer: settings.layer.clone(), ..ChannelAblation::default() };
+        settings.filters.map_or(ablation.clone(), |channels| ablation.channels(channels))
     }
 }
 

@@ -62,6 +62,7 @@ mod linear_approximation;
 mod linear_probe;
 mod max_pool;
 mod linear_model;
+mod linear_probe;
 mod losses;
 mod memory;
 mod nearest_neighbors;
@@ -112,6 +113,7 @@ pub use self::{
     nearest_neighbors::{NearestNeighbors, Neighbor, Neighbors},
     occlusion::{Occlusion, OcclusionMap, Patch, PatchStarts},
     linear_model::{LinearModel, LinearStudy},
+    linear_probe::{Accuracy, LinearProbe, ProbedLayer, ProbedLayers},
     pruning::{Pruning, PruningCurve, PruningPoint, PruningScope, prune},
     quadrature::Quadrature,
     rank_correlation::rank_correlation,
