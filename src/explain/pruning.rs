@@ -83,8 +83,7 @@ pub fn prune(
                 None => tensor.shallow_clone(),
                 Some(limit) => {
                     let tensor = tensor.f_detach()?;
-                    // In double precision, in which the threshold is.
-                    let goes = tensor.f_to_kind(Kind::Double)?.f_abs()?.f_le(limit)?;
+                    let goes = magnitudes(&tensor)?.f_le(limit)?;
                     tensor.f_masked_fill(&goes, 0.0)?
                 }
             };
@@ -95,10 +94,18 @@ pub fn prune(
     tch::no_grad(pruned).context(|| format!("pruning {:.1} % of the weights", 100.0 * share))
 }
 
+/// In single precision at least, in which the threshold is compared as it was found.
+fn magnitudes(tensor: &Tensor) -> Result<Tensor, TchError> {
+    let kind = if tensor.kind() == Kind::Double { Kind::Double } else { Kind::Float };
+    tensor.f_detach()?.f_abs()?.f_to_kind(kind)
+}
+
 /// The magnitude up to which weights go; `None` where none goes.
 fn threshold(weights: &[&Tensor], share: f64) -> Result<Option<f64>, TchError> {
-    let magnitude = |tensor: &&Tensor| tensor.f_detach()?.f_abs()?.f_to_kind(Kind::Float)?.f_reshape([-1]);
-    let magnitudes = weights.iter().map(magnitude).collect::<Result<Vec<_>, TchError>>()?;
+    let magnitudes = weights
+        .iter()
+        .map(|tensor| magnitudes(tensor)?.f_reshape([-1]))
+        .collect::<Result<Vec<_>, TchError>>()?;
     if magnitudes.is_empty() {
         return Ok(None);
     }
