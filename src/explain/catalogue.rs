@@ -2,29 +2,28 @@
 
 use super::{
     attribute::Attribute,
+    channel_ablation::ChannelAblation,
     class_means::ClassMeans,
     convolution_matrix::ConvolutionMatrixStudy,
     dropout::DropoutStudy,
-    channel_ablation::ChannelAblation,
     embedding::FeatureEmbedding,
     gallery::Gallery,
     grad_cam::{GradCam, GradCamPlusPlus},
     guided::{Deconvolution, GuidedBackprop},
     integrated_gradients::IntegratedGradients,
     linear_approximation::LinearApproximation,
+    linear_model::LinearStudy,
     linear_probe::LinearProbe,
     max_pool::MaxPoolSwitchStudy,
     nearest_neighbors::NearestNeighbors,
     occlusion::Occlusion,
-    linear_model::LinearStudy,
-    linear_probe::LinearProbe,
     pruning::Pruning,
     saliency::{GradientXInput, Saliency},
     settings::Settings,
     smooth_grad::SmoothGrad,
     study::Study,
-    wanted_images::WantedImages,
     symmetry::Symmetry,
+    wanted_images::WantedImages,
 };
 use crate::error::Result;
 
@@ -144,6 +143,8 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
             name: "linear_approximation",
             about: "how far from the image a gradient may be believed",
             make: |_| Ok(Box::new(LinearApproximation::new())),
+        },
+        CatalogueEntry {
             name: "linear_model",
             about: "where the network is linear: weights of the classes, and what the log-odds of two are made of",
             make: |_| Ok(Box::new(LinearStudy::new())),

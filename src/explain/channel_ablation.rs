@@ -14,7 +14,9 @@ use super::{
 use crate::{
     capture::Activations,
     error::{Error, Result},
-    render::{AxisScale, Curve, LinePlot, PlotAxis, RankedBar, line_plot, number, ranked_bars, spread},
+    render::{
+        AxisScale, Curve, LinePlot, MOST_BARS, PlotAxis, RankedBar, line_plot, number, ranked_bars, spread,
+    },
     summary::{Summary, Table, layer_tag},
     tch_context::TchContext as _,
 };
@@ -238,9 +240,17 @@ impl ChannelAblation {
 
     fn draw_layer(&self, found: &LayerAblation, images: usize, report: &mut Report<'_>) -> Result<()> {
         let LayerAblation { layer, channels, effects } = found;
-        let labels: Vec<String> =
-            effects.iter().map(|effect| format!("channel {}", effect.channel)).collect();
-        let bars: Vec<RankedBar<'_>> = (effects.iter().zip(&labels))
+        // Both ends of the ranking where all are too many for a picture.
+        let (top, end) = (MOST_BARS - MOST_BARS / 4, effects.len().saturating_sub(MOST_BARS / 4));
+        let shown: Vec<&ChannelEffect> = match effects.len() {
+            ..=MOST_BARS => effects.iter().collect(),
+            _ => effects[..top].iter().chain(&effects[end..]).collect(),
+        };
+        let left_out = effects.len() - shown.len();
+        let gap =
+            if left_out > 0 { format!(", the {left_out} in the middle left out") } else { String::new() };
+        let labels: Vec<String> = shown.iter().map(|effect| format!("channel {}", effect.channel)).collect();
+        let bars: Vec<RankedBar<'_>> = (shown.iter().zip(&labels))
             .map(|(effect, label)| {
                 let bar = RankedBar::new(label, effect.loss_change).interval(effect.interval);
                 bar.faint(effect.is_without_effect(self.threshold))
@@ -251,7 +261,7 @@ impl ChannelAblation {
             some => format!("{some} of {channels} channels, evenly spread"),
         };
         let note = format!(
-            "{measured}, ranked; {images} validation images, whiskers: 95 % interval of the paired differences; grey: within \
+            "{measured}, ranked{gap}; {images} validation images, whiskers: 95 % interval of the paired differences; grey: within \
              {} nats, no effect ({:.0} %)",
             number(self.threshold),
             100.0 * found.without_effect(self.threshold)

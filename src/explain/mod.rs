@@ -59,11 +59,10 @@ mod head;
 mod integrated_gradients;
 mod last_layer;
 mod linear_approximation;
-mod linear_probe;
-mod max_pool;
 mod linear_model;
 mod linear_probe;
 mod losses;
+mod max_pool;
 mod memory;
 mod nearest_neighbors;
 mod occlusion;
@@ -79,8 +78,8 @@ mod settings;
 mod shared;
 mod smooth_grad;
 mod study;
-mod trust;
 mod symmetry;
+mod trust;
 mod values;
 mod wanted_images;
 
@@ -91,8 +90,8 @@ pub use self::{
     attributor::Attributor,
     callback::Explain,
     catalogue::{CatalogueEntry, catalogue},
-    class_means::{ClassMeanMaps, ClassMeans, SelectiveChannel},
     channel_ablation::{ChannelAblation, ChannelEffect, LayerAblation},
+    class_means::{ClassMeanMaps, ClassMeans, SelectiveChannel},
     classifier::{Classifier, Gradients, Prediction, Trace},
     convolution_matrix::{ConvolutionMatrixStudy, ConvolutionPart, convolution_part},
     deletion::{DeletionCurves, DeletionInsertion, DeletionScore},
@@ -108,12 +107,11 @@ pub use self::{
     head::Head,
     integrated_gradients::IntegratedGradients,
     linear_approximation::{ErrorCurve, Expansion, LinearApproximation, RangeOfTrust, Reach},
+    linear_model::{LinearModel, LinearStudy},
     linear_probe::{Accuracy, LinearProbe, ProbedLayer, ProbedLayers},
     max_pool::{MaxPoolRouting, MaxPoolSwitchStudy, RoutingCounts, max_pool_routing},
     nearest_neighbors::{NearestNeighbors, Neighbor, Neighbors},
     occlusion::{Occlusion, OcclusionMap, Patch, PatchStarts},
-    linear_model::{LinearModel, LinearStudy},
-    linear_probe::{Accuracy, LinearProbe, ProbedLayer, ProbedLayers},
     pruning::{Pruning, PruningCurve, PruningPoint, PruningScope, prune},
     quadrature::Quadrature,
     rank_correlation::rank_correlation,
@@ -124,7 +122,7 @@ pub use self::{
     settings::Settings,
     smooth_grad::SmoothGrad,
     study::{Evidence, Study, Subject},
+    symmetry::{SymmetricPair, Symmetry, SymmetryFound},
     trust::{Checks, Trust},
     wanted_images::WantedImages,
-    symmetry::{SymmetricPair, Symmetry, SymmetryFound},
 };

@@ -121,7 +121,7 @@ pub use self::{
 };
 
 #[cfg(feature = "tch")]
-pub(crate) use self::heat_map::mean_of_measured;
+pub(crate) use self::{heat_map::mean_of_measured, ranked_bars::MOST_BARS};
 pub(crate) use self::{
     spread::spread,
     text::{number, wrap},

@@ -132,9 +132,13 @@ impl LinearStudy {
             (false, _) => " that grows by 1 everywhere".to_owned(),
         };
         let note = format!(
-            "change of a class's log-odds, against the mean class, for a feature of `{}`{of}; of {all} the {} that differ most",
+            "change of a class's log-odds, against the mean class, for a feature of {}{of}; {}",
             model.place(),
-            order.len()
+            if order.len() < all {
+                format!("the {} of {all} by which classes differ most", order.len())
+            } else {
+                "sorted by how much classes differ".to_owned()
+            }
         );
         let title = format!("linear from {} on: weights of the classes", model.place());
         let image = weight_matrix(&weights, &names, &heads, &note, &report.caption(&title))?;

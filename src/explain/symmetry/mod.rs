@@ -18,7 +18,7 @@ use crate::{
     arch::ModelSpec,
     error::{Error, Result},
     network::Network,
-    render::{Curve, LinePlot, PlotAxis, line_plot, number},
+    render::{Curve, CurveMarks, LinePlot, PlotAxis, line_plot, number},
     summary::{Summary, Table},
     tch_context::TchContext as _,
 };
@@ -26,8 +26,7 @@ use crate::{
 /// A demonstration that a point in weight space is not a function: channels of a layer are permuted and scaled, the inputs
 /// of the next one accordingly, and the network computes the same (Hecht-Nielsen 1990, *On the algebraic structure of
 /// feedforward network weight spaces*; Neyshabur et al. 2015). The difference of the outputs, rounding alone, stands
-/// beside the distance of the weights; a control changes the first layer alone, which is about as far away and another
-/// function.
+/// beside the distance of the weights; a control changes the first layer alone, which is less far away and another function.
 ///
 /// The permutation moves every channel; the scales are drawn evenly on a logarithmic scale from 1/2 to 2, and are 1 where
 /// nothing can be scaled. Takes the first pair of layers whose channels can be scaled, else the first, unless told
@@ -142,8 +141,8 @@ impl Symmetry {
 
 const ABOUT: &str = "**Weight space against function space**: the channels of one layer are permuted and multiplied by \
                      numbers above 0, the inputs of the next layer accordingly. The weights are far from what they were, and \
-                     the network computes the same: its logits (blue) lie on the diagonal. Changing the first layer alone \
-                     (red) goes about as far in weight space and gives another function. So weights of two trainings \
+                     the network computes the same: its logits lie on the diagonal. Changing the first layer alone \
+                     goes less far in weight space and gives another function. So weights of two trainings \
                      cannot be compared one by one, and a distance of weights says nothing about a distance of functions.";
 
 impl Study for Symmetry {
@@ -182,10 +181,11 @@ impl SymmetryFound {
         let ends = self.logits[0].iter().copied().filter(|logit| logit.is_finite());
         let ends = [ends.clone().fold(f64::INFINITY, f64::min), ends.fold(f64::NEG_INFINITY, f64::max)];
         let diagonal = ends.map(|end| (end, end));
+        // What lies on the diagonal is drawn on it, not below.
         let curves = [
-            Curve::new("both layers", &same).scattered(),
-            Curve::new("equal", &diagonal),
             Curve::new("first alone", &control).scattered(),
+            Curve::new("equal", &diagonal).marks(CurveMarks::None),
+            Curve::new("both layers", &same).scattered(),
         ];
         let percent = 100.0 * self.weight_distance / self.weight_norm;
         let note = format!(
