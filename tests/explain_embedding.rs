@@ -9,7 +9,9 @@ use convscope::{
     MemorySink, Step, SummaryWriter,
     capture::{Role, Tap},
     data::{Dataset, Normalization},
-    explain::{Classifier, Evidence, FeatureEmbedding, Report, Study, Subject},
+    explain::{
+        Case, Classifier, Evidence, FeatureEmbedding, Report, Sample, Settings, Study, Subject, catalogue,
+    },
 };
 use tch::{Device, Kind, Tensor};
 
@@ -96,7 +98,7 @@ fn wide_features_keep_the_distances_of_their_largest_components() {
     let (classifier, normalization) = (classifier(&tap, &variables), Normalization::identity(1));
     let evidence = Evidence { images: &data, normalization: &normalization };
     let all = FeatureEmbedding { dimensions: 5, ..FeatureEmbedding::default() };
-    let found = all.measure(&classifier, evidence, "features", Device::Cpu, 0).unwrap();
+    let found = all.measure(&classifier, evidence, "features", Device::Cpu, 0).unwrap().unwrap();
     // Five points lie in four dimensions: nothing is lost.
     assert!((found.variance - 1.0).abs() < 1e-9);
     let points = Tensor::from_slice(found.embedding.values()).reshape([5, 5]);
@@ -108,7 +110,7 @@ fn wide_features_keep_the_distances_of_their_largest_components() {
     assert!(distances(&points).allclose(&distances(&features), 1e-4, 1e-5, false));
 
     let few = FeatureEmbedding { dimensions: 1, ..all };
-    let found = few.measure(&classifier, evidence, "features", Device::Cpu, 0).unwrap();
+    let found = few.measure(&classifier, evidence, "features", Device::Cpu, 0).unwrap().unwrap();
     // Total variance and that of the direction of largest variance, by power iteration.
     let x = &features - features.mean_dim([0i64].as_slice(), true, Kind::Float);
     let mut direction = Tensor::ones([6, 1], (Kind::Float, Device::Cpu));
@@ -149,8 +151,55 @@ fn large_images_become_small_sprites_and_a_model_without_head_is_skipped() {
     assert!(sink.entries.is_empty());
 
     let asked = FeatureEmbedding { layer: Some("means".to_owned()), ..FeatureEmbedding::default() };
-    let found = asked.measure(&classifier, evidence, "means", Device::Cpu, 0).unwrap();
+    let found = asked.measure(&classifier, evidence, "means", Device::Cpu, 0).unwrap().unwrap();
     assert_eq!((found.width, found.embedding.points()), (2, 4));
     let error = asked.measure(&classifier, evidence, "conv", Device::Cpu, 0).unwrap_err().to_string();
     assert!(error.contains("`conv`") && error.contains("means"), "{error}");
+}
+
+/// What studies of features say of a model whose weights are NaN, of no data, and of no image.
+#[test]
+fn studies_of_features_end_well_whatever_the_model_and_the_data() {
+    let names = ["linear_probe", "embedding", "nearest_neighbors", "class_means", "activation_maximization"];
+    let (data, mut variables, tap) = (data(), variables(), Tap::new());
+    let normalization = Normalization::identity(1);
+    let evidence = Evidence { images: &data, normalization: &normalization };
+    for (scale, has_data) in [(1.0, true), (f64::NAN, true), (1.0, false)] {
+        variables[1].1 = &variables[1].1 * scale;
+        let broken = Classifier::new(|images: &Tensor| {
+            let features = tap.pass("features", Role::Relu, images * scale);
+            Ok(features.flatten(1, -1).linear(&variables[1].1, Some(&variables[0].1)))
+        });
+        let broken = broken.tap(&tap);
+        let samples = Sample::of(&data, &[0, 4], &normalization, Device::Cpu).unwrap();
+        let cases: Vec<Case<'_>> = (samples.iter())
+            .map(|sample| Case { sample, prediction: broken.predict(&sample.input).unwrap()[0], class: 0 })
+            .collect();
+        for cases in [&cases[..], &[]] {
+            let subject = Subject {
+                classifier: &broken,
+                cases,
+                classes: data.classes(),
+                data: has_data.then_some(evidence),
+                variables: &variables,
+                spec: None,
+                seed: 1,
+            };
+            let mut sink = MemorySink::default();
+            let mut report = Report::new(&mut sink, Step::new(7), None).with_values();
+            let found: Vec<_> = catalogue().into_iter().filter(|entry| names.contains(&entry.name)).collect();
+            assert_eq!(found.len(), names.len());
+            for entry in found {
+                report.begin(entry.name);
+                (entry.make)(&Settings::default()).unwrap().run(&subject, &mut report).unwrap();
+            }
+            let skipped: Vec<String> =
+                report.skipped().iter().map(|(name, why)| format!("{name}: {why}")).collect();
+            let said = |words: &str| skipped.iter().any(|why| why.contains(words));
+            assert_eq!(said("no labelled images were given"), !has_data, "{skipped:?}");
+            // The head is found by the logits that it gives: NaN is like nothing.
+            assert_eq!(said("its features are NaN or infinite"), scale.is_nan() && has_data, "{skipped:?}");
+            serde_json::to_string(&report.into_json()).unwrap();
+        }
+    }
 }

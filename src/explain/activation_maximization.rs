@@ -178,13 +178,12 @@ impl ActivationMaximization {
         images: &[Option<Tensor>],
     ) -> Result<Vec<Maximized>> {
         self.check()?;
-        let &[1, channels, height, width] = like.size().as_slice() else {
+        let &[1, channels, _, _] = like.size().as_slice() else {
             let why = format!("shape {:?} found; that of one image, [1, C, H, W], expected", like.size());
             return Err(Error::invalid("activation maximisation", why));
         };
-        let (shape, device) = ([1, channels, height, width], like.device());
-        let bounds = normalization.map(|pixels| Bounds::of(pixels, channels, device)).transpose()?;
-        let blank = Tensor::f_zeros(shape, (Kind::Float, device)).context(|| "an image".to_owned())?;
+        let bounds = normalization.map(|pixels| Bounds::of(pixels, channels, like.device())).transpose()?;
+        let blank = tch::no_grad(|| like.f_zeros_like()).context(|| "an image".to_owned())?;
         let (logits, activations) = classifier.answers_and_activations(&blank)?;
         let width = units.all(&logits, &activations)?.size()[1];
         if let Some(unit) = of.iter().find(|unit| !(0..width).contains(*unit)) {
@@ -201,7 +200,7 @@ impl ActivationMaximization {
             let begin = |place: usize| -> Result<Option<Tensor>> {
                 match start {
                     Start::Noise(number) => {
-                        noise(shape, contrast, bounds.as_ref(), device, self.seed ^ number as u64).map(Some)
+                        noise(&blank, contrast, bounds.as_ref(), self.seed ^ number as u64).map(Some)
                     }
                     Start::Image => {
                         Ok(images.get(place).and_then(|image| image.as_ref().map(Tensor::shallow_clone)))
@@ -266,26 +265,21 @@ impl Bounds {
 }
 
 /// Uniform noise around the middle of the range: the same for all units.
-fn noise(
-    shape: [i64; 4],
-    contrast: f64,
-    bounds: Option<&Bounds>,
-    device: Device,
-    seed: u64,
-) -> Result<Tensor> {
+fn noise(like: &Tensor, contrast: f64, bounds: Option<&Bounds>, seed: u64) -> Result<Tensor> {
     let mut random = fastrand::Rng::with_seed(seed);
-    let count = shape.iter().product::<i64>();
-    let values: Vec<f32> = (0..count).map(|_| ((2.0 * random.f64() - 1.0) * contrast) as f32).collect();
+    let values: Vec<f32> =
+        (0..like.numel()).map(|_| ((2.0 * random.f64() - 1.0) * contrast) as f32).collect();
     let noise = || -> Result<Tensor, TchError> {
-        let noise = Tensor::f_from_slice(&values)?.f_reshape(shape)?.f_to_device(device)?;
-        match bounds {
-            None => noise.f_mul_scalar(UNKNOWN),
+        let noise = Tensor::f_from_slice(&values)?.f_reshape(like.size())?.f_to_device(like.device())?;
+        let noise = match bounds {
+            None => noise.f_mul_scalar(UNKNOWN)?,
             Some(Bounds { low, high }) => {
                 let (middle, half) =
                     (low.f_add(high)?.f_div_scalar(2.0)?, high.f_sub(low)?.f_div_scalar(2.0)?);
-                noise.f_mul(&half)?.f_add(&middle)
+                noise.f_mul(&half)?.f_add(&middle)?
             }
-        }
+        };
+        noise.f_to_kind(like.kind())
     };
     tch::no_grad(noise).context(|| "noise to begin with".to_owned())
 }
@@ -345,7 +339,7 @@ impl Climb<'_> {
         let pull = images.f_mul_scalar(decay)?.f_add(&roughness(images)?.f_mul_scalar(total_variation)?)?;
         let next = images.f_add(&direction.f_sub(&pull)?.f_mul_scalar(rate)?)?;
         match self.bounds {
-            Some(Bounds { low, high }) => next.f_maximum(low)?.f_minimum(high),
+            Some(Bounds { low, high }) => next.f_maximum(low)?.f_minimum(high)?.f_to_kind(images.kind()),
             None => Ok(next),
         }
     }

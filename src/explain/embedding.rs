@@ -45,7 +45,9 @@ pub struct EmbeddedFeatures {
     pub width: usize,
     /// Places of the images in the data set, point by point.
     pub places: Vec<usize>,
-    /// What the model answers for each.
+    /// Images of the sample that are not shown, because a feature of theirs is NaN or infinite.
+    pub left_out: usize,
+    /// What the model answers for each point.
     pub predictions: Vec<Prediction>,
     /// Share of the variance that the points' dimensions hold, 0 to 1: less than 1 where there are fewer dimensions than
     /// features.
@@ -59,10 +61,11 @@ const SPRITE: i64 = 64;
 const COLUMNS: [&str; 4] = ["label", "prediction", "answer", "probability"];
 
 impl FeatureEmbedding {
-    /// The output of `layer` for a sample of the images that `seed` chooses.
+    /// The output of `layer` for a sample of the images that `seed` chooses; `None` where fewer than two of them have finite
+    /// features.
     ///
     /// # Errors
-    /// A layer that is not observed, fewer than two images, what the model refuses.
+    /// A layer that is not observed, what the model refuses.
     pub fn measure(
         &self,
         classifier: &Classifier<'_>,
@@ -70,9 +73,9 @@ impl FeatureEmbedding {
         layer: &str,
         device: Device,
         seed: u64,
-    ) -> Result<EmbeddedFeatures> {
+    ) -> Result<Option<EmbeddedFeatures>> {
         let data = evidence.images;
-        let places = balanced(data, self.images, seed);
+        let mut places = balanced(data, self.images, seed);
         let (mut rows, mut predictions, mut sprites) = (Vec::new(), Vec::new(), Vec::new());
         gather(classifier, evidence, (&places, device), |batch| {
             let features = flat(output(batch.activations, layer)?)?;
@@ -84,6 +87,18 @@ impl FeatureEmbedding {
         let all = Tensor::f_cat(&rows, 0).context(|| format!("features of layer `{layer}`"))?;
         drop(rows);
         let width = all.size()[1].unsigned_abs() as usize;
+        // Points that are not finite cannot be shown, and would spoil the principal components of all others.
+        let finite = finite_rows(&all).context(|| format!("features of layer `{layer}`"))?;
+        let images = places.len();
+        let all = keep(&all, &finite).context(|| layer.to_owned())?;
+        let mut keeps = finite.iter();
+        places.retain(|_| keeps.next() == Some(&true));
+        if places.len() < 2 {
+            return Ok(None);
+        }
+        predictions = (predictions.into_iter().zip(&finite)).filter(|(_, f)| **f).map(|(p, _)| p).collect();
+        sprites = (sprites.into_iter().zip(&finite)).filter(|(_, f)| **f).map(|(s, _)| s).collect();
+        let left_out = images - places.len();
         let (points, variance) = if width > self.dimensions.max(1) {
             principal_components(&all, self.dimensions.max(1) as i64).context(|| layer.to_owned())?
         } else {
@@ -95,7 +110,8 @@ impl FeatureEmbedding {
             .collect();
         let embedding =
             Embedding::new(to_host(&points)?, dimensions)?.metadata(&COLUMNS, rows)?.sprites(sprites)?;
-        Ok(EmbeddedFeatures { layer: layer.to_owned(), width, places, predictions, variance, embedding })
+        let layer = layer.to_owned();
+        Ok(Some(EmbeddedFeatures { layer, width, places, left_out, predictions, variance, embedding }))
     }
 }
 
@@ -103,6 +119,17 @@ fn row(classes: &[String], label: i64, prediction: &Prediction) -> Vec<String> {
     let answer = if label == prediction.class { "right" } else { "wrong" };
     let probability = format!("{:.4}", prediction.probability());
     vec![class_name(classes, label), class_name(classes, prediction.class), answer.to_owned(), probability]
+}
+
+/// Whether all features of an image are finite.
+fn finite_rows(features: &Tensor) -> Result<Vec<bool>, TchError> {
+    Vec::try_from(&features.f_isfinite()?.f_all_dim(1, false)?)
+}
+
+/// The rows that are to be kept.
+fn keep(features: &Tensor, keep: &[bool]) -> Result<Tensor, TchError> {
+    let rows: Vec<i64> = (0..).zip(keep).filter(|(_, keep)| **keep).map(|(row, _)| row).collect();
+    features.f_index_select(0, &Tensor::f_from_slice(&rows)?)
 }
 
 /// Coordinates along the `most` directions of largest variance, and the share of the variance that they hold.
@@ -170,20 +197,23 @@ impl Study for FeatureEmbedding {
             return Ok(());
         };
         let found = self.measure(subject.classifier, data, &layer, device(subject), subject.seed)?;
-        let finite = found.embedding.points() - found.embedding.non_finite();
-        if found.embedding.non_finite() > 0 {
-            report.skip(format!("{} images with NaN or infinite features", found.embedding.non_finite()));
+        let Some(found) = found else {
+            report.skip(format!("fewer than two images have finite features in `{layer}`"));
+            return Ok(());
+        };
+        if found.left_out > 0 {
+            report.skip(format!("{} images with NaN or infinite features in `{layer}`", found.left_out));
         }
         report.add(&layer_tag(&layer), Summary::embedding(&found.embedding))?;
-        report.add("about", Summary::text(found.words(finite)))?;
+        report.add("about", Summary::text(found.words()))?;
         report.values(&layer, || found.to_json(data.images));
         Ok(())
     }
 }
 
 impl EmbeddedFeatures {
-    fn words(&self, points: usize) -> String {
-        let dimensions = self.embedding.dimensions();
+    fn words(&self) -> String {
+        let (points, dimensions) = (self.places.len(), self.embedding.dimensions());
         let components = if dimensions < self.width {
             format!(
                 "; points are its first {dimensions} principal components with {:.1} % of the variance",

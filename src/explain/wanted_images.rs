@@ -74,7 +74,7 @@ impl Group {
         };
         let (values, rows) = strongest().context(|| self.units.words())?;
         for ((value, row), best) in to_host(&values)?.into_iter().zip(to_host(&rows)?).zip(&mut self.best) {
-            if best.is_none_or(|best| value > best.activation) {
+            if value > f32::MIN && best.is_none_or(|best| value > best.activation) {
                 *best = places.get(row as usize).map(|&place| Best { activation: value, place });
             }
         }
@@ -128,7 +128,8 @@ impl WantedImages {
 const PICTURE: &str = "**Activation maximisation**: images that were changed by gradient ascent until a filter (the mean of its \
     map) or a class (its logit) answers as strongly as possible; below each the image of the data that it answers most \
     strongly. The numbers are the activations for both. What is common to both is what the unit looks for; a wanted image \
-    that looks like noise and excites far more than any real one says that the unit is not tied to what images show. Crossed \
+    that looks like noise and excites far more than any real one says that the unit is not tied to what images show; where a \
+    real image excites more, decay and smoothing held the ascent back. `even` is one brightness everywhere. Crossed \
     out: a dead unit, which no start gave a gradient.";
 
 impl Study for WantedImages {
@@ -247,7 +248,12 @@ impl View<'_> {
     }
 
     fn wanted_tile<'s>(&self, sample: &'s Sample, found: &Maximized) -> CaptionedTile<'s> {
-        let second = if found.is_dead { "dead".to_owned() } else { short(found.activation) };
+        let even = sample.pixels.iter().all(|pixel| (pixel - sample.pixels[0]).abs() < 1.0 / 512.0);
+        let second = match (found.is_dead, even) {
+            (true, _) => "dead".to_owned(),
+            (false, true) => format!("{}, even", short(found.activation)),
+            (false, false) => short(found.activation),
+        };
         let frame = if found.is_dead { TileFrame::Crossed } else { TileFrame::None };
         CaptionedTile { pixels: &sample.pixels, lines: vec![self.name(found.unit), second], frame }
     }
