@@ -79,10 +79,7 @@ pub fn class_weights(
     } else {
         String::new()
     };
-    let note = format!(
-        "{note}; {}{rows}",
-        shape::shown(layout.columns, classes, "class").replace("classs", "classes")
-    );
+    let note = format!("{note}; {}{rows}", shown_classes(layout.columns, classes));
     let (mut canvas, origin) = Page::around(&layout, caption, &note, Some(&legend)).open()?;
     let font = layout.font;
     for (channel, class, at) in layout.tiles(origin) {
@@ -143,7 +140,7 @@ pub fn weight_matrix(
     let legend = Legend { map: ColorMap::BlueRed, range: scale.range, ticks: Vec::new(), label, marks };
     let shown = format!(
         "{} down, {} across",
-        shape::shown(rows, classes.len(), "class").replace("classs", "classes"),
+        shown_classes(rows, classes.len()),
         shape::shown(columns, features.len(), "feature")
     );
     let note = if note.is_empty() { shown } else { format!("{note}; {shown}") };
@@ -169,6 +166,10 @@ pub fn weight_matrix(
         }
     }
     canvas.into_image()
+}
+
+fn shown_classes(shown: usize, of: usize) -> String {
+    if shown == of { format!("{of} classes") } else { format!("the first {shown} of {of} classes") }
 }
 
 fn check_names(what: &str, classes: usize, names: &[&str]) -> Result<()> {

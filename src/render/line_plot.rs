@@ -215,7 +215,7 @@ fn full_note(note: &str, shown: &[Curve<'_>], left_out: usize) -> String {
         parts.push(format!("{left_out} more curves are not shown"));
     }
     // NaN means that there is nothing; an infinity is a value that has no place.
-    let is_lost = |&&(x, y): &&(f64, f64)| !x.is_nan() && !y.is_nan() && !(is_drawable(x) && is_drawable(y));
+    let is_lost = |&&(x, y): &&(f64, f64)| !(x.is_nan() || y.is_nan() || is_drawable(x) && is_drawable(y));
     let lost = shown.iter().flat_map(|curve| curve.points).filter(is_lost).count();
     if lost > 0 {
         parts.push(format!("{lost} infinite values are not drawn"));

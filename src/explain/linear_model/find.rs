@@ -110,7 +110,7 @@ impl Search<'_> {
         for length in LENGTHS {
             let (d, e) = (noise(x, length * unit, random)?, noise(x, length * unit, random)?);
             let moved = |by: &[&Tensor]| -> Result<Option<Tensor>> {
-                let x = tch::no_grad(|| by.iter().try_fold(x.shallow_clone(), |x, by| x.f_add(*by)));
+                let x = tch::no_grad(|| by.iter().try_fold(x.shallow_clone(), |x, by| x.f_add(by)));
                 self.logits(place, &x.context(|| "moving a layer's output".to_owned())?, &self.images)
             };
             let all = (moved(&[])?, moved(&[&d])?, moved(&[&e])?, moved(&[&d, &e])?);
@@ -122,7 +122,7 @@ impl Search<'_> {
             };
             let error = second().context(|| "second difference of the logits".to_owned())?;
             // NaN is no rounding.
-            if !(error <= TOLERANCE) {
+            if error.is_nan() || error > TOLERANCE {
                 return Ok(None);
             }
             worst = worst.max(error);
@@ -178,7 +178,7 @@ impl Search<'_> {
             Ok((Vec::try_from(&bias)?, error))
         };
         let (bias, error) = tch::no_grad(affine).context(|| "biases of the linear model".to_owned())?;
-        if !(error <= 10.0 * TOLERANCE) {
+        if error.is_nan() || error > 10.0 * TOLERANCE {
             return Ok(Err(format!(
                 "weights and biases of one image are not those of another: {error:e} apart"
             )));
