@@ -121,7 +121,7 @@ pub fn captioned_tiles(
 
 fn check(tiles: &[CaptionedTile<'_>], shape: [usize; 3], rows: usize) -> Result<()> {
     let what = "images with captions";
-    if rows == 0 || tiles.is_empty() || tiles.len() % rows != 0 {
+    if rows == 0 || tiles.is_empty() || !tiles.len().is_multiple_of(rows) {
         let why = format!("{} images found for {rows} rows of equal length", tiles.len());
         return Err(Error::invalid(what, why));
     }
