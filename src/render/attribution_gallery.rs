@@ -1,12 +1,12 @@
 //! Many methods on many images, on one page.
 
 use super::{
-    attribution_map::{AttributionMap, AttributionScale, Heat, Picture},
+    attribution_map::{AttributionMap, AttributionScale, Heat, Picture, is_constant},
     canvas::{Canvas, Rect},
     caption::Caption,
     colormap::ColorMap,
     layout::MAX_HEIGHT,
-    legend::Legend,
+    legend::{Legend, Mark},
     normalize::Range,
     page::{FAINT, INK, MARGIN, Page},
     shape,
@@ -266,5 +266,12 @@ fn legends(images: &[GalleryImage<'_>]) -> Vec<Legend> {
     let mut legends = Vec::new();
     legends.extend(maps().any(|map| !is_magnitude(&map)).then_some(signed));
     legends.extend(maps().any(|map| is_magnitude(&map)).then_some(magnitude));
+    if let Some(last) = legends.last_mut() {
+        let crossed = maps().any(|map| is_constant(map.values));
+        let crossed = crossed.then(|| (Mark::Cross, "all values alike: the map says nothing".to_owned()));
+        let broken = maps().any(|map| map.values.iter().any(|value| !value.is_finite()));
+        let broken = broken.then(|| (Mark::NonFinite, "NaN or infinite".to_owned()));
+        last.marks = crossed.into_iter().chain(broken).collect();
+    }
     legends
 }

@@ -112,8 +112,7 @@ impl<'a> Heat<'a> {
             AttributionScale::Reversed => symmetric.reversed(),
             AttributionScale::Magnitude => Range { lo: 0.0, hi: end },
         };
-        let finite = || map.values.iter().filter(|value| value.is_finite());
-        let is_constant = finite().all(|value| Some(value) == finite().next());
+        let is_constant = is_constant(map.values);
         let plane = Plane::new(map.values, width);
         Ok(Heat { map, plane, image, range, clipped, is_constant })
     }
@@ -187,6 +186,12 @@ impl<'a> Heat<'a> {
             marks: Mark::non_finite(values).into_iter().collect(),
         }
     }
+}
+
+/// Whether a map has no differences, apart from values that are not finite.
+pub(super) fn is_constant(values: &[f32]) -> bool {
+    let finite = || values.iter().filter(|value| value.is_finite());
+    finite().all(|value| Some(value) == finite().next())
 }
 
 /// The values of a map that lie below a cell of `down` pixels of an image: as many as it covers, at least one.

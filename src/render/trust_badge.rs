@@ -76,8 +76,13 @@ impl TrustBadge {
         font.measure(self.level.words()) + 2 * PADDING + font.advance()
     }
 
+    /// Each reason begins with a dash, so that one is told from the next.
     fn lines(&self, font: Font, width: usize) -> Vec<String> {
-        let room = width.saturating_sub(self.indent(font)) / font.advance();
-        self.reasons.iter().flat_map(|reason| text::wrap(reason, room)).collect()
+        let room = (width.saturating_sub(self.indent(font)) / font.advance()).saturating_sub(2);
+        let lines = |reason: &String| {
+            let lines = text::wrap(reason, room).into_iter().enumerate();
+            lines.map(|(number, line)| format!("{} {line}", if number == 0 { '-' } else { ' ' }))
+        };
+        self.reasons.iter().flat_map(lines).collect()
     }
 }
