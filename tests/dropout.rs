@@ -269,6 +269,38 @@ fn the_study_takes_the_networks_own_dropout_and_changes_nothing() {
 }
 
 #[test]
+fn a_model_that_only_shows_its_layers_is_explained_as_far_as_possible() {
+    use convscope::capture::{Role, Tap};
+    let tap = Tap::new();
+    let shown = tap.clone();
+    let weight = random(&[3, 1, 3, 3], 1);
+    let classifier = Classifier::new(move |images| {
+        let maps = images.conv2d::<Tensor>(&weight, None, [1, 1], [1, 1], [1, 1], 1).relu();
+        shown.observe("maps", Role::Relu, &maps);
+        Ok(maps.mean_dim([2i64, 3].as_slice(), false, Kind::Float))
+    })
+    .tap(&tap);
+    let pixels = random(&[1, 1, 8, 8], 6);
+    let sample = Sample::new("0 Bag", pixels.shallow_clone(), &pixels, None).unwrap();
+    let prediction = classifier.predict(&sample.input).unwrap()[0];
+    let cases = [Case { sample: &sample, prediction, class: prediction.class }];
+    let subject = Subject {
+        classifier: &classifier,
+        cases: &cases,
+        classes: &[],
+        data: None,
+        variables: &[],
+        spec: None,
+        seed: 1,
+    };
+    let (sink, skipped) = run(&mut DropoutStudy::new(), &subject);
+    assert!(skipped[0].1.contains("`maps` only shows its output"), "{skipped:?}");
+    assert!(scalar(&sink, "maps/variance_ratio_element").is_some());
+    assert_eq!(scalar(&sink, "maps/answer_std_element"), None);
+    assert!(sink.entries.iter().any(|entry| entry.tag.as_str() == "explain/dropout/maps/0_Bag"));
+}
+
+#[test]
 fn a_part_of_the_first_convolution_is_what_the_network_computes() {
     let specs = [
         ("3x3", Conv2d::new(3, 3).padding(1), [1, 10, 12]),

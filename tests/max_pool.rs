@@ -337,7 +337,7 @@ mod with_libtorch {
         // Other weights: the share of windows, zeros left out, whose winner stays is counted by hand.
         let before = max_pool_routing(&classifier, &spec, &sample.input, 0).unwrap().remove(0);
         tch::no_grad(|| {
-            for (_, mut variable) in store.variables() {
+            for mut variable in store.trainable_variables() {
                 let flipped = -variable.shallow_clone();
                 variable.copy_(&flipped);
             }

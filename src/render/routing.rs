@@ -28,6 +28,9 @@ const MOST_ZOOM: usize = 28;
 /// Channels that fit below each other.
 const MOST_CHANNELS: usize = 4;
 const GAP: usize = 12;
+/// No map or kernel that makes sense is larger.
+const MOST_SIDE: usize = 1 << 16;
+const MOST_KERNEL: usize = 256;
 /// An input that wins no window.
 const LOSER: Rgb = [188, 190, 192];
 /// Ground and lines of a window of zeros.
@@ -104,7 +107,8 @@ pub struct Routing<'a> {
 /// ties have a dot, inputs that win nothing are grey.
 ///
 /// # Errors
-/// No channel; a channel with another number of values than the sizes say; an empty side.
+/// No channel; a channel with another number of values than the sizes say; an empty side; a kernel of more than 256 rows or
+/// columns.
 pub fn max_pool_routing(routing: &Routing<'_>, note: &str, caption: &Caption<'_>) -> Result<Image> {
     routing.check()?;
     let shown = &routing.channels[..routing.channels.len().min(MOST_CHANNELS)];
@@ -149,8 +153,14 @@ impl Routing<'_> {
     fn check(&self) -> Result<()> {
         let invalid = |why: String| Err(Error::invalid("routing of a max pooling", why));
         let sides = [self.input, self.output, self.kernel, self.stride, self.dilation];
-        if self.channels.is_empty() || sides.as_flattened().contains(&0) {
-            return invalid(format!("{} channels, sizes {sides:?}: none may be 0", self.channels.len()));
+        let is_odd = |side: &usize| *side == 0 || *side > MOST_SIDE;
+        if self.channels.is_empty() || sides.as_flattened().iter().any(is_odd) {
+            let why =
+                format!("{} channels, sizes {sides:?}: all 1 to {MOST_SIDE} expected", self.channels.len());
+            return invalid(why);
+        }
+        if self.kernel.iter().any(|side| *side > MOST_KERNEL) {
+            return invalid(format!("a kernel of {:?}; {MOST_KERNEL} can be shown", self.kernel));
         }
         let count = |[rows, columns]: [usize; 2]| rows.checked_mul(columns);
         let (inputs, outputs) = (count(self.input), count(self.output));

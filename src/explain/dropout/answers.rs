@@ -82,6 +82,16 @@ pub fn answers_with_dropout(
     })
 }
 
+/// Whether what `layer` hands on can be changed: not where the model only shows it to its tap.
+pub(super) fn can_be_changed(classifier: &Classifier<'_>, image: &Tensor, layer: &str) -> Result<bool> {
+    let same = layer.to_owned();
+    let edit =
+        classifier.observed().edit(move |name, _, output| Ok((name == same).then(|| output.shallow_clone())));
+    let answered = classifier.logits(image);
+    let changed = edit.finish()? > 0;
+    answered.map(|_| changed)
+}
+
 /// The probability of `class` for each image, and whether it is the largest.
 fn probabilities(classifier: &Classifier<'_>, images: &Tensor, class: i64) -> Result<Vec<(f64, bool)>> {
     let logs = classifier.log_probabilities(images)?;

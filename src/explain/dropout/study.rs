@@ -5,7 +5,7 @@ use serde_json::json;
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::{
-    answers::{NoisyAnswers, answers_with_dropout},
+    answers::{NoisyAnswers, answers_with_dropout, can_be_changed},
     mask::{DropoutUnit, check_probability, dropout_mask},
     noise::DropoutNoise,
     weights::{SurvivingWeights, surviving_weights},
@@ -74,6 +74,8 @@ struct Target {
     /// Where p comes from, in words.
     origin: String,
     noise: [DropoutNoise; 2],
+    /// Whether its output can be changed, so that there are answers.
+    changes: bool,
     answers: [Vec<NoisyAnswers>; 2],
 }
 
@@ -140,6 +142,7 @@ impl DropoutStudy {
             p,
             origin,
             noise: [DropoutNoise::new(p), DropoutNoise::new(p)],
+            changes: true,
             answers: Default::default(),
         };
         Ok(found.into_iter().map(target).collect())
@@ -209,20 +212,26 @@ impl Study for DropoutStudy {
         if targets.is_empty() {
             report.skip("no layer with feature maps passes the model's tap");
         }
+        for target in &mut targets {
+            target.changes = can_be_changed(subject.classifier, &first.sample.input, &target.layer)?;
+            if !target.changes {
+                let why = "only shows its output to the tap: what dropout does to the answer is not known";
+                report.skip(format!("`{}` {why}", target.layer));
+            }
+        }
         let mut rng = Rng::with_seed(subject.seed);
         for (number, case) in subject.cases.iter().enumerate() {
             let seen = subject.classifier.activations(&case.sample.input)?;
             for target in &mut targets {
                 let Some(maps) = seen.get(&target.layer) else { continue };
                 self.measure(target, &maps.tensor, &mut rng)?;
-                let of_case: [NoisyAnswers; 2] = [
-                    self.answers(subject, case, target, DropoutUnit::Element)?,
-                    self.answers(subject, case, target, DropoutUnit::Channel)?,
-                ];
+                let of_case = UNITS.map(|unit| self.answers(subject, case, target, unit));
+                let [element, channel] = of_case;
+                let of_case = [element?, channel?];
                 if number < self.pictures {
                     draw(target, case, &maps.tensor, &of_case, subject, report)?;
                 }
-                target.answers.iter_mut().zip(of_case).for_each(|(all, answers)| all.push(answers));
+                target.answers.iter_mut().zip(of_case).for_each(|(all, answers)| all.extend(answers));
             }
             if number < self.pictures {
                 self.weights(subject, number, report)?;
@@ -239,10 +248,14 @@ impl DropoutStudy {
         case: &Case<'_>,
         target: &Target,
         unit: DropoutUnit,
-    ) -> Result<NoisyAnswers> {
+    ) -> Result<Option<NoisyAnswers>> {
+        if !target.changes {
+            return Ok(None);
+        }
         let (image, dropout) = (&case.sample.input, (target.p, unit));
         let Subject { classifier, seed, .. } = *subject;
         answers_with_dropout(classifier, image, case.class, &target.layer, dropout, self.masks, seed)
+            .map(Some)
     }
 }
 
@@ -295,7 +308,7 @@ fn draw(
     target: &Target,
     case: &Case<'_>,
     maps: &Tensor,
-    answers: &[NoisyAnswers; 2],
+    answers: &[Option<NoisyAnswers>; 2],
     subject: &Subject<'_>,
     report: &mut Report<'_>,
 ) -> Result<()> {
@@ -309,19 +322,20 @@ fn draw(
     {
         let mask = dropout_mask(maps, *p, unit, &mut rng)?;
         let factors = tch::no_grad(|| shown.of(&mask)).context(|| format!("maps of `{layer}`"))?;
-        let answer = format!(
-            "P({class}) {:.0} % -> {:.0} % +- {:.0}",
-            100.0 * answers.clean,
-            100.0 * answers.mean(),
-            100.0 * answers.std()
+        let title = answers.as_ref().map_or_else(
+            || what.to_owned(),
+            |answers| {
+                let [clean, mean, std] =
+                    [answers.clean, answers.mean(), answers.std()].map(|p| format!("{:.0}", 100.0 * p));
+                format!("{what}: P({class}) {clean} % -> {mean} % +- {std}")
+            },
         );
-        masks.push((format!("{what}: {answer}"), factors));
+        masks.push((title, factors));
     }
     let text = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number);
     let [element, channel] = noise;
     let note = format!(
-        "image {}; {}; p = {} {origin}; kept: {} of the values, {} of the channels; variance: x {} and x {}, formula: x {}; \
-         +- over {} masks",
+        "image {}; {}; p = {} {origin}; kept: {} of the values, {} of the channels; variance: x {} and x {}, formula: x {}{}",
         case.sample.name,
         case.words(subject.classes),
         number(*p),
@@ -330,7 +344,9 @@ fn draw(
         text(element.variance_ratio()),
         text(channel.variance_ratio()),
         text(element.expected_ratio()),
-        answers[0].probabilities.len(),
+        answers[0]
+            .as_ref()
+            .map_or_else(String::new, |of| format!("; +- over {} masks", of.probabilities.len())),
     );
     let title = format!("{layer}: dropout is noise on feature maps");
     let picture = NoisyMaps {
