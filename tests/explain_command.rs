@@ -128,7 +128,7 @@ fn wrong_usage_is_exit_code_2_and_leaves_nothing() {
         ("--checkpoint model.safetensors --out out --method saliency,", "--method"),
         ("--checkpoint model.safetensors --out out --patch 0", "--patch"),
         ("--checkpoint model.safetensors --out out --noise -1", "--noise"),
-        ("--checkpoint model.safetensors --out out --index -1", "--index"),
+        ("--checkpoint model.safetensors --out out --index one", "--index"),
         ("--checkpoint model.safetensors --out out --memory 0", "--memory"),
         ("--checkpoint model.safetensors --out out --label 3", "--image"),
         ("--checkpoint model.safetensors --out out --std 0", "--std"),
@@ -284,9 +284,9 @@ fn a_picture_that_is_an_image_of_the_data() {
     let (data, file) = (values(&place, "data"), values(&place, "file"));
     let images = file["images"].as_array().unwrap();
     assert_eq!(images[0]["log_probability"], data["images"][0]["log_probability"]);
-    assert_eq!((&images[0]["name"], &images[1]["name"]), (&"a b.png".into(), &"a b.png (2)".into()));
+    assert_eq!((&images[0]["name"], &images[1]["name"]), (&"a b".into(), &"a b 2".into()));
     assert_eq!((images[0]["label"]["class"].as_i64(), images[0]["rows"].as_u64()), (Some(4), Some(28)));
-    assert_eq!(png_files(&place.path("file")), ["saliency/a_b.png.png", "saliency/a_b.png__2_.png"]);
+    assert_eq!(png_files(&place.path("file")), ["saliency/a_b.png", "saliency/a_b_2.png"]);
     assert_eq!(pictures(&place.path("logs/mine")).len(), 2);
     assert!(!place.path("file/tensorboard").exists());
 }

@@ -25,7 +25,7 @@ fn card() -> ModelCard {
 
 fn store() -> nn::VarStore {
     let store = nn::VarStore::new(Device::Cpu);
-    let _ = store.root().ones("a.weight", &[2, 3]);
+    let _ = (store.root() / "a").ones("weight", &[2, 3]);
     let _ = store.root().zeros("b", &[]);
     store
 }

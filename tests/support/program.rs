@@ -51,6 +51,7 @@ impl Program {
     }
 
     /// The same as JSON.
+    #[allow(dead_code)] // not all who include this file ask for JSON
     pub fn json(&self, args: &str) -> Json {
         serde_json::from_str(&self.good(args)).unwrap()
     }

@@ -10,7 +10,11 @@ mod samples;
 mod sink;
 mod write;
 
-use std::{path::PathBuf, process::ExitCode, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Instant,
+};
 
 use anyhow::{Context as _, bail};
 use clap::{ValueEnum, builder::RangedU64ValueParser};
@@ -218,15 +222,18 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         progress.beside(|| introduce(args, &model, &cases, &classes));
     }
     let mut sink = Tee::new(out, run.clone());
+    let record = sink.record();
     let outcome = explain(studies, &subject, &model, &mut sink, &progress, args.quiet);
     progress.end();
+    let record = record.borrow();
     let about =
         write::About { checkpoint, model: &model, preprocessing: &preprocessing, sources: &samples.sources };
-    let written = write::values(out, &about, &subject, &outcome, &sink);
-    run.add_text("explain/about", &write::markdown(&about, &subject, &outcome), step(&model))?;
+    let written = write::values(out, &about, &subject, &outcome, &record);
+    let told = run.add_text("explain/about", &write::markdown(&about, &subject, &outcome), step(&model));
     let closed = run.close();
     written?;
-    conclude(&outcome, &sink, out, &logdir);
+    conclude(&outcome, record.pictures.len(), out, &logdir);
+    told?;
     closed?;
     Ok(if outcome.interrupted {
         ExitCode::from(terminal::INTERRUPTED)
@@ -305,7 +312,11 @@ fn explain(
     progress: &Progress,
     quiet: bool,
 ) -> Outcome {
+    let record = sink.record();
+    // One report for all: some studies show what others have found.
+    let mut report = Report::new(sink, Step::new(step(model)), model.card.epoch).with_values();
     let mut outcome = Outcome::default();
+    let mut skipped_by_interrupt = None;
     for mut study in studies {
         if interrupt::is_pressed() {
             outcome.interrupted = true;
@@ -313,38 +324,42 @@ fn explain(
         }
         let name = study.name();
         progress.say(name);
-        let (start, before) = (Instant::now(), sink.pictures.len());
-        let mut report = Report::new(sink, Step::new(step(model)), model.card.epoch).with_values();
         report.begin(name);
+        let (start, before, skipped) =
+            (Instant::now(), record.borrow().pictures.len(), report.skipped().len());
         let result = study.run(subject, &mut report);
-        let skipped = report.skipped().to_vec();
-        let mut values = report.into_json();
-        if let Some(values) = values.as_object_mut().and_then(|values| values.remove(name)) {
-            outcome.values.insert(name.to_owned(), values);
-        }
-        let seconds = start.elapsed().as_secs_f64();
-        let pictures = sink.pictures.len() - before;
-        if !quiet && result.is_ok() && (pictures > 0 || skipped.is_empty()) {
-            progress.beside(|| say(&format!("{name:24}{} {seconds:9.1} s", count(pictures, "picture"))));
-        }
-        outcome.skipped.extend(skipped.into_iter().map(|(study, why)| (study.to_owned(), why)));
+        let pictures = record.borrow().pictures.len() - before;
         progress.next();
+        if interrupt::is_pressed() {
+            // Whatever the study says of that: it was not made to its end.
+            outcome.interrupted = true;
+            skipped_by_interrupt = Some(skipped);
+            break;
+        }
         match result {
-            Ok(()) => outcome.done.push(name.to_owned()),
-            Err(_) if interrupt::is_pressed() => {
-                outcome.interrupted = true;
-                break;
+            Ok(()) => {
+                outcome.done.push(name.to_owned());
+                let is_skipped = pictures == 0 && report.skipped().len() > skipped;
+                if !quiet && !is_skipped {
+                    let seconds = start.elapsed().as_secs_f64();
+                    let pictures = count(pictures, "picture");
+                    progress.beside(|| say(&format!("{name:24}{pictures:14} {seconds:9.1} s")));
+                }
             }
             Err(error) => {
                 let why = with_causes(&error.into());
                 progress.beside(|| complain(&format!("error: {name}: {why}")));
                 outcome.failed.push((name.to_owned(), why));
-                if sink.broken {
+                if record.borrow().broken {
                     break; // nothing else could be written either
                 }
             }
         }
     }
+    let told = skipped_by_interrupt.unwrap_or(report.skipped().len());
+    outcome.skipped =
+        report.skipped()[..told].iter().map(|(name, why)| ((*name).to_owned(), why.clone())).collect();
+    outcome.values = report.into_json();
     outcome
 }
 
@@ -364,7 +379,7 @@ fn introduce(args: &Args, model: &Model, cases: &[Case<'_>], classes: &[String])
     say("");
 }
 
-fn conclude(outcome: &Outcome, sink: &Tee, out: &std::path::Path, logdir: &std::path::Path) {
+fn conclude(outcome: &Outcome, pictures: usize, out: &Path, logdir: &Path) {
     for (study, why) in &outcome.skipped {
         say(&format!("left out      {study}: {why}"));
     }
@@ -374,11 +389,11 @@ fn conclude(outcome: &Outcome, sink: &Tee, out: &std::path::Path, logdir: &std::
     if outcome.interrupted {
         complain("interrupted: what was written so far is complete");
     }
-    let pictures = count(sink.pictures.len(), "picture");
-    say(&format!("written       {}: {}, {}", out.display(), pictures.trim(), folder::VALUES));
+    let pictures = count(pictures, "picture");
+    say(&format!("written       {}: {pictures}, {}", out.display(), folder::VALUES));
     say(&format!("TensorBoard   tensorboard --logdir {}", quoted(logdir)));
 }
 
 fn count(number: usize, what: &str) -> String {
-    format!("{:>6} {what}{}", thousands(&number), if number == 1 { " " } else { "s" })
+    format!("{} {what}{}", thousands(&number), if number == 1 { "" } else { "s" })
 }

@@ -1,6 +1,6 @@
 //! The images whose answers are explained.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeSet, path::PathBuf};
 
 use anyhow::{Context as _, ensure};
 use convscope::{
@@ -44,7 +44,7 @@ impl Samples {
             let picture = Picture::open(path)?;
             let pixels = preprocessing.pixels(&picture)?;
             let input = preprocessing.normalization.apply(&pixels, device)?;
-            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+            let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
             self.samples.push(Sample::new(name, input, &pixels, label)?);
             self.sources.push(Source { from: path.display().to_string(), size: picture.size() });
         }
@@ -73,12 +73,13 @@ impl Samples {
 
     /// Makes names differ, since pictures are called by them.
     pub fn tell_apart(&mut self) {
-        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+        let mut seen = BTreeSet::new();
         for sample in &mut self.samples {
-            let times = seen.entry(sample.tag()).or_insert(0);
-            *times += 1;
-            if *times > 1 {
-                sample.name = format!("{} ({times})", sample.name);
+            let name = sample.name.clone();
+            let mut times = 1;
+            while !seen.insert(sample.tag().to_lowercase()) {
+                times += 1;
+                sample.name = format!("{name} {times}");
             }
         }
     }

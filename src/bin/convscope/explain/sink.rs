@@ -1,9 +1,11 @@
 //! Where the studies write: PNG files, and a run of TensorBoard.
 
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
+    rc::Rc,
 };
 
 use convscope::{Entry, Error, Result, SummarySink, SummaryWriter};
@@ -21,29 +23,33 @@ pub struct Written {
     pub size: [u32; 2],
 }
 
+/// What went through a [`Tee`].
+#[derive(Default)]
+pub struct Record {
+    pub pictures: Vec<Written>,
+    pub scalars: BTreeMap<String, f64>,
+    pub texts: BTreeMap<String, String>,
+    /// Whether the operating system refused something: then it will go on doing so.
+    pub broken: bool,
+}
+
 /// Writes every picture as a file, keeps numbers and words, and passes everything on.
 pub struct Tee {
     folder: PathBuf,
     run: SummaryWriter,
     names: BTreeSet<String>,
-    pub pictures: Vec<Written>,
-    pub scalars: BTreeMap<String, f64>,
-    pub texts: BTreeMap<String, String>,
-    /// Why nothing more can be written.
-    pub broken: bool,
+    /// To be looked at while a report has the sink.
+    record: Rc<RefCell<Record>>,
 }
 
 impl Tee {
     pub fn new(folder: &Path, run: SummaryWriter) -> Tee {
-        Tee {
-            folder: folder.to_owned(),
-            run,
-            names: BTreeSet::new(),
-            pictures: Vec::new(),
-            scalars: BTreeMap::new(),
-            texts: BTreeMap::new(),
-            broken: false,
-        }
+        Tee { folder: folder.to_owned(), run, names: BTreeSet::new(), record: Rc::default() }
+    }
+
+    /// What was written so far, and will be.
+    pub fn record(&self) -> Rc<RefCell<Record>> {
+        Rc::clone(&self.record)
     }
 
     fn take(&mut self, entry: Entry) -> Result<()> {
@@ -54,15 +60,18 @@ impl Tee {
             let file = self.free_name(&file_name(&stem));
             write_whole(&self.folder.join(&file), &image.to_png()?)?;
             let (tag, description) = (tag.to_string(), summary.description().to_owned());
-            self.pictures.push(Written { file, tag, description, size: [image.width(), image.height()] });
+            let size = [image.width(), image.height()];
+            self.record.borrow_mut().pictures.push(Written { file, tag, description, size });
         }
+        let mut record = self.record.borrow_mut();
         if let Some(number) = summary.number() {
-            self.scalars.insert(tag.to_string(), number);
+            record.scalars.insert(tag.to_string(), number);
         }
         if let Some(markdown) = summary.markdown() {
-            self.texts.insert(tag.to_string(), markdown.to_owned());
+            record.texts.insert(tag.to_string(), markdown.to_owned());
         }
-        self.run.clone().write(entry)
+        drop(record);
+        self.run.write(entry)
     }
 
     /// The name, or one like it where it is taken: some file systems do not tell `a` from `A`.
@@ -80,7 +89,7 @@ impl Tee {
 impl SummarySink for Tee {
     fn write(&mut self, entry: Entry) -> Result<()> {
         let taken = self.take(entry);
-        self.broken |= taken.as_ref().is_err_and(Error::is_io);
+        self.record.borrow_mut().broken |= taken.as_ref().is_err_and(Error::is_io);
         taken
     }
 

@@ -1,6 +1,6 @@
 //! What is kept of an explanation: values as JSON, and words for TensorBoard.
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
 use convscope::{
     Result,
@@ -14,7 +14,7 @@ use super::{
     folder,
     model::Model,
     samples::Source,
-    sink::{Tee, write_whole},
+    sink::{Record, write_whole},
 };
 
 /// What came of the studies.
@@ -22,7 +22,7 @@ use super::{
 pub struct Outcome {
     pub done: Vec<String>,
     /// Raw values by study.
-    pub values: BTreeMap<String, Json>,
+    pub values: Json,
     pub skipped: Vec<(String, String)>,
     pub failed: Vec<(String, String)>,
     pub interrupted: bool,
@@ -43,16 +43,16 @@ pub fn values(
     about: &About<'_>,
     subject: &Subject<'_>,
     outcome: &Outcome,
-    sink: &Tee,
+    record: &Record,
 ) -> Result<()> {
     let reasons = |of: &[(String, String)]| -> Vec<Json> {
         of.iter().map(|(method, why)| json!({"method": method, "why": why})).collect()
     };
-    let pictures: Vec<Json> = (sink.pictures.iter())
+    let pictures: Vec<Json> = (record.pictures.iter())
         .map(|p| json!({"file": p.file, "tag": p.tag, "width": p.size[0], "height": p.size[1], "description": p.description}))
         .collect();
     let scalars: Map<String, Json> =
-        sink.scalars.iter().map(|(tag, value)| (tag.clone(), number(*value))).collect();
+        record.scalars.iter().map(|(tag, value)| (tag.clone(), number(*value))).collect();
     let document = json!({
         "convscope": env!("CARGO_PKG_VERSION"),
         "checkpoint": about.checkpoint.display().to_string(),
@@ -67,7 +67,7 @@ pub fn values(
         "methods": outcome.done,
         "values": outcome.values,
         "scalars": scalars,
-        "texts": sink.texts,
+        "texts": record.texts,
         "pictures": pictures,
         "skipped": reasons(&outcome.skipped),
         "failed": reasons(&outcome.failed),
