@@ -7,7 +7,7 @@ use convscope::{
     capture::{Role, Tap},
     explain::{
         Attribution, Attributor, Classifier, Deconvolution, GradCam, GradientXInput, GuidedBackprop,
-        IntegratedGradients, Quadrature, Saliency, SmoothGrad,
+        IntegratedGradients, Quadrature, Saliency, SmoothGrad, scale_cam_image,
     },
 };
 use tch::{Kind, Tensor};
@@ -141,13 +141,25 @@ fn grad_cam_before_and_behind_a_relu_and_at_the_image() {
 #[test]
 fn guided_backpropagation_and_deconvolution() {
     let guided = [0.0, 1.0, 1.0, 1.0, 1.0, 3.0, 3.0, 2.0, 1.0, 3.0, 3.0, 2.0, 1.0, 2.0, 2.0, 1.0];
-    assert_values(&one_conv(&GuidedBackprop::new(), &counted()), &guided, 1e-4);
+    assert_values(&one_conv(&GuidedBackprop::new().signed(), &counted()), &guided, 1e-4);
     let deconvolution = [2.0, 3.0, 3.0, 1.0, 3.0, 5.0, 5.0, 2.0, 3.0, 5.0, 5.0, 2.0, 1.0, 2.0, 2.0, 1.0];
-    assert_values(&one_conv(&Deconvolution::new(), &counted()), &deconvolution, 1e-4);
+    assert_values(&one_conv(&Deconvolution::new().signed(), &counted()), &deconvolution, 1e-4);
 
     // captum's second input is added to the first.
     let brighter = counted() + 1.0;
     let guided = [1.0, 2.0, 2.0, 1.0, 2.0, 4.0, 4.0, 2.0, 2.0, 4.0, 4.0, 2.0, 1.0, 2.0, 2.0, 1.0];
-    assert_values(&one_conv(&GuidedBackprop::new(), &brighter), &guided, 1e-4);
-    assert_values(&one_conv(&Deconvolution::new(), &brighter), &deconvolution, 1e-4);
+    assert_values(&one_conv(&GuidedBackprop::new().signed(), &brighter), &guided, 1e-4);
+    assert_values(&one_conv(&Deconvolution::new().signed(), &brighter), &deconvolution, 1e-4);
+}
+
+/// pytorch-grad-cam's scaling, and what it does to maps of one value.
+#[test]
+fn scaled_maps() {
+    let scaled = scale_cam_image(&[0.0, 4.0, 28.0, 32.5]);
+    let expected = [0.0, 0.123_076_9, 0.861_538_5, 1.0];
+    assert!(
+        scaled.iter().zip(expected).all(|(found, expected): (&f32, f32)| (found - expected).abs() < 1e-6)
+    );
+    assert_eq!(scale_cam_image(&[0.0; 4]), [0.0; 4]);
+    assert_eq!(scale_cam_image(&[3.0; 4]), [0.0; 4]);
 }

@@ -8,13 +8,13 @@ mod gradient_twin;
 
 use convscope::{
     capture::{Role, Tap},
-    explain::{Attributor, Classifier, Deconvolution, GuidedBackprop, Saliency},
+    explain::{Attributor, Classifier, Deconvolution, GuidedBackprop, Saliency, Sign},
 };
 use gradient_twin::{CLASSES, DECONVOLUTION, GUIDED, Rule, Twin, assert_close, image};
 use tch::{Tensor, nn::Module as _};
 
 fn both() -> [Box<dyn Attributor>; 2] {
-    [Box::new(GuidedBackprop::new()), Box::new(Deconvolution::new())]
+    [Box::new(GuidedBackprop::new().signed()), Box::new(Deconvolution::new().signed())]
 }
 
 /// A network whose second ReLU gets the first one's output on two ways.
@@ -44,6 +44,22 @@ fn sum(values: &Tensor) -> Tensor {
     values.sum_dim_intlist([1i64].as_slice(), true, None)
 }
 
+#[test]
+fn magnitudes_are_those_of_the_signed_values() {
+    let network = Twin::new().network();
+    let classifier = Classifier::of_network(&network);
+    let image = image().0;
+    let plain: [Box<dyn Attributor>; 2] = [Box::new(GuidedBackprop::new()), Box::new(Deconvolution::new())];
+    for (plain, signed) in plain.iter().zip(both()) {
+        let [plain, signed] =
+            [plain, &signed].map(|method| method.attribute(&classifier, &image, 0).unwrap());
+        assert_eq!((plain.sign, signed.sign), (Sign::Magnitude, Sign::Signed));
+        let magnitudes: Vec<f32> = signed.values.iter().map(|value| value.abs()).collect();
+        assert_eq!(plain.values, magnitudes);
+        assert_ne!(plain.values, signed.values);
+    }
+}
+
 /// relu(x) as the author shows it: with the layer before it or not, by a known role or not.
 #[test]
 fn an_activation_function_that_is_a_relu_is_found_by_its_output() {
@@ -56,8 +72,8 @@ fn an_activation_function_that_is_a_relu_is_found_by_its_output() {
         let classifier = classifier.tap(&tap);
         let x = input(&[1.0, -2.0, -3.0]);
         let values = |method: &dyn Attributor| method.attribute(&classifier, &x, 0).unwrap().values;
-        assert_eq!(values(&GuidedBackprop::new()), [0.0, -1.0, 0.0]);
-        assert_eq!(values(&Deconvolution::new()), [-1.0, -1.0, 0.0]);
+        assert_eq!(values(&GuidedBackprop::new().signed()), [0.0, -1.0, 0.0]);
+        assert_eq!(values(&Deconvolution::new().signed()), [-1.0, -1.0, 0.0]);
     }
 }
 
@@ -78,7 +94,7 @@ fn other_activation_functions_keep_their_gradient() {
     for method in both() {
         let found = method.attribute(&classifier, &x, 0).unwrap();
         assert_eq!(found.values, plain.values, "{}", method.name());
-        assert_eq!(found.settings, ["1 ReLUs; 3 other activation functions keep their gradient"]);
+        assert_eq!(found.settings, ["1 ReLU; 3 other activation functions keep their gradient"]);
     }
 }
 
@@ -93,8 +109,8 @@ fn relu6_is_cut_off_above_for_guided_alone() {
     let classifier = classifier.tap(&tap);
     let values =
         |method: &dyn Attributor| method.attribute(&classifier, &input(&[-1.0, 1.0, 5.0]), 0).unwrap().values;
-    assert_eq!(values(&GuidedBackprop::new()), [0.0, 2.0, 0.0]);
-    assert_eq!(values(&Deconvolution::new()), [2.0, 2.0, 2.0]);
+    assert_eq!(values(&GuidedBackprop::new().signed()), [0.0, 2.0, 0.0]);
+    assert_eq!(values(&Deconvolution::new().signed()), [2.0, 2.0, 2.0]);
 }
 
 #[test]
@@ -102,9 +118,9 @@ fn deconvolution_refuses_a_relu_whose_input_is_hidden() {
     let tap = Tap::new();
     let hidden = Classifier::new(|x| Ok(sum(&tap.pass("a", Role::Relu, (x * 2.0).relu())))).tap(&tap);
     let x = input(&[1.0, -2.0]);
-    let error = Deconvolution::new().attribute(&hidden, &x, 0).unwrap_err().to_string();
+    let error = Deconvolution::new().signed().attribute(&hidden, &x, 0).unwrap_err().to_string();
     assert!(error.starts_with("layer `a`: its input does not pass the tap"), "{error}");
-    assert_eq!(GuidedBackprop::new().attribute(&hidden, &x, 0).unwrap().values, [2.0, 0.0]);
+    assert_eq!(GuidedBackprop::new().signed().attribute(&hidden, &x, 0).unwrap().values, [2.0, 0.0]);
 
     // In place, the input is gone: it is the output.
     let tap = Tap::new();
@@ -119,7 +135,7 @@ fn deconvolution_refuses_a_relu_whose_input_is_hidden() {
                 Ok(sum(&tap.pass("a", Role::Relu, z.relu_())))
             }
         });
-        Deconvolution::new().attribute(&classifier.tap(&tap), &x, 0)
+        Deconvolution::new().signed().attribute(&classifier.tap(&tap), &x, 0)
     };
     assert!(in_place(false).is_err());
     assert_eq!(in_place(true).unwrap().values, [2.0, 2.0], "the probe handed on a copy");
@@ -134,7 +150,8 @@ fn relus_that_are_only_observed_cannot_be_cut() {
         Ok(sum(&tap.pass("relu", Role::Relu, (a - 1.0).relu())))
     });
     let classifier = classifier.tap(&tap);
-    let error = GuidedBackprop::new().attribute(&classifier, &input(&[1.0]), 0).unwrap_err().to_string();
+    let error =
+        GuidedBackprop::new().signed().attribute(&classifier, &input(&[1.0]), 0).unwrap_err().to_string();
     assert!(error.contains("ReLUs seen") && error.contains("Tap::pass"), "{error}");
 }
 

@@ -102,7 +102,7 @@ pub use self::{
     embedding::{EmbeddedFeatures, FeatureEmbedding},
     fill::Fill,
     gallery::Gallery,
-    grad_cam::{GradCam, GradCamPlusPlus},
+    grad_cam::{GradCam, GradCamPlusPlus, scale_cam_image},
     guided::{Deconvolution, GuidedBackprop},
     head::Head,
     integrated_gradients::IntegratedGradients,

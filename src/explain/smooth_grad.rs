@@ -194,9 +194,8 @@ impl Attributor for SmoothGrad {
             };
             found.settings = vec![
                 format!("{} samples", self.samples),
-                format!("noise {} % of the value range: σ = {deviation:.3}", 100.0 * self.noise),
+                format!("noise {} % of the value range, deviation {deviation:.3}", 100.0 * self.noise),
             ];
-            found.measures = vec![("noise_deviation", deviation)];
             if range == 0.0 {
                 found.warning = Some(
                     "All values of the image are equal, so their range is 0 and there was no noise."

@@ -62,7 +62,6 @@ impl Cam {
             found.settings = vec![
                 format!("layer {name}, {}x{}", size[2], size[3]),
                 if self.signed { "signed" } else { "ReLU" }.to_owned(),
-                format!("raw values {least:.3} to {most:.3}"),
             ];
             found.measures = vec![("raw_min", least), ("raw_max", most)];
             if most <= 0.0 && !self.signed {

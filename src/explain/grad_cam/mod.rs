@@ -156,6 +156,22 @@ impl Attributor for GradCamPlusPlus {
     }
 }
 
+/// A map from 0 to 1 as pytorch-grad-cam draws it: (x - min) / (1e-7 + max(x - min)). For pictures that are laid beside
+/// those of other programs: it hides how strong a map is, and makes a map of equal values, however large, all 0. The card
+/// of an attribution draws raw values on a scale with numbers.
+///
+/// ```
+/// use convscope::explain::scale_cam_image;
+///
+/// assert_eq!(scale_cam_image(&[3.0, 3.0]), [0.0, 0.0]);
+/// assert!((scale_cam_image(&[0.0, 4.0, 28.0, 32.5])[1] - 0.123_077).abs() < 1e-6);
+/// ```
+pub fn scale_cam_image(map: &[f32]) -> Vec<f32> {
+    let least = map.iter().copied().fold(f32::INFINITY, f32::min);
+    let most = map.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    map.iter().map(|value| (value - least) / (1e-7 + (most - least))).collect()
+}
+
 /// Σ α · ReLU(g) of each map, `[1, C, 1, 1]`.
 fn plus_plus_weights(Looked { activation, gradient }: &Looked<'_>) -> Result<Tensor, TchError> {
     let over_map = |values: &Tensor| values.f_sum_dim_intlist([2i64, 3].as_slice(), true, None);

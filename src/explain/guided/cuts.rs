@@ -90,11 +90,14 @@ impl CutGraph {
             self.trace.activations.iter().filter(|activation| {
                 activation.role.is_activation() && !is_cut(&self.cuts, &activation.tensor)
             });
-        match (self.cuts.len(), others.count()) {
-            (relus, 0) => format!("{relus} ReLUs"),
-            (relus, others) => {
-                format!("{relus} ReLUs; {others} other activation functions keep their gradient")
-            }
+        let relus = match self.cuts.len() {
+            1 => "1 ReLU".to_owned(),
+            relus => format!("{relus} ReLUs"),
+        };
+        match others.count() {
+            0 => relus,
+            1 => format!("{relus}; another activation function keeps its gradient"),
+            others => format!("{relus}; {others} other activation functions keep their gradient"),
         }
     }
 }

@@ -6,12 +6,7 @@ mod relu;
 use tch::Tensor;
 
 use self::{cuts::CutGraph, relu::Rule};
-use super::{
-    attribution::{Attribution, Sign},
-    attributor::Attributor,
-    classifier::Classifier,
-    values,
-};
+use super::{attribution::Attribution, attributor::Attributor, classifier::Classifier, values};
 use crate::error::Result;
 
 /// What a reader must know before believing such a picture.
@@ -19,7 +14,8 @@ const WARNING: &str = "It looks alike for trained and for random weights (Adebay
                        not what the network has learned. Not for finding faults.";
 
 /// Guided backpropagation (Springenberg et al. 2015): the gradient of the class's logit by the image, where every ReLU hands
-/// back only what is positive, and only where its input was: relu(g) · 1\[z > 0\].
+/// back only what is positive, and only where its input was: relu(g) · 1\[z > 0\]. Magnitudes, unless
+/// [`signed`](GuidedBackprop::signed).
 ///
 /// It fails the randomisation check of Adebayo et al. 2018, which the attribution's warning says.
 ///
@@ -30,7 +26,7 @@ const WARNING: &str = "It looks alike for trained and for random weights (Adebay
 /// others keep their gradient, as in captum.
 ///
 /// ```
-/// use convscope::{capture::Tap, explain::{Attributor as _, Classifier, Deconvolution, GuidedBackprop, Saliency}};
+/// use convscope::{capture::Tap, explain::{Attributor as _, Classifier, GuidedBackprop}};
 /// use tch::{Tensor, nn::Module as _};
 ///
 /// // a - b, both behind a ReLU; b is negative.
@@ -48,12 +44,21 @@ const WARNING: &str = "It looks alike for trained and for random weights (Adebay
 /// # Ok::<(), convscope::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct GuidedBackprop {}
+pub struct GuidedBackprop {
+    signed: bool,
+}
 
 impl GuidedBackprop {
-    /// The method; it has no settings.
+    /// Magnitudes.
     pub fn new() -> GuidedBackprop {
         GuidedBackprop::default()
+    }
+
+    /// With the sign, as captum's values: positive where a brighter pixel raises what is left of the logit.
+    #[must_use]
+    pub fn signed(mut self) -> GuidedBackprop {
+        self.signed = true;
+        self
     }
 }
 
@@ -70,7 +75,7 @@ impl Attributor for GuidedBackprop {
     }
 
     fn attribute(&self, classifier: &Classifier<'_>, image: &Tensor, class: i64) -> Result<Attribution> {
-        attribute(self.name(), Rule::Guided, classifier, image, class)
+        attribute(self.name(), Rule::Guided, self.signed, classifier, image, class)
     }
 }
 
@@ -96,12 +101,21 @@ impl Attributor for GuidedBackprop {
 /// # Ok::<(), convscope::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Deconvolution {}
+pub struct Deconvolution {
+    signed: bool,
+}
 
 impl Deconvolution {
-    /// The method; it has no settings.
+    /// Magnitudes.
     pub fn new() -> Deconvolution {
         Deconvolution::default()
+    }
+
+    /// With the sign, as captum's values: positive where a brighter pixel raises what is left of the logit.
+    #[must_use]
+    pub fn signed(mut self) -> Deconvolution {
+        self.signed = true;
+        self
     }
 }
 
@@ -118,13 +132,14 @@ impl Attributor for Deconvolution {
     }
 
     fn attribute(&self, classifier: &Classifier<'_>, image: &Tensor, class: i64) -> Result<Attribution> {
-        attribute(self.name(), Rule::Deconvolution, classifier, image, class)
+        attribute(self.name(), Rule::Deconvolution, self.signed, classifier, image, class)
     }
 }
 
 fn attribute(
     method: &'static str,
     rule: Rule,
+    signed: bool,
     classifier: &Classifier<'_>,
     image: &Tensor,
     class: i64,
@@ -132,8 +147,8 @@ fn attribute(
     values::check_one(image)?;
     let graph = CutGraph::trace(method, rule, classifier, image)?;
     let gradient = graph.gradient(class, Tensor::f_relu)?;
-    let unit = "d logit / d pixel, only positive parts from each ReLU";
-    let mut found = values::attribution(method, class, &gradient, Sign::Signed, unit)?;
+    let mut found = values::gradient(method, class, &gradient, signed)?;
+    found.unit.push_str(", only what is positive behind each ReLU");
     found.settings = vec![graph.words()];
     found.warning = Some(WARNING.to_owned());
     Ok(found)

@@ -113,8 +113,8 @@ fn explain(
     for layer in layers {
         add(&format!("grad_cam {layer}"), &GradCam::new().layer(layer).signed())?;
     }
-    add("guided_backprop", &GuidedBackprop::new())?;
-    add("deconvolution", &Deconvolution::new())?;
+    add("guided_backprop", &GuidedBackprop::new().signed())?;
+    add("deconvolution", &Deconvolution::new().signed())?;
     Ok(class)
 }
 
