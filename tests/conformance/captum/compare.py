@@ -23,6 +23,7 @@ from captum.attr import (
     IntegratedGradients,
     LayerGradCam,
     NoiseTunnel,
+    Occlusion,
     Saliency,
 )
 from safetensors.torch import load_file
@@ -126,6 +127,8 @@ def attributions(model, image, target, noisy, layers):
         yield f"integrated_gradients {rule}", values
     for layer in layers:
         yield f"grad_cam {layer}", LayerGradCam(model, model.layer(layer)).attribute(image, target=target)
+    windows = {"sliding_window_shapes": (1, 5, 4), "strides": (1, 3, 2)}
+    yield "occlusion", Occlusion(model).attribute(image, target=target, baselines=0, perturbations_per_eval=32, **windows)
     yield "guided_backprop", GuidedBackprop(model).attribute(image, target=target)
     yield "deconvolution", Deconvolution(model).attribute(image, target=target)
 

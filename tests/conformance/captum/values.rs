@@ -12,7 +12,7 @@ use convscope::{
     arch::{Layer, ModelSpec},
     data::{self, Normalization},
     explain::{
-        Attribution, Attributor, Classifier, Deconvolution, GradCam, GradientXInput, GuidedBackprop,
+        Attribution, Attributor, Classifier, Deconvolution, Fill, GradCam, GradientXInput, GuidedBackprop,
         IntegratedGradients, Quadrature, Saliency, Sample, SmoothGrad,
     },
 };
@@ -113,6 +113,8 @@ fn explain(
     for layer in layers {
         add(&format!("grad_cam {layer}"), &GradCam::new().layer(layer).signed())?;
     }
+    let occlusion = Occlusion::new().patch([5, 4]).stride([3, 2]).fill(Fill::Value(0.0)).logits();
+    add("occlusion", &occlusion)?;
     add("guided_backprop", &GuidedBackprop::new().signed())?;
     add("deconvolution", &Deconvolution::new().signed())?;
     Ok(class)
