@@ -13,7 +13,7 @@ use convscope::{
     data::{self, Normalization},
     explain::{
         Attribution, Attributor, Classifier, Deconvolution, Fill, GradCam, GradientXInput, GuidedBackprop,
-        IntegratedGradients, Quadrature, Saliency, Sample, SmoothGrad,
+        IntegratedGradients, Occlusion, Quadrature, Saliency, Sample, SmoothGrad,
     },
 };
 use serde_json::{Value, json};
