@@ -6,7 +6,7 @@
 use std::{cell::RefCell, rc::Rc};
 
 use convscope::{
-    ErrorKind, MemorySink, Network, Result, Schedule, Session, Step,
+    Entry, ErrorKind, MemorySink, Network, Result, Schedule, Session, Step, SummarySink,
     arch::ModelSpec,
     capture::Tap,
     data::{Dataset, Normalization},
@@ -326,12 +326,62 @@ fn the_callback_looks_at_fixed_images_and_at_answers() {
     );
 }
 
+/// Cannot be made for this model.
+struct DoesNotFit;
+
+impl Study for DoesNotFit {
+    fn name(&self) -> &'static str {
+        "does_not_fit"
+    }
+
+    fn run(&mut self, _: &Subject<'_>, _: &mut Report<'_>) -> Result<()> {
+        Err(convscope::Error::invalid("layer `x`", "there is no such layer"))
+    }
+}
+
+/// Takes nothing.
+struct Full;
+
+impl SummarySink for Full {
+    fn write(&mut self, _: Entry) -> Result<()> {
+        Err(convscope::Error::invalid("sink", "it is full"))
+    }
+}
+
 #[test]
-fn a_study_that_libtorch_refuses_does_not_end_the_training() {
+fn what_cannot_be_written_ends_the_training() {
     let store = nn::VarStore::new(Device::Cpu);
     let network = Network::new(&store.root(), &spec()).unwrap();
-    let explain =
-        Explain::of(&data(), &Normalization::identity(1), Device::Cpu).unwrap().study(Refuses).study(Notes);
+    let explain = Explain::of(&data(), &Normalization::identity(1), Device::Cpu).unwrap().study(Notes);
+    let mut session = Session::new(&store, explain, Full)
+        .tap(network.tap())
+        .f_model(|images| network.f_forward_t(images, false));
+    let error = session.begin_step().err().unwrap().to_string();
+    assert!(error.contains("it is full"), "{error}");
+}
+
+#[test]
+fn images_need_names_of_their_own() {
+    let store = nn::VarStore::new(Device::Cpu);
+    let network = Network::new(&store.root(), &spec()).unwrap();
+    let sample = |name: &str| Sample::new(name, images(1), &(images(1) + 0.5), None).unwrap();
+    let explain = Explain::new(vec![sample("a b"), sample("a_b")], &[]).study(Notes);
+    let mut session = Session::new(&store, explain, MemorySink::default())
+        .tap(network.tap())
+        .f_model(|images| network.f_forward_t(images, false));
+    let error = session.begin_step().err().unwrap().to_string();
+    assert!(error.contains("two images are called `a_b`"), "{error}");
+}
+
+#[test]
+fn a_study_that_fails_does_not_end_the_training() {
+    let store = nn::VarStore::new(Device::Cpu);
+    let network = Network::new(&store.root(), &spec()).unwrap();
+    let explain = Explain::of(&data(), &Normalization::identity(1), Device::Cpu)
+        .unwrap()
+        .study(Refuses)
+        .study(DoesNotFit)
+        .study(Notes);
     let mut sink = MemorySink::default();
     let mut session = Session::new(&store, explain, &mut sink)
         .tap(network.tap())

@@ -6,14 +6,14 @@ use super::{
     choice::{Choice, cases},
     classifier::Classifier,
     report::Report,
-    sample::Sample,
+    sample::{Case, Sample},
     study::{Evidence, Study, Subject},
 };
 use crate::{
     arch::ModelSpec,
     callback::{CONTINUE, Callback, Context, Flow, Metrics, Schedule, TRAIN},
     data::{Dataset, Normalization},
-    error::{Error, ErrorKind, Result},
+    error::{Error, Result},
     summary::Step,
     writer::SummarySink,
 };
@@ -28,8 +28,8 @@ const MANY: usize = 500;
 /// ([`Session::model`](crate::Session::model)) and its tap; without a model nothing is written. Training does not notice:
 /// no parameter, `.grad`, running statistic or random number of libtorch's is touched. Where the diagnostics are over their
 /// share of the time ([`Session::max_overhead`](crate::Session::max_overhead)), explanations wait for the next time that
-/// they are due. A study that libtorch refuses (too little memory on a device, say) is told in a warning and tried again the
-/// next time.
+/// they are due. A study that fails (for too little memory on a device, say) is told in a warning, once, and tried again the
+/// next time; only what cannot be written is an error.
 ///
 /// ```
 /// use convscope::{
@@ -200,6 +200,7 @@ impl Explain {
         };
         let fixed = self.choice.iter().flat_map(Choice::fixed);
         let cases = cases(&classifier, self.samples.iter().chain(fixed).chain(&by_answer))?;
+        check_names(&cases)?;
         let subject = Subject {
             classifier: &classifier,
             cases: &cases,
@@ -215,24 +216,19 @@ impl Explain {
         let epoch = cx.caption("").epoch;
         let mut out = out.sub_run(TRAIN);
         let mut report = Report::new(&mut out, cx.step(), epoch);
-        let mut refused = Vec::new();
+        let mut failed = Vec::new();
         for study in &mut self.studies {
             report.begin(study.name());
             match study.run(&subject, &mut report) {
                 // Training is worth more than a picture of it.
-                Err(error) if matches!(error.kind(), ErrorKind::Tch { .. }) => {
-                    refused.push(format!(
-                        "explanation `{}` failed at step {}: {error}",
-                        study.name(),
-                        cx.step()
-                    ));
-                }
+                Err(error) if !report.could_not_write() => failed.push((study.name(), error)),
                 done => done?,
             }
         }
         let skipped = report.skipped().iter().map(|(study, why)| format!("no explanation `{study}`: {why}"));
-        let said: Vec<String> = skipped.collect();
-        refused.iter().for_each(|why| tracing::warn!("{why}"));
+        let failed =
+            failed.into_iter().map(|(study, error)| format!("explanation `{study}` failed: {error}"));
+        let said: Vec<String> = skipped.chain(failed).collect();
         said.into_iter().for_each(|why| self.say(why));
         self.written = Some(cx.step());
         Ok(())
@@ -244,6 +240,18 @@ impl Explain {
             tracing::warn!("{why}");
             self.said.push(why);
         }
+    }
+}
+
+/// Images of one name would be one in TensorBoard.
+fn check_names(cases: &[Case<'_>]) -> Result<()> {
+    let tags: Vec<String> = cases.iter().map(|case| case.sample.tag()).collect();
+    match (1..tags.len()).find(|&later| tags[..later].contains(&tags[later])) {
+        None => Ok(()),
+        Some(later) => Err(Error::invalid(
+            "explanations",
+            format!("two images are called `{}` in tags: give each a name of its own", tags[later]),
+        )),
     }
 }
 

@@ -24,13 +24,15 @@ pub struct Report<'a> {
     keep: bool,
     /// What earlier studies found for the same images.
     pub(super) shared: Shared,
+    /// Whether the sink refused something.
+    refused: bool,
 }
 
 impl<'a> Report<'a> {
     /// A report of a model at `step`; its values go to `out`.
     pub fn new(out: &'a mut dyn SummarySink, step: Step, epoch: Option<u64>) -> Report<'a> {
         let (values, skipped, shared) = (Map::new(), Vec::new(), Shared::default());
-        Report { out, step, epoch, study: "", values, skipped, keep: false, shared }
+        Report { out, step, epoch, study: "", values, skipped, keep: false, shared, refused: false }
     }
 
     /// Keeps raw values for [`into_json`](Report::into_json).
@@ -61,7 +63,12 @@ impl<'a> Report<'a> {
     /// Why it could not be written.
     pub fn add(&mut self, tag: &str, summary: Summary) -> Result<()> {
         let tag = format!("explain/{}/{tag}", self.study);
-        self.out.add(&tag, summary, self.step)
+        self.out.add(&tag, summary, self.step).inspect_err(|_| self.refused = true)
+    }
+
+    /// Whether something could not be written: tells an error of the sink from one of a study.
+    pub fn could_not_write(&self) -> bool {
+        self.refused
     }
 
     /// Takes a picture; `description` says what one sees, for the tag's help in TensorBoard.
