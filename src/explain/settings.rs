@@ -17,8 +17,8 @@ pub struct Settings {
     pub patch: Option<[i64; 2]>,
     /// Occlusion: rows and columns from one patch to the next.
     pub stride: Option<[i64; 2]>,
-    /// What stands in place of hidden pixels (occlusion, deletion): a number from 0 to 1 for a brightness, `mean`, `blur`.
-    /// The study parses it.
+    /// What stands in place of hidden pixels (occlusion), as [`Fill`](super::Fill) parses it: `mean`, `blur`, `blur:2.5`, or
+    /// a number that the model sees, after normalisation.
     pub fill: Option<String>,
     /// Occlusion: whether forward passes are spent only where the map is extreme.
     pub coarse_to_fine: Option<bool>,

@@ -35,7 +35,7 @@ pub struct Args {
     #[arg(long, value_name = "N|H,W", value_parser = flags::window)]
     stride: Option<[i64; 2]>,
 
-    /// What stands in place of hidden pixels: a brightness from 0 to 1, `mean` or `blur`
+    /// What stands in place of hidden pixels: `mean` of the image's channels, `blur`, `blur:SIGMA` in pixels, or a number that the model sees (0 is the data's mean where inputs are standardised)
     #[arg(long, value_name = "VALUE|mean|blur", allow_negative_numbers = true)]
     fill: Option<String>,
 
