@@ -65,9 +65,9 @@ pub fn taylor_errors(
             lines.push(ReferenceLine::vertical(*reach, "").of_curve(shown.len()));
         }
         let mut show = |order: &str, errors: &[f64], slope: &Option<f64>| {
-            let slope = slope.map_or(String::new(), |slope| format!("slope {}", number(slope)));
+            let slope = slope.map_or(String::new(), |slope| format!("d^{}", number(slope)));
             let points = distances.iter().copied().zip(errors.iter().copied()).collect();
-            shown.push(Shown { name: format!("{direction}, {order}"), slope, points });
+            shown.push(Shown { name: format!("{direction} {order}"), slope, points });
         };
         show("1st", first, &slopes[0]);
         match second {
@@ -76,7 +76,7 @@ pub fn taylor_errors(
             None => {}
         }
     }
-    let mut note = format!("{note}; dotted: range of trust");
+    let mut note = format!("{note}; dotted: range of trust; d^n: slope");
     if alike {
         note.push_str(
             "; second derivatives are 0 (ReLU, max pooling): the 2nd order adds nothing and is not drawn",

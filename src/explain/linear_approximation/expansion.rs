@@ -16,7 +16,7 @@ pub struct Expansion {
     pub bias: f64,
     /// The length of the image minus its channel means; of the image itself where all its values are alike.
     pub contrast: f64,
-    /// Below this a difference of logits is rounding: 32 units in the last place of the largest logit.
+    /// Below this a difference of logits is rounding: 128 units in the last place of the largest logit.
     pub rounding: f64,
     /// Along the gradient, up and down: the worse of the two.
     pub gradient: ErrorCurve,

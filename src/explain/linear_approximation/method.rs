@@ -25,9 +25,9 @@ const DECADES: i32 = 3;
 const DIRECTIONS: usize = 4;
 /// Share of the linear term that the error may have where the linear model counts as right. A decision.
 const TOLERANCE: f64 = 0.1;
-/// Units in the last place of the largest logit below which a difference of logits is rounding. A decision: sums of many
-/// terms lose some bits.
-const ROUNDING: f64 = 32.0;
+/// Units in the last place of the largest logit below which a difference of logits is rounding. A decision: a small CNN in
+/// single precision with logits up to 3.4 has differences of 4.6e-5, 113 units, that do not depend on the distance.
+const ROUNDING: f64 = 128.0;
 
 /// How well a classifier is approximated by its Taylor series around an image:
 ///

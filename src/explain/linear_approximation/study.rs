@@ -20,7 +20,9 @@ const DESCRIPTION: &str = "How far the **linear model** behind a saliency map ma
     f(x0 + d) = f(x0) + w.d, with f the logit of a class and w its gradient at the image x0. The curves are the error of \
     this model (1st order), and of the one with second derivatives too (2nd order), over the distance |d|, along the \
     gradient and along random directions. A smooth function has slopes 2 and 3; a network of ReLUs is linear up to its \
-    nearest kink, and its second derivative is 0. **Range of trust** (dotted): up to there the error is at most a tenth of \
+    nearest kink, its second derivative is 0, and slope 1 from the \
+    nearest distance on says that the kink lies in the image itself: equal pixels, such as a black background, tie in max \
+    pooling, and the gradient is that of one side. **Range of trust** (dotted): up to there the error is at most a tenth of \
     w.d; along random directions of what w.d is on average.";
 
 /// Pictures, ranges of trust and slopes of all images of a subject.
