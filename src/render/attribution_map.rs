@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn every_value_of_a_map_lies_below_a_cell() {
-        for (image, map) in [(28, 28), (28, 7), (28, 13), (100, 33), (9, 9), (4, 1), (6, 12)] {
+        for (image, map) in [(28usize, 28), (28, 7), (28, 13), (100, 33), (9, 9), (4, 1), (6, 12)] {
             for down in 1..=5 {
                 let cells = image.div_ceil(down);
                 let mut covered = vec![false; map];
