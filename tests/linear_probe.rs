@@ -41,11 +41,9 @@ fn solve(mut a: Matrix, mut b: Matrix) -> Matrix {
         for row in 0..n {
             if row != column {
                 let factor = a[row][column] / a[column][column];
-                for k in 0..n {
-                    a[row][k] -= factor * a[column][k];
-                }
-                for k in 0..b[0].len() {
-                    b[row][k] -= factor * b[column][k];
+                for matrix in [&mut a, &mut b] {
+                    let pivot = matrix[column].clone();
+                    matrix[row].iter_mut().zip(pivot).for_each(|(value, of)| *value -= factor * of);
                 }
             }
         }
