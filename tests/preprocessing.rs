@@ -19,6 +19,7 @@ fn picture(pixels: DynamicImage) -> Picture {
 }
 
 fn value(x: u32, y: u32, channel: u32) -> u8 {
+    let [x, y, channel] = [x, y, channel].map(u64::from); // squares of long sides
     ((x * x * 7 + y * y * 13 + x * y * 5 + channel * 41) % 251) as u8
 }
 
