@@ -68,7 +68,7 @@ fn validation() -> Dataset {
     data::bundled().unwrap().validation
 }
 
-fn save(pixels: DynamicImage, path: &Path, format: ImageFormat) {
+fn save(pixels: &DynamicImage, path: &Path, format: ImageFormat) {
     pixels.save_with_format(path, format).unwrap();
 }
 
@@ -77,7 +77,7 @@ fn save_bundled(place: &Program, index: usize, name: &str) {
     let one = validation().subset(&[index]).unwrap();
     let bytes: Vec<u8> = Vec::try_from(one.images().reshape([-1])).unwrap();
     let pixels = DynamicImage::ImageLuma8(ImageBuffer::from_raw(28, 28, bytes).unwrap());
-    save(pixels, &place.path(name), ImageFormat::Png);
+    save(&pixels, &place.path(name), ImageFormat::Png);
 }
 
 /// All PNG files below a folder, with `/` in their names; none may be unfinished.
@@ -299,10 +299,10 @@ fn pictures_of_any_size_and_mode() {
             Rgb([(x * 255 / width) as u8, (y * 255 / height) as u8, 90])
         })
     };
-    save(DynamicImage::ImageRgb8(shape(1200, 800)), &place.path("photo.jpg"), ImageFormat::Jpeg);
-    save(DynamicImage::ImageRgb8(shape(3, 5)), &place.path("tiny.png"), ImageFormat::Png);
+    save(&DynamicImage::ImageRgb8(shape(1200, 800)), &place.path("photo.jpg"), ImageFormat::Jpeg);
+    save(&DynamicImage::ImageRgb8(shape(3, 5)), &place.path("tiny.png"), ImageFormat::Png);
     let deep = DynamicImage::ImageRgb8(shape(90, 30)).to_rgba16();
-    save(DynamicImage::ImageRgba16(deep), &place.path("deep.png"), ImageFormat::Png);
+    save(&DynamicImage::ImageRgba16(deep), &place.path("deep.png"), ImageFormat::Png);
     place.good(
         "--checkpoint model.safetensors --out out --method saliency --quiet --image photo.jpg tiny.png deep.png --invert",
     );
@@ -366,7 +366,7 @@ fn a_model_of_colour_pictures_without_data() {
     network.save_safetensors(place.path("colour.safetensors")).unwrap();
     fs::write(place.path("colour.toml"), spec.to_toml()).unwrap();
     let photo = ImageBuffer::from_fn(300, 200, |x, y| Rgb([x as u8, y as u8, (x * y) as u8]));
-    save(DynamicImage::ImageRgb8(photo), &place.path("photo.png"), ImageFormat::Png);
+    save(&DynamicImage::ImageRgb8(photo), &place.path("photo.png"), ImageFormat::Png);
     let given = "--checkpoint colour.safetensors --model colour.toml --mean 0.5,0.5,0.5 --std 0.2,0.2,0.2";
     let (code, text) = place.bad(&format!("{given} --out none"));
     assert_eq!(code, Some(1));

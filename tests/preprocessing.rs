@@ -12,7 +12,7 @@ fn preprocessing(resize: Resize, crop: Option<[u32; 2]>, channels: usize) -> Pre
     Preprocessing { resize, crop, invert: false, normalization: Normalization::identity(channels) }
 }
 
-fn picture(pixels: DynamicImage) -> Picture {
+fn picture(pixels: &DynamicImage) -> Picture {
     let mut bytes = Cursor::new(Vec::new());
     pixels.write_to(&mut bytes, ImageFormat::Png).unwrap();
     Picture::from_bytes("a.png", bytes.get_ref()).unwrap()
@@ -25,11 +25,11 @@ fn value(x: u32, y: u32, channel: u32) -> u8 {
 
 fn rgb(width: u32, height: u32) -> Picture {
     let pixel = |x, y| Rgb([0, 1, 2].map(|channel| value(x, y, channel)));
-    picture(DynamicImage::ImageRgb8(ImageBuffer::from_fn(width, height, pixel)))
+    picture(&DynamicImage::ImageRgb8(ImageBuffer::from_fn(width, height, pixel)))
 }
 
 fn grey(width: u32, height: u32) -> Picture {
-    picture(DynamicImage::ImageLuma8(ImageBuffer::from_fn(width, height, |x, y| Luma([value(x, y, 0)]))))
+    picture(&DynamicImage::ImageLuma8(ImageBuffer::from_fn(width, height, |x, y| Luma([value(x, y, 0)]))))
 }
 
 /// Size and values times 255.
@@ -150,7 +150,7 @@ fn mean_and_deviation_come_last() {
     assert_eq!(steps.input(), Some([3, 224, 224]));
     steps.resize = Resize::Exact([1, 1]);
     steps.crop = None;
-    let white = picture(DynamicImage::ImageRgb8(ImageBuffer::from_pixel(3, 3, Rgb([255u8, 0, 51]))));
+    let white = picture(&DynamicImage::ImageRgb8(ImageBuffer::from_pixel(3, 3, Rgb([255u8, 0, 51]))));
     let input: Vec<f64> = Vec::try_from(steps.apply(&white, Device::Cpu).unwrap().reshape([-1])).unwrap();
     for (found, expected) in input.iter().zip([(1.0 - 0.485) / 0.229, -0.456 / 0.224, (0.2 - 0.406) / 0.225])
     {
@@ -166,7 +166,7 @@ fn a_picture_of_the_models_own_size_is_not_touched() {
     let steps = Preprocessing::for_input(data.image_shape(), normalization.clone()).unwrap();
     let one = data.subset(&[17]).unwrap();
     let bytes: Vec<u8> = Vec::try_from(one.images().reshape([-1])).unwrap();
-    let file = picture(DynamicImage::ImageLuma8(ImageBuffer::from_raw(28, 28, bytes).unwrap()));
+    let file = picture(&DynamicImage::ImageLuma8(ImageBuffer::from_raw(28, 28, bytes).unwrap()));
     let expected = normalization.apply(&one.pixels().unwrap(), Device::Cpu).unwrap();
     assert_eq!(steps.apply(&file, Device::Cpu).unwrap(), expected);
 }
@@ -182,7 +182,7 @@ fn pictures_of_any_shape_fit_into_a_model() {
         assert_eq!(flat.pixels(&grey(width, height)).unwrap().size(), [1, 3, 20, 30], "{width}x{height}");
     }
     // A long strip: its middle is seen, which is bright.
-    let strip = picture(DynamicImage::ImageLuma8(ImageBuffer::from_fn(9000, 3, |x, _| {
+    let strip = picture(&DynamicImage::ImageLuma8(ImageBuffer::from_fn(9000, 3, |x, _| {
         Luma([if (4490..4510).contains(&x) { 255u8 } else { 0 }])
     })));
     let pixels: Tensor = square.pixels(&strip).unwrap();
