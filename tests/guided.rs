@@ -60,9 +60,9 @@ fn magnitudes_are_those_of_the_signed_values() {
     }
 }
 
-/// relu(x) as the author shows it: with the layer before it or not, by a known role or not.
+/// By a role that is known or not, and also where no value happens to be 0.
 #[test]
-fn an_activation_function_that_is_a_relu_is_found_by_its_output() {
+fn an_activation_function_that_may_be_a_relu_is_taken_for_one() {
     for role in [Role::Relu, Role::Activation] {
         let tap = Tap::new();
         let classifier = Classifier::new(|x| {
@@ -74,17 +74,20 @@ fn an_activation_function_that_is_a_relu_is_found_by_its_output() {
         let values = |method: &dyn Attributor| method.attribute(&classifier, &x, 0).unwrap().values;
         assert_eq!(values(&GuidedBackprop::new().signed()), [0.0, -1.0, 0.0]);
         assert_eq!(values(&Deconvolution::new().signed()), [-1.0, -1.0, 0.0]);
+        let positive = GuidedBackprop::new().signed().attribute(&classifier, &input(&[-1.0, -2.0, -3.0]), 0);
+        assert_eq!(positive.unwrap().values, [-1.0, -1.0, 0.0], "{role:?}");
     }
 }
 
-/// Leaky ReLU, tanh and sigmoid keep their gradient, and the settings say how many there are.
+/// Leaky ReLU, tanh and what shows a negative value keep their gradient, and the settings say how many there are.
 #[test]
 fn other_activation_functions_keep_their_gradient() {
     let tap = Tap::new();
     let classifier = Classifier::new(|x| {
         let x = tap.pass("tanh", Role::Tanh, x.tanh());
         let x = tap.pass("leaky", Role::SoftRelu, x.leaky_relu());
-        let x = tap.pass("unknown", Role::Activation, x.sigmoid());
+        let x = tap.pass("unknown", Role::Activation, x.gelu("none"));
+        let x = tap.pass("z", Role::Linear, x + 1.0);
         Ok(sum(&tap.pass("relu", Role::Relu, x.relu())) * 2.0)
     });
     let classifier = classifier.tap(&tap);

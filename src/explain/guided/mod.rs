@@ -20,9 +20,9 @@ const WARNING: &str = "It looks alike for trained and for random weights (Adebay
 /// It fails the randomisation check of Adebayo et al. 2018, which the attribution's warning says.
 ///
 /// All observed ReLUs are treated so ([`Role::Relu`](crate::capture::Role::Relu), and
-/// [`Role::Activation`](crate::capture::Role::Activation) where the output shows a ReLU: no negative value and exact
-/// zeros). A ReLU that no [`Probe`](crate::capture::Probe) or [`Tap::pass`](crate::capture::Tap::pass) stands behind keeps
-/// its gradient: only its author knows of it. ReLU6 hands back what is positive where 0 < z < 6; leaky ReLU, GELU and all
+/// [`Role::Activation`](crate::capture::Role::Activation), which is taken for one unless its output has a negative value).
+/// A ReLU that no [`Probe`](crate::capture::Probe) or [`Tap::pass`](crate::capture::Tap::pass) stands behind keeps its
+/// gradient: only its author knows of it. ReLU6 hands back what is positive where 0 < z < 6; leaky ReLU, GELU and all
 /// others keep their gradient, as in captum.
 ///
 /// ```

@@ -13,12 +13,12 @@ pub(super) enum Rule {
     Deconvolution,
 }
 
-/// Whether an output is that of a ReLU or ReLU6. Where the model's author did not say, it shows: nothing is negative, and
-/// some zeros are exact.
+/// Whether an output is that of a ReLU or ReLU6. Where the model's author did not say, it is taken for one unless a negative
+/// value shows that it is none.
 pub(super) fn is_relu(role: Role, output: &Tensor) -> Result<bool, TchError> {
     match role {
         Role::Relu => Ok(true),
-        Role::Activation => Ok(f64::try_from(&output.f_min()?.f_to_kind(Kind::Double)?)? == 0.0),
+        Role::Activation => Ok(f64::try_from(&output.f_min()?.f_to_kind(Kind::Double)?)? >= 0.0),
         _ => Ok(false),
     }
 }
