@@ -151,3 +151,37 @@ fn layers_that_cannot_be_changed_are_refused() {
     assert!(refused("seen").contains("layer `seen`: the tap only observes it"), "{}", refused("seen"));
     assert!(refused("other").contains("layer `other`: its output is not observed"), "{}", refused("other"));
 }
+
+#[test]
+fn images_are_normalised_once_where_they_fit() {
+    let tap = Tap::new();
+    // Kept alive, so that no two of them have the same address by chance.
+    let seen = std::cell::RefCell::new(Vec::new());
+    let classifier = || {
+        seen.borrow_mut().clear();
+        Classifier::new(|images: &Tensor| {
+            seen.borrow_mut().push(images.shallow_clone());
+            let maps = tap.pass("relu", Role::Relu, images.relu());
+            Ok(maps.mean_dim([2i64, 3].as_slice(), false, None))
+        })
+        .tap(&tap)
+    };
+    let distinct = || {
+        let mut places: Vec<usize> = seen.borrow().iter().map(|images| images.data_ptr() as usize).collect();
+        places.sort_unstable();
+        places.dedup();
+        places.len()
+    };
+    let (data, ..) = data(30);
+    let normalization = Normalization::of(&data).unwrap();
+    let evidence = Evidence { images: &data, normalization: &normalization };
+    let ablate = |classifier: &Classifier<'_>| {
+        ChannelAblation::new().ablate(classifier, &evidence, "relu", Device::Cpu).unwrap()
+    };
+    let plenty = ablate(&classifier());
+    assert_eq!(distinct(), 2, "the image that is looked at first, and all images for three runs");
+    // 30 images of 72 bytes are more than a quarter of this memory; one image at a time.
+    let small = ablate(&classifier().memory(144));
+    assert_eq!(distinct(), 1 + 30 * 3, "made anew for every run");
+    assert_eq!(plenty, small);
+}

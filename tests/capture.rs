@@ -262,3 +262,28 @@ fn training_with_captures_is_bit_for_bit_the_same() {
     assert_ne!(losses.first(), losses.last(), "it trains");
     assert_eq!(train(true), (losses, parameters));
 }
+
+#[test]
+fn edits_see_the_names_that_captures_give() {
+    let tap = Tap::new();
+    let (shared, seen_only) = (tap.probe("relu").unwrap(), "seen");
+    let forward = |x: &Tensor| {
+        tap.observe(seen_only, Role::Other, x);
+        let x = tap.pass(seen_only, Role::Other, shared.forward(x) * 2.0);
+        shared.clone().copying().forward(&x) * 10.0
+    };
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let names_of_edit = seen.clone();
+    let edit = tap.edit(move |name, _, output| {
+        names_of_edit.lock().unwrap().push(name.to_owned());
+        Ok((name == "relu:2").then(|| output + 1.0))
+    });
+    for _ in 0..2 {
+        tap.begin_pass();
+        let capture = tap.capture();
+        assert_eq!(values(&forward(&tensor(&[3.0]))), [70.0], "the second pass alone is changed");
+        assert_eq!(names(&capture.finish().unwrap()), ["seen", "relu", "seen:2", "relu:2"]);
+        assert_eq!(std::mem::take(&mut *seen.lock().unwrap()), ["relu", "seen:2", "relu:2"]);
+    }
+    assert_eq!(edit.finish().unwrap(), 2);
+}

@@ -145,6 +145,20 @@ fn fewer_classes_than_there_are_are_those_that_channels_answer() {
 }
 
 #[test]
+fn a_layer_without_maps_is_refused() {
+    let tap = Tap::new();
+    let classifier = Classifier::new(|images: &Tensor| {
+        Ok(tap.pass("features", Role::Linear, images.flatten(2, -1).mean_dim([2i64].as_slice(), false, None)))
+    })
+    .tap(&tap);
+    let (data, normalization) = (data(), Normalization::identity(CHANNELS));
+    let evidence = Evidence { images: &data, normalization: &normalization };
+    let found = ClassMeans::default().measure(&classifier, evidence, &["features".into()], Device::Cpu, 0);
+    let error = found.unwrap_err().to_string();
+    assert!(error.contains("layer `features`") && error.contains("[N, C, H, W] expected"), "{error}");
+}
+
+#[test]
 fn a_layer_that_is_not_there_is_an_error_and_one_without_maps_is_skipped() {
     let data = data();
     let single = Dataset::new(

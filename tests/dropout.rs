@@ -209,6 +209,72 @@ fn a_convolution_learns_behind_dropout_and_columns_of_a_dense_layer_do_not() {
     assert!(surviving_weights(&classifier, &spec, &variables, &image, 7, 0.5, 3).is_err());
 }
 
+#[test]
+fn weights_that_learn_only_behind_the_mask_are_counted() {
+    // One hidden unit, relu(x1 - x2): silent for (1, 2) unless x2 is dropped and x1 is not.
+    let spec = ModelSpec::builder("silent", [2, 1, 1])
+        .layer("flatten", Layer::Flatten)
+        .layer("fc1", Linear::new(1).bias(false))
+        .layer("relu", Layer::Relu)
+        .layer("fc2", Linear::new(2).bias(false))
+        .build()
+        .unwrap();
+    let weight =
+        |values: &[f32], shape: [i64; 2]| Tensor::from_slice(values).reshape(shape).set_requires_grad(true);
+    let variables = [
+        ("fc1.weight".to_owned(), weight(&[1.0, -1.0], [1, 2])),
+        ("fc2.weight".to_owned(), weight(&[1.0, -1.0], [2, 1])),
+    ];
+    let network = Network::with_variables(&spec, &variables).unwrap();
+    let classifier = Classifier::of_network(&network);
+    let image = Tensor::from_slice(&[1.0f32, 2.0]).reshape([1, 2, 1, 1]);
+    let mut gained = 0;
+    for seed in 0..40 {
+        let found = surviving_weights(&classifier, &spec, &variables, &image, 0, 0.5, seed).unwrap();
+        let [fc1] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((fc1.learning, fc1.lost, fc1.lost_share()), (0, 0, None));
+        let of_first = if fc1.gained == 1 { WeightState::Gained } else { WeightState::Silent };
+        assert_eq!(fc1.states, [of_first, WeightState::Silent], "x2 cannot wake the unit");
+        gained += fc1.gained;
+    }
+    assert!((3..=20).contains(&gained), "about a quarter of 40: {gained}");
+}
+
+#[test]
+fn the_study_follows_the_weights_of_the_class_that_is_explained() {
+    // Logits 0 and 1000 x: the second class is certain, and its loss has no gradient.
+    let spec = ModelSpec::builder("certain", [1, 4, 4])
+        .layer("same", Layer::Identity)
+        .layer("flatten", Layer::Flatten)
+        .layer("fc", Linear::new(2).bias(false))
+        .build()
+        .unwrap();
+    let weight =
+        Tensor::cat(&[&Tensor::zeros([1, 16], (Kind::Float, Device::Cpu)), &random(&[1, 16], 3).abs()], 0);
+    let variables = [("fc.weight".to_owned(), (weight * 1000.0).detach().set_requires_grad(true))];
+    let network = Network::with_variables(&spec, &variables).unwrap();
+    let classifier = Classifier::of_network(&network);
+    let pixels = random(&[1, 1, 4, 4], 6).abs();
+    let sample = Sample::new("0 Bag", pixels.shallow_clone(), &pixels, None).unwrap();
+    let prediction = classifier.predict(&sample.input).unwrap()[0];
+    assert_eq!((prediction.class, prediction.probability()), (1, 1.0));
+    let lost = |class: i64| {
+        let cases = [Case { sample: &sample, prediction, class }];
+        let subject = Subject {
+            classifier: &classifier,
+            cases: &cases,
+            classes: &[],
+            data: None,
+            variables: &variables,
+            spec: Some(&spec),
+            seed: 1,
+        };
+        scalar(&run(&mut DropoutStudy::new(), &subject).0, "weights/fc")
+    };
+    assert_eq!(lost(1), None, "nothing is left to learn");
+    assert!((0.2..0.8).contains(&lost(0).unwrap()), "about the half: {:?}", lost(0));
+}
+
 fn run(study: &mut dyn Study, subject: &Subject<'_>) -> (MemorySink, Vec<(&'static str, String)>) {
     let mut sink = MemorySink::default();
     let mut report = Report::new(&mut sink, Step::new(1), None).with_values();

@@ -110,9 +110,9 @@ fn a_trained_network_is_explained_and_left_as_it_was() {
             seed: 0,
         };
         let before = bits(&store);
-        let values = explain(&mut studies, &subject, sink.as_mut(), round);
+        let values = explain(&mut studies, &subject, sink.as_mut(), 2 * round);
         // Again at the same weights: every winner is where it was.
-        let again = explain(&mut studies, &subject, &mut memory, round);
+        let again = explain(&mut studies, &subject, &mut memory, 2 * round + 1);
         assert!(before == bits(&store), "explanations write no variable and no gradient");
         let pools = &values["max_pool_routing"];
         for pool in ["pool1", "pool2", "pool3"] {
@@ -145,4 +145,38 @@ fn a_trained_network_is_explained_and_left_as_it_was() {
         assert!(written.iter().any(|(known, value)| known == tag && value.is_none()), "{tag}");
     }
     sink.flush().unwrap();
+}
+
+#[test]
+fn the_lectures_cases_are_drawn_once_and_need_no_model() {
+    let classifier = Classifier::new(|images| Ok(images.flatten(1, -1)));
+    let subject = Subject {
+        classifier: &classifier,
+        cases: &[],
+        classes: &[],
+        data: None,
+        variables: &[],
+        spec: None,
+        seed: 0,
+    };
+    let studies: [(Box<dyn Study>, &[&str]); 3] = [
+        (Box::new(MaxPoolSwitchStudy::new()), &["max_pool", "max_pool_overlap", "max_pool_ties"]),
+        (Box::new(DropoutStudy::new()), &["dropout_only_x1", "dropout_gradients"]),
+        (
+            Box::new(ConvolutionMatrixStudy::new()),
+            &["matrix_4x9", "matrix_4x9_numbers", "matrix_9x9", "matrix_9x9_numbers", "matrix_9x9_dropout"],
+        ),
+    ];
+    for (mut study, names) in studies {
+        for expected in [names, &[]] {
+            let mut sink = MemorySink::default();
+            let mut report = Report::new(&mut sink, Step::new(3), None);
+            report.begin(study.name());
+            study.run(&subject, &mut report).unwrap();
+            let tags: Vec<String> =
+                expected.iter().map(|name| format!("explain/{}/example/{name}", study.name())).collect();
+            assert_eq!(sink.entries.iter().map(|entry| entry.tag.as_str()).collect::<Vec<_>>(), tags);
+            assert!(sink.entries.iter().all(|entry| entry.summary.as_images().is_some()));
+        }
+    }
 }

@@ -213,14 +213,26 @@ mod with_libtorch {
                 counts.winners += winners.len() as u64;
                 counts.all_zero += count(WindowKind::AllZero);
                 counts.ties += count(WindowKind::Tie);
+                count_places(&mut counts.places, &twin, &found, &pool);
             }
             counts.with_gradient = routed.iter().filter(|value| **value != 0.0).count() as u64;
-            counts.places.clone_from(&found.counts.places);
             assert_eq!(found.counts, counts, "{what}");
             assert_eq!(numbers(&found.gradient_before), routed, "{what}");
-            let living = counts.windows - counts.all_zero;
-            assert_eq!(found.counts.places.iter().sum::<u64>(), living, "{what}");
             check_places(&found, &pool, &what);
+        }
+    }
+
+    /// Where in the kernel the twin's winners lie, windows of zeros left out.
+    fn count_places(places: &mut Vec<u64>, twin: &MaxPoolSwitches, found: &MaxPoolRouting, pool: &MaxPool2d) {
+        places.resize((pool.kernel_size.h * pool.kernel_size.w) as usize, 0);
+        let (_, _, width) = found.input.size3().unwrap();
+        for (at, (switch, kind)) in twin.switches.iter().zip(&twin.kinds).enumerate() {
+            let (WindowKind::Single | WindowKind::Tie, Some(winner)) = (kind, switch) else { continue };
+            let (v, u) = ((at / twin.size[1]) as i64, (at % twin.size[1]) as i64);
+            let (y, x) = (*winner as i64 / width, *winner as i64 % width);
+            let i = (y + found.window.padding.top - v * pool.stride.h) / pool.dilation.h;
+            let j = (x + found.window.padding.left - u * pool.stride.w) / pool.dilation.w;
+            places[(i * pool.kernel_size.w + j) as usize] += 1;
         }
     }
 
@@ -360,6 +372,49 @@ mod with_libtorch {
             .unwrap();
         let (_, skipped) = run(&mut study, &subject(Some(&flat)), 5);
         assert!(skipped[0].1.contains("no max pooling"), "{skipped:?}");
+    }
+
+    /// An image that is there twice is not compared with itself; only what was there at the step before is compared.
+    #[test]
+    fn stability_is_that_against_the_last_step_before() {
+        let store = nn::VarStore::new(Device::Cpu);
+        let spec = spec();
+        let network = Network::new(&store.root(), &spec).unwrap();
+        let classifier = Classifier::of_network(&network);
+        let sample = |name: &str, seed: u64| {
+            let pixels = Tensor::from_slice(&coarse(144, seed)).reshape([1, 1, 12, 12]);
+            Sample::new(name, pixels.shallow_clone(), &pixels, Some(1)).unwrap()
+        };
+        let (fixed, other) = (sample("3 Coat", 5), sample("4 Shirt", 6));
+        let (chosen, next) = (sample("3 Coat", 5).in_place("wrong"), sample("9 Bag", 8).in_place("wrong"));
+        let mut study = MaxPoolSwitchStudy::new().pictures(0);
+        let mut stability = |step: i64, samples: &[&Sample]| {
+            let cases: Vec<Case<'_>> = samples
+                .iter()
+                .map(|sample| {
+                    let prediction = classifier.predict(&sample.input).unwrap()[0];
+                    Case { sample, prediction, class: 0 }
+                })
+                .collect();
+            let subject = Subject {
+                classifier: &classifier,
+                cases: &cases,
+                classes: &[],
+                data: None,
+                variables: &[],
+                spec: Some(&spec),
+                seed: 0,
+            };
+            scalar(&run(&mut study, &subject, step).0, "pool1/switch_stability")
+        };
+        assert_eq!(stability(1, &[&fixed, &chosen]), None, "one image twice at the first step");
+        assert_eq!(stability(1, &[&fixed]), None, "the same step again");
+        assert_eq!(stability(2, &[&other, &next]), None, "other images, one at a place that was there");
+        assert_eq!(stability(3, &[&fixed]), None, "was there, but not at the step before");
+        assert_eq!(stability(4, &[&fixed, &other]), Some(1.0));
+        assert_eq!(stability(4, &[&fixed]), Some(1.0), "the same step again: still against the one before");
+        assert_eq!(stability(2, &[&fixed]), None, "the training began again");
+        assert_eq!(stability(3, &[&fixed]), Some(1.0));
     }
 
     #[test]

@@ -179,6 +179,10 @@ fn the_demonstration_measures_both_spaces() {
     assert!(found.scales.iter().all(|scale| (0.5..=2.0).contains(scale)));
     assert!(found.output_difference < 1e-12 * found.output_scale.max(1.0));
     assert!(found.control_difference > 1e-3);
+    assert!(found.is_rounding() && found.rounding == 1e-4);
+    let far =
+        convscope::explain::SymmetryFound { output_difference: found.control_difference, ..found.clone() };
+    assert!(!far.is_rounding(), "the control is another function");
     // The distance by hand: all tensors but the running statistics.
     let changed = found.pair.apply(&variables, &found.permutation, &found.scales).unwrap();
     let squares = variables

@@ -96,6 +96,7 @@ mod convolution_matrix;
 mod error;
 mod graph;
 mod layer;
+pub mod lecture;
 mod max_pool_switches;
 pub(crate) mod nearby;
 mod padding;

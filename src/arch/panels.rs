@@ -1,7 +1,7 @@
 //! The lecture's panels: max pooling forward and backward, a convolution as a matrix, and what dropout does to it. Each is
 //! a picture of a small case with all its numbers.
 //!
-//! The example `lecture_panels` draws them with the lecture's numbers.
+//! [`lecture`](super::lecture) has them with the lecture's numbers.
 
 use super::{
     convolution_matrix::{ConvolutionMatrix, dense_weight_gradients},

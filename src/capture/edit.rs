@@ -7,7 +7,7 @@ use std::{
 
 use tch::Tensor;
 
-use super::tap::Tap;
+use super::{name::Passes, tap::Tap};
 use crate::{
     arch::Role,
     error::{Error, Result},
@@ -42,6 +42,8 @@ pub struct Edit {
 /// The function, what it did, and why it failed.
 pub(super) struct Editor {
     change: Box<Change>,
+    /// Of the forward pass that runs.
+    passes: Passes,
     changed: usize,
     /// A forward pass through a probe cannot fail, so the first failure waits here.
     failure: Option<Error>,
@@ -68,12 +70,22 @@ impl Edit {
 
 impl Editor {
     pub(super) fn new(change: Box<Change>) -> Editor {
-        Editor { change, changed: 0, failure: None }
+        Editor { change, passes: Passes::default(), changed: 0, failure: None }
+    }
+
+    /// A forward pass begins.
+    pub(super) fn begin_pass(&mut self) {
+        self.passes = Passes::default();
+    }
+
+    /// Counts an output that cannot be changed.
+    pub(super) fn skip(&mut self, name: &str) {
+        self.passes.next(name);
     }
 
     /// What is handed on in place of `output`.
     pub(super) fn apply(&mut self, name: &str, role: Role, output: &Tensor) -> Option<Tensor> {
-        match (self.change)(name, role, output) {
+        match (self.change)(&self.passes.next(name), role, output) {
             Ok(changed) => {
                 self.changed += usize::from(changed.is_some());
                 changed

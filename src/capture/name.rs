@@ -1,6 +1,21 @@
 //! Names of layers.
 
+use std::collections::BTreeMap;
+
 use crate::error::{Error, Result};
+
+/// Counts how often each layer passes, so that the passes have names of their own.
+#[derive(Debug, Default)]
+pub(super) struct Passes(BTreeMap<String, usize>);
+
+impl Passes {
+    /// `conv1` the first time, `conv1:2` the second.
+    pub(super) fn next(&mut self, name: &str) -> String {
+        let times = self.0.entry(name.to_owned()).or_default();
+        *times += 1;
+        if *times == 1 { name.to_owned() } else { format!("{name}:{times}") }
+    }
+}
 
 /// A name becomes part of a tag, where `/` makes groups. `:` counts passes.
 pub(super) fn check_name(name: &str) -> Result<()> {

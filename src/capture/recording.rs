@@ -1,12 +1,10 @@
 //! What one capture has seen so far.
 
-use std::collections::BTreeMap;
-
 use tch::{TchError, Tensor};
 
 use super::{
     activations::{Activation, Activations},
-    name::check_name,
+    name::{Passes, check_name},
 };
 use crate::{
     arch::Role,
@@ -17,8 +15,7 @@ use crate::{
 pub(super) struct Recording {
     pub(super) id: u64,
     seen: Vec<Seen>,
-    /// How often each name came by.
-    times: BTreeMap<String, usize>,
+    passes: Passes,
     /// `forward` cannot fail, so the first failure waits here for [`finish`](Recording::finish).
     failure: Option<Error>,
 }
@@ -31,24 +28,17 @@ struct Seen {
 
 impl Recording {
     pub(super) fn new(id: u64) -> Recording {
-        Recording { id, seen: Vec::new(), times: BTreeMap::new(), failure: None }
+        Recording { id, seen: Vec::new(), passes: Passes::default(), failure: None }
     }
 
     /// Takes one layer's output, or why there is none.
     pub(super) fn record(&mut self, name: &str, role: Role, output: Result<&Tensor, &TchError>) {
-        match check_name(name).and_then(|()| Seen::new(self.next_name(name), role, output)) {
+        match check_name(name).and_then(|()| Seen::new(self.passes.next(name), role, output)) {
             Ok(seen) => self.seen.push(seen),
             Err(error) => {
                 self.failure.get_or_insert(error);
             }
         }
-    }
-
-    /// `conv1` the first time, `conv1:2` the second.
-    fn next_name(&mut self, name: &str) -> String {
-        let times = self.times.entry(name.to_owned()).or_default();
-        *times += 1;
-        if *times == 1 { name.to_owned() } else { format!("{name}:{times}") }
     }
 
     pub(super) fn finish(self) -> Result<Activations> {

@@ -84,6 +84,7 @@ impl Tap {
     /// bad one is reported by [`Capture::finish`].
     pub fn observe(&self, name: &str, role: Role, tensor: &Tensor) {
         if self.is_armed() {
+            self.editors().iter().for_each(|editor| lock(editor).skip(name));
             self.record(name, role, Ok(tensor));
         }
     }
@@ -104,6 +105,9 @@ impl Tap {
     /// Hands every output that passes to `change`, which may answer another tensor that goes on in its place, until the
     /// result is finished or dropped: for "what if" passes, such as one with a channel set to 0. Never during a training
     /// pass. Several edits work one after the other; captures see what goes on.
+    ///
+    /// `change` gets the names that a capture gives: a layer that passes a second time is `name:2`. Before each forward pass
+    /// but the first, call [`begin_pass`](Tap::begin_pass).
     pub fn edit(
         &self,
         change: impl FnMut(&str, Role, &Tensor) -> Result<Option<Tensor>> + Send + 'static,
@@ -132,12 +136,22 @@ impl Tap {
 
     /// What the edits that are alive make of an output.
     pub(super) fn edited(&self, name: &str, role: Role, tensor: Tensor) -> Tensor {
-        // Without the lock: the functions may run operations that take long.
-        let edits: Vec<_> = self.lock().edits.iter().map(|(_, editor)| editor.clone()).collect();
-        edits.into_iter().fold(tensor, |tensor, editor| {
-            let mut editor = editor.lock().unwrap_or_else(PoisonError::into_inner);
-            editor.apply(name, role, &tensor).unwrap_or(tensor)
-        })
+        let change =
+            |tensor, editor: &Arc<Mutex<Editor>>| lock(editor).apply(name, role, &tensor).unwrap_or(tensor);
+        self.editors().iter().fold(tensor, change)
+    }
+
+    /// Lets the [edits](Tap::edit) that are alive count the passes of each layer anew: a forward pass begins. The
+    /// classifier that explanations are given does so by itself.
+    pub fn begin_pass(&self) {
+        if self.is_armed() {
+            self.editors().iter().for_each(|editor| lock(editor).begin_pass());
+        }
+    }
+
+    /// The edits that are alive, without the tap's lock: their functions may run operations that take long.
+    fn editors(&self) -> Vec<Arc<Mutex<Editor>>> {
+        self.lock().edits.iter().map(|(_, editor)| editor.clone()).collect()
     }
 
     pub(super) fn end_edit(&self, id: u64) {
@@ -179,6 +193,10 @@ impl Tap {
         // No code that can panic leaves the state half changed, so a poisoned lock is as good as any.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn lock(editor: &Mutex<Editor>) -> MutexGuard<'_, Editor> {
+    editor.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for Tap {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     data::Dataset,
-    error::Result,
+    error::{Error, Result},
     render::{ClassMaps, class_maps},
     summary::layer_tag,
     tch_context::TchContext as _,
@@ -84,7 +84,7 @@ impl ClassMeans {
     /// Both keep sums only.
     ///
     /// # Errors
-    /// What the model refuses.
+    /// A layer that is not observed, or whose output is not `[N, C, H, W]`; what the model refuses.
     pub fn measure(
         &self,
         classifier: &Classifier<'_>,
@@ -99,7 +99,16 @@ impl ClassMeans {
         let mut means: Vec<Means> = layers.iter().map(|_| Means::default()).collect();
         gather(classifier, evidence, (&places, device), |batch| {
             layers.iter().zip(&mut means).try_for_each(|(layer, means)| {
-                let features = pooled(output(batch.activations, layer)?)?;
+                let output = output(batch.activations, layer)?;
+                if output.dim() != 4 {
+                    let why =
+                        format!("an output of shape {:?} found; maps [N, C, H, W] expected", output.size());
+                    return Err(Error::invalid(
+                        format!("layer `{layer}`"),
+                        format!("{why}: take another layer"),
+                    ));
+                }
+                let features = pooled(output)?;
                 means
                     .take(&features, batch.images, classes)
                     .context(|| format!("class means of layer `{layer}`"))

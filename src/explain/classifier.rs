@@ -258,6 +258,11 @@ impl<'a> Classifier<'a> {
         self.memory.images(Cost::Backward, images, |image| self.activations(image))
     }
 
+    /// The bytes of its memory.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        self.memory.bytes()
+    }
+
     fn trace_pass(&self, images: &Tensor) -> Result<Trace> {
         if !matches!(images.kind(), Kind::Float | Kind::Double | Kind::Half | Kind::BFloat16) {
             let why =
@@ -294,6 +299,7 @@ impl<'a> Classifier<'a> {
     }
 
     fn run(&self, images: &Tensor) -> Result<Tensor> {
+        self.tap.begin_pass();
         (self.forward)(images)
     }
 

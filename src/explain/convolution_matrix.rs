@@ -9,13 +9,15 @@ use super::{
     study::{Study, Subject},
 };
 use crate::{
-    arch::{Conv2d, ConvolutionMatrix, Layer, ModelSpec, ResolvedLayer, Source, Window, panels},
+    arch::{Conv2d, ConvolutionMatrix, Layer, ModelSpec, ResolvedLayer, Source, Window, lecture, panels},
     error::{Error, Result},
     render::number,
     summary::layer_tag,
     tch_context::TchContext as _,
 };
 
+const EXAMPLE: &str = "Small convolutions as matrices: M x is the convolution of the pixels x, row by row. Each weight stands in \
+     several rows, moved by one place; zeros are pixels that a kernel does not reach. Dropout in front of it hides columns: M diag(r) x.";
 const PICTURE: &str = "A convolution is a matrix multiplication. Above: a kernel of the network's first convolution, the part of \
      the image where it answers most, and what it makes of it (without its bias). Below: the matrix M that does the same; \
      each colour is one weight of the kernel, which stands in each row again, moved by one place: this is what sharing \
@@ -224,9 +226,13 @@ fn take(
 /// The network's first convolution as a matrix, at the place of an image where it answers most: see [`convolution_part`] and
 /// [`ConvolutionMatrix`]. The first three cases are drawn, under `explain/convolution_matrix/<layer>/<image>`.
 ///
-/// A model without a spec is left out, and a kernel of more than 64 values.
+/// Before the first run it draws the lecture's [small cases](lecture::convolutions), once, under
+/// `explain/convolution_matrix/example/`. A model without a spec is left out, and a kernel of more than 64 values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ConvolutionMatrixStudy {}
+pub struct ConvolutionMatrixStudy {
+    /// Whether the small cases were drawn.
+    drawn: bool,
+}
 
 impl ConvolutionMatrixStudy {
     /// The study.
@@ -241,6 +247,9 @@ impl Study for ConvolutionMatrixStudy {
     }
 
     fn run(&mut self, subject: &Subject<'_>, report: &mut Report<'_>) -> Result<()> {
+        if !std::mem::replace(&mut self.drawn, true) {
+            report.examples(lecture::convolutions(report.step())?, EXAMPLE)?;
+        }
         let Some(spec) = subject.spec else {
             report.skip("the model has no spec: stride and padding of its convolutions are not known");
             return Ok(());

@@ -2,6 +2,7 @@
 
 use tch::{Kind, TchError, Tensor};
 
+use super::rounding;
 use crate::{
     capture::{Activation, Activations},
     error::{Error, Result},
@@ -9,7 +10,7 @@ use crate::{
 };
 
 /// How far logits may be from those that the head gives, relative to the largest: single-precision sums of a thousand
-/// terms, in another order.
+/// terms, in another order. More where the [device](rounding::of_logits) rounds more.
 const TOLERANCE: f64 = 1e-3;
 
 /// The linear layer at a classifier's end: logits = weight · features + bias.
@@ -88,7 +89,8 @@ impl Head {
         let compare = || -> Result<bool, TchError> {
             let scale = f64::try_from(&logits.f_abs()?.f_max()?.f_to_kind(Kind::Double)?)?;
             let off = f64::try_from(&answer.f_sub(logits)?.f_abs()?.f_max()?.f_to_kind(Kind::Double)?)?;
-            Ok(off <= TOLERANCE * scale.max(1e-6))
+            let tolerance = TOLERANCE.max(rounding::of_logits(logits.device()));
+            Ok(off <= tolerance * scale.max(1e-6))
         };
         tch::no_grad(compare).context(|| "last layer".to_owned())
     }

@@ -1,5 +1,7 @@
 //! Losses of labelled images one by one: what changed models are compared by.
 
+use std::{cell::RefCell, collections::BTreeMap};
+
 use tch::{Device, Kind, Tensor};
 
 use super::{
@@ -14,12 +16,17 @@ use crate::{
 
 /// Bytes of normalised images that are made at a time.
 const PIECE: i64 = 32 << 20;
+/// The part of the classifier's memory that pieces may take which are kept for the next time: one in so many.
+const KEPT: u64 = 4;
 
-/// The first labelled images of every class, made the model's input piece by piece.
+/// The first labelled images of every class, made the model's input piece by piece. Pieces are kept as far as they fit:
+/// many changed models are asked about the same images.
 pub(super) struct Labelled<'a> {
     images: Dataset,
     normalization: &'a Normalization,
     device: Device,
+    /// By their first images.
+    kept: RefCell<BTreeMap<i64, Tensor>>,
 }
 
 /// Loss and answer of every image, in the order of the images.
@@ -37,7 +44,8 @@ impl<'a> Labelled<'a> {
     /// At most `most` images, as [`Dataset::probe`] takes them.
     pub fn of(evidence: &Evidence<'a>, most: usize, device: Device) -> Result<Labelled<'a>> {
         let images = evidence.images.probe(most)?;
-        Ok(Labelled { images, normalization: evidence.normalization, device })
+        let kept = RefCell::default();
+        Ok(Labelled { images, normalization: evidence.normalization, device, kept })
     }
 
     pub fn len(&self) -> usize {
@@ -56,7 +64,7 @@ impl<'a> Labelled<'a> {
         let (mut losses, mut answers) = (Vec::new(), Vec::new());
         let mut start = 0;
         while start < count {
-            let images = self.piece(start, step.min(count - start))?;
+            let images = self.kept_piece(start, step.min(count - start), classifier.memory_bytes() / KEPT)?;
             let log_probabilities = classifier.log_probabilities(&images)?;
             let labels = &self.images.labels()[start as usize..][..images.size()[0] as usize];
             let classes = log_probabilities.size()[1];
@@ -79,6 +87,20 @@ impl<'a> Labelled<'a> {
         let right =
             answers.iter().zip(self.images.labels()).filter(|(answer, label)| answer == label).count();
         Ok(Losses { losses, answers, accuracy: right as f64 / count as f64 })
+    }
+
+    /// A piece that is kept for the next time where all that are kept take `room` bytes at most.
+    fn kept_piece(&self, start: i64, count: i64, room: u64) -> Result<Tensor> {
+        if let Some(kept) = self.kept.borrow().get(&start) {
+            return Ok(kept.shallow_clone());
+        }
+        let piece = self.piece(start, count)?;
+        let mut kept = self.kept.borrow_mut();
+        let bytes = |piece: &Tensor| (piece.numel() * piece.kind().elt_size_in_bytes()) as u64;
+        if kept.values().chain([&piece]).map(bytes).sum::<u64>() <= room {
+            kept.insert(start, piece.shallow_clone());
+        }
+        Ok(piece)
     }
 
     fn piece(&self, start: i64, count: i64) -> Result<Tensor> {

@@ -46,6 +46,11 @@ impl Memory {
         Memory { bytes, measured: RefCell::new(None) }
     }
 
+    /// The bytes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// How many of `images` fit into one pass, at least 1. `observe` gives the layers' outputs for one image; it is asked
     /// once for each shape.
     pub fn images(

@@ -72,6 +72,7 @@ mod quadrature;
 mod rank_correlation;
 mod report;
 mod ridge;
+mod rounding;
 mod saliency;
 mod sample;
 mod settings;

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::shared::Shared;
 use crate::{
+    arch::lecture,
     error::Result,
     render::Caption,
     summary::{Image, Step, Summary},
@@ -77,6 +78,12 @@ impl<'a> Report<'a> {
     /// Why it could not be written.
     pub fn picture(&mut self, tag: &str, image: Image, description: &str) -> Result<()> {
         self.add(tag, Summary::image(image).with_description(description))
+    }
+
+    /// Takes pictures of small cases that need no model, under `example/`.
+    pub(super) fn examples(&mut self, pictures: lecture::Pictures, description: &str) -> Result<()> {
+        let mut each = pictures.into_iter();
+        each.try_for_each(|(name, image)| self.picture(&format!("example/{name}"), image, description))
     }
 
     /// Takes a number.

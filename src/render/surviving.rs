@@ -19,6 +19,7 @@ const MOST_CELL: usize = 12;
 const GAP: usize = 20;
 const LEARNING: Rgb = [65, 171, 93];
 const LOST: Rgb = [74, 20, 72];
+const GAINED: Rgb = [253, 174, 97];
 const SILENT: Rgb = [214, 216, 218];
 
 /// What becomes of a weight where inputs are dropped.
@@ -28,6 +29,8 @@ pub enum WeightState {
     Learning,
     /// It would get a gradient, but its inputs are dropped, or its unit falls silent because others are.
     Lost,
+    /// It gets a gradient only where inputs are dropped: its unit is silent without that.
+    Gained,
     /// It gets no gradient with or without dropout.
     Silent,
 }
@@ -74,8 +77,13 @@ pub fn surviving_weights(panels: &[WeightPanel<'_>], note: &str, caption: &Capti
         key::Mark::Cell(LOST),
         ["lost: its inputs are dropped, or its unit falls silent by that".to_owned()],
     );
-    if panels.iter().any(|panel| panel.states.contains(&WeightState::Silent)) {
-        key.push(key::Mark::Cell(SILENT), ["gets none without dropout either".to_owned()]);
+    for (state, words) in [
+        (WeightState::Gained, "learns only here: without dropout its unit is silent"),
+        (WeightState::Silent, "gets none without dropout either"),
+    ] {
+        if panels.iter().any(|panel| panel.states.contains(&state)) {
+            key.push(key::Mark::Cell(color(state)), [words.to_owned()]);
+        }
     }
     let body = (inner, height + 3 * FONT.line() + key.height(FONT, inner));
     let page = Page { caption, note, legend: None, font: FONT, width: inner + 2 * MARGIN, body };
@@ -102,6 +110,7 @@ fn color(state: WeightState) -> Rgb {
     match state {
         WeightState::Learning => LEARNING,
         WeightState::Lost => LOST,
+        WeightState::Gained => GAINED,
         WeightState::Silent => SILENT,
     }
 }
@@ -113,14 +122,16 @@ mod tests {
 
     #[test]
     fn each_weight_is_a_cell_of_its_state() {
-        let states = [WeightState::Learning, WeightState::Lost, WeightState::Lost, WeightState::Silent];
+        use WeightState::{Gained, Learning, Lost, Silent};
+        let states = [Learning, Lost, Lost, Silent, Gained, Learning];
         let panel = |states, columns| WeightPanel { title: "fc1", foot: "1 of 3", columns, states };
         let caption = Caption { layer: "weights", step: Step::new(1), epoch: None };
         let image = surviving_weights(&[panel(&states, 2)], "", &caption).unwrap();
         let count = |color: Rgb| image.pixels().chunks_exact(3).filter(|pixel| **pixel == color).count();
         let (cell, in_key) = ((MOST_CELL - 1) * (MOST_CELL - 1), count(SILENT) - 121);
-        assert_eq!((count(LEARNING), count(LOST)), (cell + in_key, 2 * cell + in_key));
-        assert!(surviving_weights(&[panel(&states, 3)], "", &caption).is_err());
+        assert_eq!((count(LEARNING), count(LOST)), (2 * cell + in_key, 2 * cell + in_key));
+        assert_eq!((count(SILENT), count(GAINED)), (cell + in_key, cell + in_key));
+        assert!(surviving_weights(&[panel(&states, 4)], "", &caption).is_err());
         assert!(surviving_weights(&[], "", &caption).is_err());
     }
 }

@@ -11,7 +11,7 @@ use super::{
     weights::{SurvivingWeights, surviving_weights},
 };
 use crate::{
-    arch::{Layer, ModelSpec},
+    arch::{Layer, ModelSpec, lecture},
     capture::{Activation, Activations},
     error::Result,
     explain::{Case, Report, Settings, Study, Subject, sample::class_name},
@@ -35,6 +35,9 @@ const NOISE: &str = "Dropout in a CNN is noise that is multiplied into feature m
      (`dropout2d`); what is kept is divided by the keep rate q, so that the mean stays. The variance grows by \
      ((s^2 + m^2) / q - m^2) / s^2 for maps of mean m and variance s^2; a batch normalisation behind it learns the larger one \
      and meets the smaller one in evaluation (Li et al. 2018).";
+const EXAMPLE: &str = "Dropout in front of a small convolution: M diag(r) x, where r is 0 for what is dropped. Every weight of the \
+     kernel stands in several rows, so most still learn where inputs are dropped; in a fully connected layer each weight \
+     belongs to one input, and learns nothing without it.";
 const WEIGHTS: &str = "Which weights get a gradient from this image when values of the layer's input are dropped, one row for \
      each output. In a fully connected layer a weight belongs to one input: where that is dropped, its whole column learns \
      nothing. In a convolution a weight is used at all places of its channel, and learns unless all are dropped.";
@@ -54,16 +57,19 @@ const WEIGHTS: &str = "Which weights get a gradient from this image when values 
 /// | `<layer>/answer_std_element`, `..._channel` | standard deviation of the explained class's probability over the masks, mean of the cases |
 /// | `weights/<image>` | picture: which weights learn behind dropout, in a convolution and in a fully connected layer |
 /// | `weights/<layer>` | share of weights that lose their gradient to the mask |
+/// | `example/<name>` | pictures of the lecture's [small cases](lecture::dropout), at the first run alone |
 #[derive(Debug, Clone, PartialEq)]
 pub struct DropoutStudy {
     p: Option<f64>,
     masks: usize,
     pictures: usize,
+    /// Whether the small cases were drawn.
+    drawn: bool,
 }
 
 impl Default for DropoutStudy {
     fn default() -> DropoutStudy {
-        DropoutStudy { p: None, masks: MASKS, pictures: PICTURES }
+        DropoutStudy { p: None, masks: MASKS, pictures: PICTURES, drawn: false }
     }
 }
 
@@ -161,7 +167,7 @@ impl DropoutStudy {
     fn weights(&self, subject: &Subject<'_>, place: usize, report: &mut Report<'_>) -> Result<()> {
         let (Some(spec), Some(case)) = (subject.spec, subject.cases.get(place)) else { return Ok(()) };
         let p = self.p.unwrap_or(P);
-        let (image, class) = (&case.sample.input, case.prediction.class);
+        let (image, class) = (&case.sample.input, case.class);
         let (classifier, variables) = (subject.classifier, subject.variables);
         let found = surviving_weights(classifier, spec, variables, image, class, p, subject.seed)?;
         if found.is_empty() {
@@ -203,6 +209,9 @@ impl Study for DropoutStudy {
     }
 
     fn run(&mut self, subject: &Subject<'_>, report: &mut Report<'_>) -> Result<()> {
+        if !std::mem::replace(&mut self.drawn, true) {
+            report.examples(lecture::dropout(report.step())?, EXAMPLE)?;
+        }
         let Some(first) = subject.cases.first() else {
             report.skip("no images were given");
             return Ok(());
@@ -393,12 +402,15 @@ fn strongest(maps: &Tensor) -> Result<Shown, TchError> {
 
 /// Title and count of a layer.
 fn words(weights: &SurvivingWeights) -> (String, String) {
-    let SurvivingWeights { layer, convolution, size: [outputs, inputs], learning, lost, shown, .. } = weights;
+    let SurvivingWeights {
+        layer, convolution, size: [outputs, inputs], learning, lost, gained, shown, ..
+    } = weights;
     let kind = if *convolution { "convolution" } else { "fully connected" };
     let part = if shown == &[*outputs, *inputs] {
         format!("{outputs} x {inputs}")
     } else {
         format!("{} x {} of {outputs} x {inputs}", shown[0], shown[1])
     };
-    (format!("{layer}, {kind}: {part}"), format!("all weights: {learning} learn, {lost} lost"))
+    let gained = if *gained > 0 { format!(", {gained} learn only here") } else { String::new() };
+    (format!("{layer}, {kind}: {part}"), format!("all weights: {learning} learn, {lost} lost{gained}"))
 }

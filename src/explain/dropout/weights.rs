@@ -28,6 +28,8 @@ pub struct SurvivingWeights {
     pub learning: u64,
     /// Weights whose gradient the mask took away: their inputs are dropped, or their unit falls silent behind the mask.
     pub lost: u64,
+    /// Weights that get a gradient only with the mask: their unit is silent without it.
+    pub gained: u64,
     /// Rows and columns of `states`: the first 64 outputs and 96 weights at most.
     pub shown: [usize; 2],
     /// What becomes of the shown weights, row by row.
@@ -121,15 +123,18 @@ fn states(
     let (clean, masked) = (flat(clean)?, flat(masked)?);
     let (_, columns) = clean.size2()?;
     let lost = clean.f_logical_and(&masked.f_logical_not()?)?;
+    let gained = masked.f_logical_and(&clean.f_logical_not()?)?;
     let count = |tensor: &Tensor| i64::try_from(&tensor.f_sum(Kind::Int64)?).map(i64::unsigned_abs);
     let shown = [outputs.min(SHOWN.0), columns.min(SHOWN.1)];
-    // 0 silent, 1 learning, 2 lost.
-    let codes = masked.f_to_kind(Kind::Int64)?.f_add(&lost.f_to_kind(Kind::Int64)?.f_mul_scalar(2)?)?;
+    // 0 silent, 1 learning, 2 lost, 3 gained.
+    let of = |part: &Tensor, code: i64| part.f_to_kind(Kind::Int64)?.f_mul_scalar(code);
+    let codes = of(&masked, 1)?.f_add(&of(&lost, 2)?)?.f_add(&of(&gained, 2)?)?;
     let codes = codes.f_narrow(0, 0, shown[0])?.f_narrow(1, 0, shown[1])?.f_to_device(Device::Cpu)?;
     let codes: Vec<i64> = Vec::try_from(&codes.f_reshape([-1])?)?;
     let state = |code| match code {
         1 => WeightState::Learning,
         2 => WeightState::Lost,
+        3 => WeightState::Gained,
         _ => WeightState::Silent,
     };
     let sides = |[rows, columns]: [i64; 2]| [rows.unsigned_abs() as usize, columns.unsigned_abs() as usize];
@@ -139,6 +144,7 @@ fn states(
         size: sides([outputs, columns]),
         learning: count(&clean.f_logical_and(&masked)?)?,
         lost: count(&lost)?,
+        gained: count(&gained)?,
         shown: sides(shown),
         states: codes.into_iter().map(state).collect(),
     })

@@ -7,13 +7,13 @@ use tch::{Kind, TchError, Tensor};
 use super::LinearModel;
 use crate::{
     error::Result,
-    explain::classifier::{Classifier, Trace},
+    explain::{
+        classifier::{Classifier, Trace},
+        rounding,
+    },
     tch_context::TchContext as _,
 };
 
-/// How far from linear rounding may take a network, relative to its largest logit: sums of a thousand terms in single
-/// precision.
-const TOLERANCE: f64 = 1e-4;
 /// Lengths of the random directions, in standard deviations of the values at the place: short ones find kinks near the
 /// images, long ones what saturates.
 const LENGTHS: [f64; 3] = [0.1, 1.0, 10.0];
@@ -44,11 +44,11 @@ pub(super) fn find(
     let all: Vec<_> = activations.iter().collect();
     for (number, activation) in all.iter().enumerate().rev() {
         let (name, values) = (&activation.name, &activation.tensor);
-        // A layer that runs twice cannot be replaced by one value; the logits are linear in themselves.
-        let runs = all.iter().filter(|other| other.name == *name).count();
-        let is_answer =
-            number + 1 == all.len() && values.size() == logits.size() && is_close(values, &logits)?;
-        if runs > 1 || is_answer {
+        // The logits are linear in themselves.
+        let is_answer = number + 1 == all.len()
+            && values.size() == logits.size()
+            && is_close(values, &logits, search.tolerance())?;
+        if is_answer {
             continue;
         }
         let place = Place::Layer(name.clone());
@@ -70,6 +70,11 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
+    /// How far from linear rounding may take the network, relative to its largest logit.
+    fn tolerance(&self) -> f64 {
+        rounding::of_logits(self.images.device())
+    }
+
     /// A pass with `x` at the place: its logits, the leaf of the graph that `x` is, and the graph.
     fn run(&self, place: &Place, x: &Tensor, images: &Tensor) -> Result<Option<(Trace, Tensor)>> {
         let Place::Layer(layer) = place else {
@@ -122,7 +127,7 @@ impl Search<'_> {
             };
             let error = second().context(|| "second difference of the logits".to_owned())?;
             // NaN is no rounding.
-            if error.is_nan() || error > TOLERANCE {
+            if error.is_nan() || error > self.tolerance() {
                 return Ok(None);
             }
             worst = worst.max(error);
@@ -135,7 +140,7 @@ impl Search<'_> {
         let swapped = self.images.f_flip([0]).context(|| "images".to_owned())?;
         let (own, other) = (self.logits(place, x, &self.images)?, self.logits(place, x, &swapped)?);
         match (own, other) {
-            (Some(own), Some(other)) => is_close(&own, &other),
+            (Some(own), Some(other)) => is_close(&own, &other, self.tolerance()),
             _ => Ok(false),
         }
     }
@@ -178,7 +183,7 @@ impl Search<'_> {
             Ok((Vec::try_from(&bias)?, error))
         };
         let (bias, error) = tch::no_grad(affine).context(|| "biases of the linear model".to_owned())?;
-        if error.is_nan() || error > 10.0 * TOLERANCE {
+        if error.is_nan() || error > 10.0 * self.tolerance() {
             return Ok(Err(format!(
                 "weights and biases of one image are not those of another: {error:e} apart"
             )));
@@ -218,11 +223,11 @@ fn largest(values: &Tensor) -> Result<f64, TchError> {
     f64::try_from(&values.f_abs()?.f_max()?.f_to_kind(Kind::Double)?)
 }
 
-fn is_close(values: &Tensor, other: &Tensor) -> Result<bool> {
+fn is_close(values: &Tensor, other: &Tensor, tolerance: f64) -> Result<bool> {
     let compare = || -> Result<bool, TchError> {
         let (values, other) = (values.f_to_kind(Kind::Double)?, other.f_to_kind(Kind::Double)?);
         Ok(largest(&values.f_sub(&other.f_to_device(values.device())?)?)?
-            <= TOLERANCE * largest(&values)?.max(1e-12))
+            <= tolerance * largest(&values)?.max(1e-12))
     };
     tch::no_grad(compare).context(|| "comparing outputs".to_owned())
 }

@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use super::{
     counts::RoutingCounts,
     route::{MaxPoolRouting, max_pool_routing},
 };
 use crate::{
+    arch::lecture,
     error::Result,
-    explain::{Case, Report, Study, Subject, sample::class_name},
+    explain::{Case, Report, Sample, Study, Subject, sample::class_name},
     render::{self, Routing, number},
-    summary::layer_tag,
+    summary::{Step, layer_tag},
+    tch_context::TchContext as _,
 };
 
 /// Cases with pictures where nothing else is said.
@@ -21,6 +23,8 @@ const PICTURES: usize = 3;
 /// Channels of a picture.
 const CHANNELS: usize = 2;
 
+const EXAMPLE: &str = "Max pooling in small numbers, forward and backward: the largest value of each window goes on, and gets all of \
+     the window's gradient. Where windows overlap, gradients add up; of equal values the first one wins.";
 const PICTURE: &str = "Max pooling forward and backward, for the channels with the strongest gradient. 1: what is pooled, with a square at \
      the largest value of each window, coloured by its place in the window. 2: that place for each window; hatched windows \
      hold zeros alone, so that the first of them wins by being first. 3: the gradient of the explained logit behind the \
@@ -35,20 +39,32 @@ const PICTURE: &str = "Max pooling forward and backward, for the channels with t
 /// | `winner_share`, `gradient_share` | shares of inputs that win a window, and whose gradient is not 0 |
 /// | `switch_entropy`, `effective_places` | entropy of the winner's place, in bits; 2 to the power of it |
 /// | `all_zero_share`, `tie_share` | shares of windows of zeros, and of other ties |
-/// | `switch_stability` | share of windows whose winner is where it was the last time, on the same images |
+/// | `switch_stability` | share of windows whose winner is where it was at the last step before, on the same images |
 ///
-/// Numbers are taken over all cases. A model without a spec is left out: kernel and stride of a pooling cannot be read from
+/// Before the first run it draws the lecture's [small cases](lecture::max_pooling), once, under
+/// `explain/max_pool_routing/example/`. Numbers are taken over all cases; the stability over those that were cases at the last step before, too. A model without a spec is left out: kernel and stride of a pooling cannot be read from
 /// a hand-written model.
 #[derive(Debug)]
 pub struct MaxPoolSwitchStudy {
     pictures: usize,
-    /// Switches of the last time by pool and image.
-    last: BTreeMap<(String, String), Tensor>,
+    /// Whether the small cases were drawn.
+    drawn: bool,
+    before: Remembered,
+    now: Remembered,
+}
+
+/// Switches of all cases at one step, on the host.
+#[derive(Debug, Default)]
+struct Remembered {
+    step: Option<Step>,
+    /// By pool, place in tags and image: at a place may stand another image the next time.
+    switches: BTreeMap<[String; 3], Tensor>,
 }
 
 impl Default for MaxPoolSwitchStudy {
     fn default() -> MaxPoolSwitchStudy {
-        MaxPoolSwitchStudy { pictures: PICTURES, last: BTreeMap::new() }
+        let [before, now] = Default::default();
+        MaxPoolSwitchStudy { pictures: PICTURES, drawn: false, before, now }
     }
 }
 
@@ -72,11 +88,28 @@ impl MaxPoolSwitchStudy {
         self
     }
 
-    /// Compares with the last time, and remembers this one.
-    fn compare(&mut self, routing: &MaxPoolRouting, image: &str) -> Result<Option<f64>> {
-        let key = (routing.pool.clone(), image.to_owned());
-        let before = self.last.insert(key, routing.switches()?);
-        before.map_or(Ok(None), |before| routing.stability(&before))
+    /// A step begins: the one before it is what is compared with. The same step again is no other one.
+    fn begin(&mut self, step: Step) {
+        if self.now.step == Some(step) {
+            return;
+        }
+        self.before = std::mem::take(&mut self.now);
+        self.now.step = Some(step);
+        if self.before.step > self.now.step {
+            self.before = Remembered::default(); // the training began again
+        }
+    }
+
+    /// Compares with the last step before, and remembers this one.
+    fn compare(&mut self, routing: &MaxPoolRouting, sample: &Sample) -> Result<Option<f64>> {
+        let key = [routing.pool.clone(), sample.tag(), sample.name.clone()];
+        let stability = match self.before.switches.get(&key) {
+            Some(before) => routing.stability(before)?,
+            None => None,
+        };
+        let switches = routing.switches()?.f_to_device(Device::Cpu);
+        self.now.switches.insert(key, switches.context(|| format!("switches of `{}`", routing.pool))?);
+        Ok(stability)
     }
 }
 
@@ -86,6 +119,9 @@ impl Study for MaxPoolSwitchStudy {
     }
 
     fn run(&mut self, subject: &Subject<'_>, report: &mut Report<'_>) -> Result<()> {
+        if !std::mem::replace(&mut self.drawn, true) {
+            report.examples(lecture::max_pooling(report.step())?, EXAMPLE)?;
+        }
         let Some(spec) = subject.spec else {
             report.skip("the model has no spec: kernel, stride and padding of its poolings are not known");
             return Ok(());
@@ -94,6 +130,7 @@ impl Study for MaxPoolSwitchStudy {
             report.skip("no images were given");
             return Ok(());
         }
+        self.begin(report.step());
         let mut found: Vec<(String, Found)> = Vec::new();
         for (number, case) in subject.cases.iter().enumerate() {
             let pools = max_pool_routing(subject.classifier, spec, &case.sample.input, case.class)?;
@@ -105,7 +142,7 @@ impl Study for MaxPoolSwitchStudy {
             for (routing, (pool, sums)) in pools.iter().zip(&mut found) {
                 pool.clone_from(&routing.pool);
                 sums.counts.add(&routing.counts);
-                sums.stability.extend(self.compare(routing, &case.sample.name)?);
+                sums.stability.extend(self.compare(routing, case.sample)?);
                 if number < self.pictures {
                     draw(routing, case, subject.classes, report)?;
                 }
@@ -147,7 +184,8 @@ impl Found {
             (
                 "switch_stability",
                 stability,
-                "Share of windows whose winner lies where it lay the last time, on the same images; mean of the images.",
+                "Share of windows whose winner lies where it lay at the last step before, on the same images; mean of the \
+                 images.",
             ),
         ];
         for (name, value, description) in numbers {
