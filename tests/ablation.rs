@@ -162,7 +162,8 @@ fn images_are_normalised_once_where_they_fit() {
         Classifier::new(|images: &Tensor| {
             seen.borrow_mut().push(images.shallow_clone());
             let maps = tap.pass("relu", Role::Relu, images.relu());
-            Ok(maps.mean_dim([2i64, 3].as_slice(), false, None))
+            let head = Tensor::from_slice(&[1.0f32, 0.0, 2.0, 0.0, 1.0, -1.0]).reshape([2, 3]);
+            Ok(maps.mean_dim([2i64, 3].as_slice(), false, None).matmul(&head))
         })
         .tap(&tap)
     };
@@ -183,5 +184,7 @@ fn images_are_normalised_once_where_they_fit() {
     // 30 images of 72 bytes are more than a quarter of this memory; one image at a time.
     let small = ablate(&classifier().memory(144));
     assert_eq!(distinct(), 1 + 30 * 3, "made anew for every run");
-    assert_eq!(plenty, small);
+    for (plenty, small) in plenty.effects.iter().zip(&small.effects) {
+        assert!((plenty.loss_change - small.loss_change).abs() < 1e-6, "{plenty:?} {small:?}");
+    }
 }

@@ -14,7 +14,7 @@ use convscope::{
     stats::dropout_keep_rate,
 };
 use fastrand::Rng;
-use tch::{Device, Kind, Tensor, nn};
+use tch::{Device, Kind, Tensor};
 
 fn numbers(tensor: &Tensor) -> Vec<f64> {
     Vec::try_from(tensor.to_kind(Kind::Double).contiguous().reshape([-1])).unwrap()
