@@ -183,7 +183,7 @@ impl DropoutStudy {
             }
         }
         let note = format!(
-            "image {}; {}; each value of the layer's input is dropped with p = {}",
+            "image {}; {}; each value of the layer's input is dropped with p = {}; counted: all weights of the layer",
             case.sample.name,
             case.words(subject.classes),
             number(p)
@@ -411,6 +411,6 @@ fn words(weights: &SurvivingWeights) -> (String, String) {
     } else {
         format!("{} x {} of {outputs} x {inputs}", shown[0], shown[1])
     };
-    let gained = if *gained > 0 { format!(", {gained} learn only here") } else { String::new() };
-    (format!("{layer}, {kind}: {part}"), format!("all weights: {learning} learn, {lost} lost{gained}"))
+    let gained = if *gained > 0 { format!(", {gained} only here") } else { String::new() };
+    (format!("{layer}, {kind}: {part}"), format!("{learning} learn, {lost} lost{gained}"))
 }
