@@ -69,6 +69,19 @@ const EXAMPLE_PAGES: [(&str, &str); 7] = [
     ("projector", "embedding"),
 ];
 
+/// Pictures of `convscope explain` that the README shows, and their names there.
+const EXPLAINED: [(&str, &str); 6] = [
+    ("gallery/maps.png", "explain_gallery.png"),
+    ("occlusion/17_Coat.png", "explain_occlusion.png"),
+    ("max_pool_routing/pool1/17_Coat.png", "explain_max_pool.png"),
+    ("nearest_neighbors/17_Coat.png", "explain_neighbors.png"),
+    ("linear_probe/all_layers.png", "explain_linear_probe.png"),
+    ("pruning/accuracy.png", "explain_pruning.png"),
+];
+
+/// Validation images that are explained: two that the trained model answers rightly, two wrongly.
+const EXPLAINED_IMAGES: [&str; 4] = ["0", "1", "17", "21"];
+
 fn main() -> ExitCode {
     let mut args = env::args_os().skip(1);
     let command = args.next().unwrap_or_default();
@@ -162,6 +175,7 @@ fn screenshots(root: &Path) -> Result {
     let args = [&args[..], &[logs.clone().into_os_string()]].concat();
     cargo::run(cargo::command(root, "run", &libtorch).args(cargo::train_args(&args)))?;
     photograph(&logs, &TRAINING_PAGES)?;
+    explain(root, &libtorch, &logs.join("fashion/checkpoints/best.safetensors"), &folder.join("explain"))?;
     let example = |example: &str, arguments: &[&str]| {
         let logs = folder.join(example).join("logs");
         let mut run = cargo::command(root, "run", &libtorch);
@@ -199,6 +213,22 @@ fn captum(root: &Path) -> Result<ExitCode> {
     cargo::run(run.args(["--package", "convscope", "--example", "captum_values", "--"]).arg(&values))?;
     let script = root.join("tests/conformance/captum/compare.py");
     cargo::become_it(Command::new(python).arg(script).args([values, root.join("data")]))
+}
+
+/// Explains a checkpoint, and keeps the pictures that the README shows.
+fn explain(root: &Path, libtorch: &libtorch::Libtorch, checkpoint: &Path, out: &Path) -> Result {
+    let mut run = cargo::command(root, "run", libtorch);
+    run.args(["--package", "convscope", "--bin", "convscope", "--", "explain", "--quiet"]);
+    for image in EXPLAINED_IMAGES {
+        run.args(["--index", image]);
+    }
+    cargo::run(run.arg("--checkpoint").arg(checkpoint).arg("--out").arg(out))?;
+    for (picture, name) in EXPLAINED {
+        let (from, to) = (out.join(picture), root.join("docs/images").join(name));
+        fs::copy(&from, &to)
+            .map_err(|error| format!("cannot copy {} to {}: {error}", from.display(), to.display()))?;
+    }
+    Ok(())
 }
 
 /// Gives the one folder in `logs` a name in place of the time and the host that it is called by.

@@ -31,7 +31,7 @@ const EVERY_TIME: [&str; 12] = [
 ];
 
 /// What a first look wants.
-const CHOSEN: [&str; 10] = [
+const CHOSEN: [&str; 9] = [
     "occlusion",
     "integrated_gradients",
     "grad_cam",
@@ -41,7 +41,6 @@ const CHOSEN: [&str; 10] = [
     "embedding",
     "nearest_neighbors",
     "activation_maximization",
-    "channel_ablation",
 ];
 
 /// The values of the flag.
