@@ -68,6 +68,22 @@ pub struct Attribute<A> {
     trust: Option<Trust>,
 }
 
+/// Images that ran through the model, with or without a way back.
+#[derive(Debug, Clone, Copy)]
+struct Cost {
+    map: u64,
+    badge: u64,
+}
+
+impl Cost {
+    fn words(self, has_badge: bool) -> String {
+        match has_badge {
+            true => format!("cost: {} images run for the map, {} for the badge", self.map, self.badge),
+            false => format!("cost: {} images run", self.map),
+        }
+    }
+}
+
 /// Sums and counts of measured numbers, by name.
 type Sums = BTreeMap<&'static str, (f64, usize)>;
 
@@ -94,8 +110,7 @@ impl<A: Attributor> Attribute<A> {
         shared: &mut Shared,
     ) -> Result<Option<(Checks, TrustBadge)>> {
         let Some(trust) = &self.trust else { return Ok(None) };
-        let random = || shared.random_orders(trust, subject, case);
-        match trust.check(&self.attributor, attribution, subject, case, last, random) {
+        match trust.check(&self.attributor, attribution, subject, case, last, shared) {
             Ok(checks) => {
                 let badge = checks.badge();
                 Ok(Some((checks, badge)))
@@ -126,6 +141,7 @@ impl<A: Attributor> Study for Attribute<A> {
         let mut sums = Sums::new();
         let mut warned = false;
         for case in subject.cases {
+            let before = subject.classifier.passed();
             let found = self.attributor.attribute(subject.classifier, &case.sample.input, case.class);
             let attribution = match found {
                 Ok(attribution) => attribution,
@@ -136,6 +152,7 @@ impl<A: Attributor> Study for Attribute<A> {
                 }
                 Err(error) => return Err(error),
             };
+            let of_map = subject.classifier.passed() - before;
             let checked = self.check(&attribution, case, subject, last.as_ref(), &mut report.shared)?;
             let (checks, badge) = checked.unzip();
             let measures = checks.iter().flat_map(Checks::measures).collect::<Vec<_>>();
@@ -144,9 +161,10 @@ impl<A: Attributor> Study for Attribute<A> {
                 (*sum, *count) = (*sum + value, *count + 1);
             }
             let tag = case.sample.tag();
-            let picture = picture(&attribution, case, subject.classes, badge.as_ref(), report)?;
+            let cost = Cost { map: of_map, badge: subject.classifier.passed() - before - of_map };
+            let picture = picture(&attribution, case, subject.classes, (badge.as_ref(), cost), report)?;
             report.picture(&tag, picture, self.attributor.description())?;
-            report.values(&tag, || json_of(&attribution, case, badge.as_ref(), &measures));
+            report.values(&tag, || json_of(&attribution, case, (badge.as_ref(), cost), &measures));
             if let Some(warning) = attribution.warning.as_deref().filter(|_| !warned) {
                 warned = true;
                 tracing::warn!("{}: {warning}", self.attributor.name());
@@ -167,12 +185,13 @@ fn picture(
     attribution: &Attribution,
     case: &Case<'_>,
     classes: &[String],
-    badge: Option<&TrustBadge>,
+    (badge, cost): (Option<&TrustBadge>, Cost),
     report: &Report<'_>,
 ) -> Result<Image> {
     let method = attribution.method.replace('_', " ");
-    let words: Vec<String> =
-        [case.words(classes)].into_iter().chain(attribution.settings.iter().cloned()).collect();
+    let mut words = vec![case.words(classes)];
+    words.extend(attribution.settings.iter().cloned());
+    words.push(cost.words(badge.is_some()));
     let measures: Vec<String> = (attribution.measures.iter())
         .map(|(name, value)| format!("{} {}", name.replace('_', " "), render::number(*value)))
         .collect();
@@ -201,13 +220,14 @@ fn picture(
 fn json_of(
     attribution: &Attribution,
     case: &Case<'_>,
-    badge: Option<&TrustBadge>,
+    (badge, cost): (Option<&TrustBadge>, Cost),
     measures: &[(&'static str, f64)],
 ) -> Value {
     let mut json = attribution.to_json();
     json["label"] = json!(case.sample.label);
     json["prediction"] = json!(case.prediction.class);
     json["log_probability"] = number(case.prediction.log_probability);
+    json["images_run"] = json!({ "map": cost.map, "badge": cost.badge });
     if let Some(TrustBadge { level, reasons }) = badge {
         let checks: Map<String, Value> =
             measures.iter().map(|(name, value)| ((*name).to_owned(), number(*value))).collect();

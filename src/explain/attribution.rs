@@ -1,6 +1,6 @@
 //! What every attribution method returns.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result};
 
@@ -35,6 +35,8 @@ pub struct Attribution {
     pub measures: Vec<(&'static str, f64)>,
     /// What a reader must know before believing the map.
     pub warning: Option<String>,
+    /// What the raw values hold beside the map, by name: of occlusion the patches, and what each of them changes.
+    pub details: Map<String, Value>,
 }
 
 /// Whether the sign of an attribution says something.
@@ -78,7 +80,8 @@ impl Attribution {
             ));
         }
         let (unit, settings, measures, warning) = (String::new(), Vec::new(), Vec::new(), None);
-        Ok(Attribution { method, class, values, shape, sign, unit, settings, measures, warning })
+        let details = Map::new();
+        Ok(Attribution { method, class, values, shape, sign, unit, settings, measures, warning, details })
     }
 
     /// One number a pixel, row by row.
@@ -122,9 +125,9 @@ impl Attribution {
 
     /// Raw values and settings. Numbers that are not finite become strings, `"NaN"` and `"inf"`.
     pub fn to_json(&self) -> Value {
-        let measures: serde_json::Map<String, Value> =
+        let measures: Map<String, Value> =
             self.measures.iter().map(|(name, value)| ((*name).to_owned(), number(*value))).collect();
-        json!({
+        let mut json = json!({
             "method": self.method,
             "class": self.class,
             "shape": self.shape,
@@ -133,7 +136,11 @@ impl Attribution {
             "settings": self.settings,
             "measures": measures,
             "warning": self.warning,
-        })
+        });
+        if !self.details.is_empty() {
+            json["details"] = Value::Object(self.details.clone());
+        }
+        json
     }
 }
 

@@ -19,4 +19,10 @@ pub trait Attributor {
     /// # Errors
     /// What the model refuses; a class that it does not have.
     fn attribute(&self, classifier: &Classifier<'_>, image: &Tensor, class: i64) -> Result<Attribution>;
+
+    /// The method with settings that cost little, for checks that run it again and again: of random networks and, to compare
+    /// them with, of this one. `None`, as for most methods, is the method itself.
+    fn control(&self) -> Option<Box<dyn Attributor>> {
+        None
+    }
 }

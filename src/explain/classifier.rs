@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use tch::{Kind, TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use super::{
     head::Head,
@@ -197,7 +197,10 @@ impl<'a> Classifier<'a> {
         let log_probabilities = self.log_probabilities(images)?;
         let best = || -> Result<(Vec<f64>, Vec<i64>), TchError> {
             let (values, classes) = log_probabilities.f_max_dim(1, false)?;
-            Ok((Vec::try_from(&values.f_to_kind(Kind::Double)?)?, Vec::try_from(&classes)?))
+            Ok((
+                Vec::try_from(&values.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?)?,
+                Vec::try_from(&classes.f_to_device(Device::Cpu)?)?,
+            ))
         };
         let (values, classes) = best().context(|| "predictions".to_owned())?;
         let prediction = |(log_probability, class)| Prediction { class, log_probability };

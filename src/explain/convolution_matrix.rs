@@ -7,6 +7,7 @@ use super::{
     report::Report,
     sample::Case,
     study::{Study, Subject},
+    values::scalar,
 };
 use crate::{
     arch::{Conv2d, ConvolutionMatrix, Layer, ModelSpec, ResolvedLayer, Source, Window, lecture, panels},
@@ -217,7 +218,7 @@ fn take(
         part: numbers(&part(&read, corner, cut.side)?)?,
         output: numbers(&part(&output.f_select(0, channel)?, at, cut.outputs)?)?,
         bias: match bias {
-            Some(bias) => f64::try_from(&bias.f_detach()?.f_select(0, channel)?.f_to_kind(Kind::Double)?)?,
+            Some(bias) => scalar(&bias.f_detach()?.f_select(0, channel)?)?,
             None => 0.0,
         },
     }))

@@ -5,7 +5,7 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use super::{
     classifier::{Classifier, Prediction},
-    features::{self, NO_PENULTIMATE, balanced, device, flat, gather, output, to_host},
+    features::{self, NO_PENULTIMATE, Rows, balanced, device, gather, output, to_host},
     report::Report,
     sample::class_name,
     study::{Evidence, Study, Subject},
@@ -20,6 +20,7 @@ use crate::{
 
 /// The penultimate layer's features of many images as points for the Projector, with the images as sprites and the columns
 /// `label`, `prediction`, `answer` (right or wrong) and `probability`: what lies close together is alike to the model.
+/// Features that do not fit into the [memory](Classifier::memory) are averaged over their positions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeatureEmbedding {
     /// Images, as many of each class as of every other. The default is 1,000.
@@ -43,10 +44,15 @@ pub struct EmbeddedFeatures {
     pub layer: String,
     /// Features of an image.
     pub width: usize,
+    /// Whether they are means over the positions of each channel: where all values of all images do not fit into the
+    /// [memory](Classifier::memory).
+    pub averaged: bool,
     /// Places of the images in the data set, point by point.
     pub places: Vec<usize>,
     /// Images of the sample that are not shown, because a feature of theirs is NaN or infinite.
     pub left_out: usize,
+    /// Images that were wanted, but whose features do not fit into the memory.
+    pub too_many: usize,
     /// What the model answers for each point.
     pub predictions: Vec<Prediction>,
     /// Share of the variance that the points' dimensions hold, 0 to 1: less than 1 where there are fewer dimensions than
@@ -76,9 +82,18 @@ impl FeatureEmbedding {
     ) -> Result<Option<EmbeddedFeatures>> {
         let data = evidence.images;
         let mut places = balanced(data, self.images, seed);
+        let wanted = places.len();
+        let Some(first) = places.first().copied() else { return Ok(None) };
+        let mut kind = Rows::Flat;
+        gather(classifier, evidence, (&[first], device), |batch| {
+            let fitting = Rows::fitting(classifier, output(batch.activations, layer)?, wanted);
+            places.truncate(fitting.1);
+            kind = fitting.0;
+            Ok(())
+        })?;
         let (mut rows, mut predictions, mut sprites) = (Vec::new(), Vec::new(), Vec::new());
         gather(classifier, evidence, (&places, device), |batch| {
-            let features = flat(output(batch.activations, layer)?)?;
+            let features = kind.of(output(batch.activations, layer)?)?;
             rows.push(features.f_to_device(Device::Cpu).context(|| layer.to_owned())?);
             predictions.extend(features::predictions(batch.logits)?);
             sprites.extend(pictures(batch.images)?);
@@ -111,7 +126,19 @@ impl FeatureEmbedding {
         let embedding =
             Embedding::new(to_host(&points)?, dimensions)?.metadata(&COLUMNS, rows)?.sprites(sprites)?;
         let layer = layer.to_owned();
-        Ok(Some(EmbeddedFeatures { layer, width, places, left_out, predictions, variance, embedding }))
+        let averaged = kind == Rows::Pooled;
+        let too_many = wanted - images;
+        Ok(Some(EmbeddedFeatures {
+            layer,
+            width,
+            averaged,
+            places,
+            left_out,
+            too_many,
+            predictions,
+            variance,
+            embedding,
+        }))
     }
 }
 
@@ -204,6 +231,12 @@ impl Study for FeatureEmbedding {
         if found.left_out > 0 {
             report.skip(format!("{} images with NaN or infinite features in `{layer}`", found.left_out));
         }
+        if found.too_many > 0 {
+            report.skip(format!(
+                "{} images whose features in `{layer}` do not fit into the memory",
+                found.too_many
+            ));
+        }
         report.add(&layer_tag(&layer), Summary::embedding(&found.embedding))?;
         report.add("about", Summary::text(found.words()))?;
         report.values(&layer, || found.to_json(data.images));
@@ -223,9 +256,11 @@ impl EmbeddedFeatures {
             String::new()
         };
         format!(
-            "Features of `{}` ({} numbers an image{components}) of {points} images, on the page **Projector**. Choose \
+            "Features of `{}`{} ({} numbers an image{components}) of {points} images, on the page **Projector**. Choose \
              *Color by* `label` for the true class, `prediction` for the model's, `answer` for right and wrong ones.",
-            self.layer, self.width
+            self.layer,
+            if self.averaged { Rows::Pooled.words() } else { "" },
+            self.width
         )
     }
 
@@ -237,6 +272,7 @@ impl EmbeddedFeatures {
         json!({
             "layer": self.layer,
             "width": self.width,
+            "averaged": self.averaged,
             "dimensions": self.embedding.dimensions(),
             "variance": self.variance,
             "places": self.places,

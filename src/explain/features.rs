@@ -88,8 +88,55 @@ pub(super) fn pooled(output: &Tensor) -> Result<Tensor> {
     pool().context(|| format!("mean over the positions of an output of shape {:?}", output.size()))
 }
 
+/// How a layer's output becomes one row of features for each image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rows {
+    /// All values.
+    Flat,
+    /// The mean over all positions of each channel: all values of so many images do not fit into the memory.
+    Pooled,
+}
+
+impl Rows {
+    /// Rows of `images` images that fit into the classifier's memory, and how many of them do: fewer where the layer has no
+    /// positions to average over, or too many channels. `output` is that of one image or more.
+    pub fn fitting(classifier: &Classifier<'_>, output: &Tensor, images: usize) -> (Rows, usize) {
+        let size = output.size();
+        let width = |dims: &[i64]| dims.iter().product::<i64>().max(1).unsigned_abs();
+        let (all, channels) =
+            (width(size.get(1..).unwrap_or_default()), width(size.get(1..2).unwrap_or_default()));
+        let most = |width: u64| {
+            usize::try_from(classifier.memory_bytes() / (4 * width)).unwrap_or(usize::MAX).max(2)
+        };
+        if most(all) >= images {
+            (Rows::Flat, images)
+        } else if size.len() > 2 {
+            (Rows::Pooled, images.min(most(channels)))
+        } else {
+            (Rows::Flat, most(all))
+        }
+    }
+
+    pub fn of(self, output: &Tensor) -> Result<Tensor> {
+        match self {
+            Rows::Flat => flat(output),
+            Rows::Pooled => pooled(output),
+        }
+    }
+
+    /// For a caption: empty where nothing was done.
+    pub fn words(self) -> &'static str {
+        match self {
+            Rows::Flat => "",
+            Rows::Pooled => {
+                " (means over the positions of each channel: all values do not fit into the memory)"
+            }
+        }
+    }
+}
+
 /// One row of single-precision features for each image: all values.
-pub(super) fn flat(output: &Tensor) -> Result<Tensor> {
+fn flat(output: &Tensor) -> Result<Tensor> {
     let flat = || output.f_flatten(1, -1)?.f_to_kind(Kind::Float);
     flat().context(|| format!("features of shape {:?}", output.size()))
 }
@@ -201,6 +248,20 @@ mod tests {
         all.sort_unstable();
         assert_eq!(all, (0..8).collect::<Vec<_>>());
         assert!((4..20).any(|seed| balanced(&data, 5, seed) != places));
+    }
+
+    #[test]
+    fn rows_fit_into_the_memory() {
+        let classifier = Classifier::new(|images| Ok(images.shallow_clone())).memory(4 * 1000);
+        let output = |shape: &[i64]| Tensor::zeros(shape, (Kind::Float, Device::Cpu));
+        let fitting = |shape: &[i64], images| Rows::fitting(&classifier, &output(shape), images);
+        assert_eq!(fitting(&[1, 100], 10), (Rows::Flat, 10));
+        assert_eq!(fitting(&[1, 4, 5, 5], 10), (Rows::Flat, 10));
+        assert_eq!(fitting(&[1, 4, 5, 5], 11), (Rows::Pooled, 11));
+        assert_eq!(fitting(&[1, 4, 5, 5], 1000), (Rows::Pooled, 250));
+        assert_eq!(fitting(&[1, 100], 11), (Rows::Flat, 10));
+        assert_eq!(fitting(&[1, 100_000], 11), (Rows::Flat, 2), "two at least, for there to be a distance");
+        assert_eq!(Rows::Pooled.of(&output(&[2, 3, 4, 4])).unwrap().size(), [2, 3]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use tch::{Kind, TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use crate::{
     error::{Error, Result},
@@ -79,7 +79,11 @@ impl Fill {
             Fill::ChannelMean => {
                 let filled = self.image(image)?;
                 let first = || {
-                    let corner = filled.f_select(3, 0)?.f_select(2, 0)?.f_to_kind(Kind::Double)?;
+                    let corner = filled
+                        .f_select(3, 0)?
+                        .f_select(2, 0)?
+                        .f_to_device(Device::Cpu)?
+                        .f_to_kind(Kind::Double)?;
                     Vec::<f64>::try_from(&corner.f_reshape([-1])?)
                 };
                 let means = first().context(|| "means of the channels".to_owned())?;

@@ -1,8 +1,8 @@
 //! The last layer of a classifier: found by what it does, and replaced to see whether an explanation depends on it.
 
-use tch::{Kind, TchError, Tensor};
+use tch::{TchError, Tensor};
 
-use super::rounding;
+use super::{rounding, values::scalar};
 use crate::{
     capture::{Activation, Activations},
     error::{Error, Result},
@@ -87,8 +87,8 @@ impl Head {
     fn gives(&self, activations: &Activations, logits: &Tensor) -> Result<bool> {
         let answer = self.answer(activations)?;
         let compare = || -> Result<bool, TchError> {
-            let scale = f64::try_from(&logits.f_abs()?.f_max()?.f_to_kind(Kind::Double)?)?;
-            let off = f64::try_from(&answer.f_sub(logits)?.f_abs()?.f_max()?.f_to_kind(Kind::Double)?)?;
+            let scale = scalar(&logits.f_abs()?.f_max()?)?;
+            let off = scalar(&answer.f_sub(logits)?.f_abs()?.f_max()?)?;
             let tolerance = TOLERANCE.max(rounding::of_logits(logits.device()));
             Ok(off <= tolerance * scale.max(1e-6))
         };

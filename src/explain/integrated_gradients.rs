@@ -1,6 +1,8 @@
 //! Gradients summed on the way from a baseline to the image.
 
-use tch::{Kind, TchError, Tensor};
+use std::sync::OnceLock;
+
+use tch::{Device, Kind, TchError, Tensor};
 
 use super::{
     attribution::{Attribution, Sign},
@@ -44,6 +46,8 @@ pub struct IntegratedGradients {
     steps: usize,
     rule: Quadrature,
     baseline: Baseline,
+    /// Of `steps` and `rule`, once they were needed.
+    points: OnceLock<Vec<(f64, f64)>>,
 }
 
 #[derive(Debug)]
@@ -55,20 +59,25 @@ enum Baseline {
 impl IntegratedGradients {
     /// 50 steps of Gauss-Legendre from 0.
     pub fn new() -> IntegratedGradients {
-        IntegratedGradients { steps: 50, rule: Quadrature::GaussLegendre, baseline: Baseline::Value(0.0) }
+        IntegratedGradients {
+            steps: 50,
+            rule: Quadrature::GaussLegendre,
+            baseline: Baseline::Value(0.0),
+            points: OnceLock::new(),
+        }
     }
 
     /// How many gradients are summed.
     #[must_use]
     pub fn steps(mut self, steps: usize) -> IntegratedGradients {
-        self.steps = steps;
+        (self.steps, self.points) = (steps, OnceLock::new());
         self
     }
 
     /// Where on the way they are taken, and their weights.
     #[must_use]
     pub fn rule(mut self, rule: Quadrature) -> IntegratedGradients {
-        self.rule = rule;
+        (self.rule, self.points) = (rule, OnceLock::new());
         self
     }
 
@@ -89,13 +98,22 @@ impl IntegratedGradients {
     /// What a user has set.
     ///
     /// # Errors
-    /// A rule that does not exist, and too few steps for it.
+    /// A rule that does not exist, and too few or too many steps for it.
     pub(super) fn with(mut self, settings: &Settings) -> Result<IntegratedGradients> {
         self.steps = settings.steps.unwrap_or(self.steps);
         if let Some(rule) = &settings.rule {
             self.rule = rule.parse()?;
         }
-        self.rule.points(self.steps).map(|_| self)
+        self.points = OnceLock::new();
+        self.rule.check(self.steps).map(|()| self)
+    }
+
+    fn points(&self) -> Result<&[(f64, f64)]> {
+        if let Some(points) = self.points.get() {
+            return Ok(points);
+        }
+        let points = self.rule.points(self.steps)?;
+        Ok(self.points.get_or_init(|| points))
     }
 
     fn baseline_for(&self, image: &Tensor) -> Result<Tensor> {
@@ -151,11 +169,11 @@ impl Attributor for IntegratedGradients {
 
     fn attribute(&self, classifier: &Classifier<'_>, image: &Tensor, class: i64) -> Result<Attribution> {
         values::check_one(image)?;
-        let points = self.rule.points(self.steps)?;
+        let points = self.points()?;
         tch::no_grad(|| {
             let baseline = self.baseline_for(image)?;
             let difference = image.f_sub(&baseline).context(|| "image minus baseline".to_owned())?;
-            let mean = mean_gradient(classifier, &baseline, &difference, &points, class)?;
+            let mean = mean_gradient(classifier, &baseline, &difference, points, class)?;
             let product = difference.f_mul(&mean).context(|| "gradient times difference".to_owned())?;
             let mut found = values::attribution(self.name(), class, &product, Sign::Signed, LOGIT)?;
             let change = logit_difference(classifier, image, &baseline, class)?;
@@ -217,7 +235,9 @@ fn logit_difference(
 ) -> Result<f64> {
     let both = Tensor::f_cat(&[image, baseline], 0).context(|| "image and baseline".to_owned())?;
     let logits = select_class(&classifier.logits(&both)?, class)?;
-    let logits = logits.f_to_kind(Kind::Double).and_then(|logits| Vec::<f64>::try_from(&logits));
+    let logits = logits
+        .f_to_device(Device::Cpu)
+        .and_then(|logits| Vec::<f64>::try_from(&logits.f_to_kind(Kind::Double)?));
     let logits = logits.context(|| "logits of image and baseline".to_owned())?;
     Ok(logits[0] - logits[1])
 }

@@ -75,7 +75,8 @@ impl<'a> Labelled<'a> {
             let of_piece = || {
                 let labels = Tensor::f_from_slice(labels)?.f_to_device(log_probabilities.device())?;
                 let picked = log_probabilities.f_gather(1, &labels.f_unsqueeze(1)?, false)?;
-                let losses = picked.f_reshape([-1])?.f_neg()?.f_to_kind(Kind::Double)?;
+                let losses =
+                    picked.f_reshape([-1])?.f_neg()?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?;
                 Ok((Vec::try_from(&losses)?, Vec::try_from(&log_probabilities.f_argmax(1, false)?)?))
             };
             let found: Result<(Vec<f64>, Vec<i64>), tch::TchError> = tch::no_grad(of_piece);

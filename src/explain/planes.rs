@@ -1,6 +1,6 @@
 //! One image of any shape as channels, rows and columns.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::classifier::{Classifier, select_class};
 use crate::{
@@ -85,7 +85,7 @@ pub(super) fn answers(classifier: &Classifier<'_>, images: &Tensor, class: i64) 
 pub(super) fn answers_of(logits: &Tensor, class: i64) -> Result<Vec<Answer>> {
     drop(select_class(logits, class)?); // says which classes there are
     let read = || {
-        let logits = logits.f_to_kind(Kind::Double)?;
+        let logits = logits.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?;
         let of_class = |values: &Tensor| Vec::<f64>::try_from(&values.f_select(1, class)?);
         Ok((of_class(&logits)?, of_class(&logits.f_log_softmax(1, Kind::Double)?)?))
     };

@@ -1,7 +1,7 @@
 //! How many weights the answers need: the smallest are set to 0.
 
 use serde_json::json;
-use tch::{Kind, TchError, Tensor};
+use tch::{TchError, Tensor};
 
 use super::{
     attribution::number as json_number,
@@ -9,6 +9,7 @@ use super::{
     losses::{Labelled, device},
     report::Report,
     study::{Evidence, Study, Subject},
+    values,
 };
 use crate::{
     arch::{Layer, ModelSpec},
@@ -30,7 +31,7 @@ pub enum PruningScope {
 
 /// Sets the `share` of smallest magnitudes among the weights named `weights` to 0, and leaves all else: magnitude pruning
 /// (Han et al. 2015, *Learning both weights and connections*), without training again. `round(share * n)` of n weights go;
-/// of equal magnitudes at the threshold all go. NaN goes last. Biases are no weights here. Tensors that do not change are
+/// of equal magnitudes at the threshold all go. NaN goes last, behind all numbers. Biases are no weights here. Tensors that do not change are
 /// shared, none is changed in place.
 ///
 /// # Errors
@@ -58,63 +59,105 @@ pub fn prune(
     share: f64,
     scope: PruningScope,
 ) -> Result<Vec<(String, Tensor)>> {
-    if !(0.0..=1.0).contains(&share) {
-        return Err(Error::invalid("pruning", format!("a share of {share} found; 0 to 1 expected")));
-    }
+    check_share(share)?;
     if let Some(missing) = weights.iter().find(|weight| !variables.iter().any(|(name, _)| name == *weight)) {
         return Err(Error::invalid(format!("weight `{missing}`"), "it is not among the network's variables"));
     }
-    let is_pruned = |name: &str| weights.contains(&name);
-    let pruned = || -> Result<Vec<(String, Tensor)>, TchError> {
-        let global = match scope {
-            PruningScope::Global => {
-                let of = variables.iter().filter(|(name, _)| is_pruned(name)).map(|(_, tensor)| tensor);
-                threshold(&of.collect::<Vec<_>>(), share)?
-            }
-            PruningScope::PerLayer => None,
-        };
-        let one = |(name, tensor): &(String, Tensor)| -> Result<(String, Tensor), TchError> {
-            let limit = match (is_pruned(name), scope) {
-                (false, _) => None,
-                (true, PruningScope::Global) => global,
-                (true, PruningScope::PerLayer) => threshold(&[tensor], share)?,
-            };
-            let tensor = match limit {
-                None => tensor.shallow_clone(),
-                Some(limit) => {
-                    let tensor = tensor.f_detach()?;
-                    let goes = magnitudes(&tensor)?.f_le(limit)?;
-                    tensor.f_masked_fill(&goes, 0.0)?
-                }
-            };
-            Ok((name.clone(), tensor))
-        };
-        variables.iter().map(one).collect()
+    let pruned = || {
+        let limits = Limits::of(variables, weights, &[share], scope)?;
+        without(variables, |name| limits.of_weight(name, 0))
     };
     tch::no_grad(pruned).context(|| format!("pruning {:.1} % of the weights", 100.0 * share))
 }
 
-/// In single precision at least, in which the threshold is compared as it was found.
-fn magnitudes(tensor: &Tensor) -> Result<Tensor, TchError> {
-    let kind = if tensor.kind() == Kind::Double { Kind::Double } else { Kind::Float };
-    tensor.f_detach()?.f_abs()?.f_to_kind(kind)
+fn check_share(share: f64) -> Result<()> {
+    if (0.0..=1.0).contains(&share) {
+        return Ok(());
+    }
+    Err(Error::invalid("pruning", format!("a share of {share} found; 0 to 1 expected")))
 }
 
-/// The magnitude up to which weights go; `None` where none goes.
-fn threshold(weights: &[&Tensor], share: f64) -> Result<Option<f64>, TchError> {
+/// Up to which magnitudes weights go, for several shares. NaN: all go.
+enum Limits<'a> {
+    Global(Vec<&'a str>, Vec<Option<f64>>),
+    PerLayer(Vec<(&'a str, Vec<Option<f64>>)>),
+}
+
+impl<'a> Limits<'a> {
+    fn of(
+        variables: &[(String, Tensor)],
+        weights: &[&'a str],
+        shares: &[f64],
+        scope: PruningScope,
+    ) -> Result<Limits<'a>, TchError> {
+        Ok(match scope {
+            PruningScope::Global => {
+                let all: Vec<&Tensor> = weights.iter().flat_map(|name| named(variables, name)).collect();
+                Limits::Global(weights.to_vec(), thresholds(&all, shares)?)
+            }
+            PruningScope::PerLayer => {
+                let one = |name: &&'a str| Ok((*name, thresholds(&named(variables, name), shares)?));
+                Limits::PerLayer(weights.iter().map(one).collect::<Result<_, TchError>>()?)
+            }
+        })
+    }
+
+    /// For the share at this place; `None` where nothing of it goes.
+    fn of_weight(&self, name: &str, share: usize) -> Option<f64> {
+        let limits = match self {
+            Limits::Global(names, limits) => names.contains(&name).then_some(limits),
+            Limits::PerLayer(layers) => {
+                layers.iter().find(|(known, _)| *known == name).map(|(_, limits)| limits)
+            }
+        };
+        limits.and_then(|limits| *limits.get(share)?)
+    }
+}
+
+fn named<'v>(variables: &'v [(String, Tensor)], name: &str) -> Vec<&'v Tensor> {
+    variables.iter().filter(|(known, _)| known == name).map(|(_, tensor)| tensor).collect()
+}
+
+/// The variables with what is not above its limit set to 0.
+fn without(
+    variables: &[(String, Tensor)],
+    limit: impl Fn(&str) -> Option<f64>,
+) -> Result<Vec<(String, Tensor)>, TchError> {
+    let one = |(name, tensor): &(String, Tensor)| -> Result<(String, Tensor), TchError> {
+        let tensor = match limit(name) {
+            None => tensor.shallow_clone(),
+            Some(limit) if limit.is_nan() => tensor.f_detach()?.f_zeros_like()?,
+            Some(limit) => {
+                let tensor = tensor.f_detach()?;
+                let goes = magnitudes(&tensor)?.f_le(limit)?;
+                tensor.f_masked_fill(&goes, 0.0)?
+            }
+        };
+        Ok((name.clone(), tensor))
+    };
+    variables.iter().map(one).collect()
+}
+
+/// In single precision at least, in which the threshold is compared as it was found.
+fn magnitudes(tensor: &Tensor) -> Result<Tensor, TchError> {
+    tensor.f_detach()?.f_abs()?.f_to_kind(values::exact(tensor))
+}
+
+/// The magnitudes up to which weights go, for each share; `None` where none goes. Sorted once, NaN behind all numbers.
+fn thresholds(weights: &[&Tensor], shares: &[f64]) -> Result<Vec<Option<f64>>, TchError> {
     let magnitudes = weights
         .iter()
         .map(|tensor| magnitudes(tensor)?.f_reshape([-1]))
         .collect::<Result<Vec<_>, TchError>>()?;
     if magnitudes.is_empty() {
-        return Ok(None);
+        return Ok(vec![None; shares.len()]);
     }
-    let magnitudes = Tensor::f_cat(&magnitudes, 0)?;
-    let count = (share * magnitudes.numel() as f64).round() as i64;
-    if count == 0 {
-        return Ok(None);
-    }
-    f64::try_from(&magnitudes.f_kthvalue(count, 0, false)?.0.f_to_kind(Kind::Double)?).map(Some)
+    let (sorted, _) = Tensor::f_cat(&magnitudes, 0)?.f_sort(0, false)?;
+    let of = |share: &f64| match (share * sorted.numel() as f64).round() as i64 {
+        0 => Ok(None),
+        count => values::scalar(&sorted.f_select(0, count - 1)?).map(Some),
+    };
+    shares.iter().map(of).collect()
 }
 
 /// Accuracy and loss of a network without so many of its weights.
@@ -138,9 +181,11 @@ pub struct PruningCurve {
 }
 
 /// Accuracy and loss on validation images over the share of weights set to 0 by magnitude: with one threshold for all layers,
-/// with the same share in each layer, and one layer at a time. See [`prune`].
+/// with the same share in each layer, and one layer at a time. See [`prune`]. Layers that do not feed the output, such as an
+/// auxiliary head, stay as they are, and so do running statistics.
 ///
-/// Costs `images * shares * (2 + layers)` forward passes of one image, and a copy of the weights at a time: with the
+/// Costs `images * shares * (2 + layers)` forward passes of one image, a copy of the weights at a time, and, once for each
+/// curve, their sorted magnitudes: with the
 /// defaults of 200 images, 11 shares and 5 layers 15 400 passes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pruning {
@@ -179,7 +224,7 @@ impl Pruning {
         self
     }
 
-    /// The shares that go, each 0 to 1, rising.
+    /// The shares that go, each 0 to 1. 0 is always measured too: what the others are compared with.
     #[must_use]
     pub fn shares(mut self, shares: impl Into<Vec<f64>>) -> Pruning {
         self.shares = shares.into();
@@ -200,9 +245,12 @@ impl Pruning {
     ) -> Result<Vec<PruningCurve>> {
         let device = variables.first().map_or(tch::Device::Cpu, |(_, variable)| variable.device());
         let labelled = Labelled::of(evidence, self.images, device)?;
-        let layers: Vec<String> = (spec.layers.iter())
-            .filter(|layer| matches!(layer.layer, Layer::Conv2d(_) | Layer::Linear(_)))
-            .map(|layer| layer.name.clone())
+        let shares = self.all_shares()?;
+        // An auxiliary head has no part in the answers.
+        let feeds = spec.resolve()?.feeds_output();
+        let layers: Vec<String> = (spec.layers.iter().zip(feeds))
+            .filter(|(layer, feeds)| *feeds && matches!(layer.layer, Layer::Conv2d(_) | Layer::Linear(_)))
+            .map(|(layer, _)| layer.name.clone())
             .collect();
         if layers.is_empty() {
             return Err(Error::invalid(
@@ -222,23 +270,38 @@ impl Pruning {
         }));
         let measure = |(name, weights, scope): (String, Vec<String>, PruningScope)| {
             let weights: Vec<&str> = weights.iter().map(String::as_str).collect();
-            let point = |share: &f64| -> Result<PruningPoint> {
-                let pruned = prune(variables, &weights, *share, scope)?;
+            let limits = tch::no_grad(|| Limits::of(variables, &weights, &shares, scope));
+            let limits = limits.context(|| format!("magnitudes of the weights of `{name}`"))?;
+            let point = |place: usize| -> Result<PruningPoint> {
+                let pruned = tch::no_grad(|| without(variables, |name| limits.of_weight(name, place)));
+                let pruned =
+                    pruned.context(|| format!("pruning {:.1} % of the weights", 100.0 * shares[place]))?;
                 let network = Network::with_variables(spec, &pruned)?;
                 let losses = labelled.losses(&classifier.with_network(&network))?;
                 let share = zeros(&pruned, &weights)?;
                 Ok(PruningPoint { share, accuracy: losses.accuracy, loss: losses.mean() })
             };
-            Ok(PruningCurve { name, points: self.shares.iter().map(point).collect::<Result<_>>()? })
+            let points = (0..shares.len()).map(point).collect::<Result<_>>()?;
+            Ok(PruningCurve { name, points })
         };
         curves.into_iter().map(measure).collect()
+    }
+
+    /// Rising from 0, each once.
+    fn all_shares(&self) -> Result<Vec<f64>> {
+        self.shares.iter().try_for_each(|share| check_share(*share))?;
+        let mut shares = self.shares.clone();
+        shares.push(0.0);
+        shares.sort_by(f64::total_cmp);
+        shares.dedup();
+        Ok(shares)
     }
 
     fn draw(
         &self,
         curves: &[PruningCurve],
         chance: f64,
-        images: usize,
+        (images, is_normalized): (usize, bool),
         report: &mut Report<'_>,
     ) -> Result<()> {
         let draw = |of: fn(&PruningPoint) -> f64,
@@ -253,9 +316,10 @@ impl Pruning {
                 .map(|(curve, points)| Curve::new(&curve.name, points).marks(CurveMarks::All))
                 .collect();
             let x = PlotAxis::linear("share of these weights set to 0").range(0.0, 1.0);
+            let statistics = if is_normalized { "; running statistics stay as they were" } else { "" };
             let note = format!(
-                "{images} validation images; the smallest magnitudes go first, nothing is trained again; a layer's name: that \
-                 layer alone"
+                "{images} validation images; the smallest magnitudes go first, nothing is trained again{statistics}; a \
+                 layer's name: that layer alone"
             );
             line_plot(&LinePlot::new(x, y, &drawn).lines(lines), &note, caption)
         };
@@ -276,7 +340,9 @@ impl Pruning {
 const ABOUT: &str = "**Magnitude pruning**: accuracy and loss on validation images while the weights of smallest magnitude are \
                      set to 0 (Han et al. 2015), without training again. A curve that stays flat far to the right says that \
                      the function does not need most of its weights; where one threshold for all does better than the same \
-                     share of each layer, the layers' weights are of different use.";
+                     share of each layer, the layers' weights are of different use. Where there is batch normalisation, \
+                     its running statistics stay those of the whole network: a part of the fall is their mismatch, which a \
+                     pass over training images would mend.";
 const PRUNABLE: &str = "Largest measured share of weights that can be set to 0 with one threshold while the accuracy on \
                         validation data stays within one percentage point.";
 
@@ -301,11 +367,12 @@ impl Study for Pruning {
         let curves = self.measure(subject.classifier, spec, subject.variables, evidence)?;
         let images = Labelled::of(evidence, self.images, device(subject))?.len();
         let chance = 1.0 / spec.resolve()?.output_shape().len().max(1) as f64;
-        self.draw(&curves, chance, images, report)?;
+        let is_normalized = spec.layers.iter().any(|layer| matches!(layer.layer, Layer::BatchNorm2d(_)));
+        self.draw(&curves, chance, (images, is_normalized), report)?;
         if let Some(global) = curves.first() {
             report.scalar("prunable", prunable(global), PRUNABLE)?;
         }
-        let shares = self.shares.iter().map(|share| format!("{:.0} %", 100.0 * share));
+        let shares = self.all_shares()?.into_iter().map(|share| format!("{:.0} %", 100.0 * share));
         let mut table = Table::new(["accuracy without".to_owned()].into_iter().chain(shares));
         for curve in &curves {
             let cells = curve.points.iter().map(|point| format!("{:.1} %", 100.0 * point.accuracy));
@@ -337,7 +404,7 @@ fn prunable(curve: &PruningCurve) -> f64 {
 fn zeros(variables: &[(String, Tensor)], weights: &[&str]) -> Result<f64> {
     let (mut zeros, mut all) = (0.0, 0.0);
     for (name, tensor) in variables.iter().filter(|(name, _)| weights.contains(&name.as_str())) {
-        let count = tch::no_grad(|| f64::try_from(&tensor.f_eq(0.0)?.f_sum(Kind::Double)?));
+        let count = tch::no_grad(|| values::sum(&tensor.f_eq(0.0)?));
         zeros += count.context(|| format!("zeros of `{name}`"))?;
         all += tensor.numel() as f64;
     }

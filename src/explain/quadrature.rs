@@ -4,6 +4,9 @@ use std::{f64::consts::PI, fmt, str::FromStr};
 
 use crate::error::{Error, Result};
 
+/// Most points of Gauss and Legendre: half a second.
+const MOST: usize = 10_000;
+
 /// How an integral from 0 to 1 becomes a weighted sum. Names, points and weights are captum's.
 ///
 /// ```
@@ -55,15 +58,10 @@ impl Quadrature {
     /// Places from 0 to 1, ascending, and their weights.
     ///
     /// # Errors
-    /// No point; fewer than two of a trapezoid.
+    /// No point; fewer than two of a trapezoid; more than 10,000 of Gauss and Legendre, which take time with the square of
+    /// their number.
     pub fn points(self, count: usize) -> Result<Vec<(f64, f64)>> {
-        let least = if self == Quadrature::RiemannTrapezoid { 2 } else { 1 };
-        if count < least {
-            return Err(Error::invalid(
-                "steps",
-                format!("{count} found; `{self}` needs {least} or more (50 is usual)"),
-            ));
-        }
+        self.check(count)?;
         let n = count as f64;
         let evenly = |place: &dyn Fn(f64) -> f64| (0..count).map(|i| (place(i as f64), 1.0 / n)).collect();
         Ok(match self {
@@ -79,6 +77,21 @@ impl Quadrature {
                 points
             }
         })
+    }
+}
+
+impl Quadrature {
+    /// Refuses numbers of points that the rule does not have.
+    pub(super) fn check(self, count: usize) -> Result<()> {
+        let least = if self == Quadrature::RiemannTrapezoid { 2 } else { 1 };
+        let expected = if count < least {
+            format!("`{self}` needs {least} or more")
+        } else if self == Quadrature::GaussLegendre && count > MOST {
+            format!("`{self}` takes at most {MOST}; another rule takes more")
+        } else {
+            return Ok(());
+        };
+        Err(Error::invalid("steps", format!("{count} found; {expected} (50 is usual)")))
     }
 }
 
@@ -116,7 +129,10 @@ fn gauss_legendre(n: usize) -> Vec<(f64, f64)> {
         let (_, slope) = legendre(n, x);
         ((1.0 + x) / 2.0, 1.0 / ((1.0 - x * x) * slope * slope))
     };
-    (0..n).rev().map(at).collect()
+    // The zeros lie evenly around the middle: those above it tell those below.
+    let above: Vec<(f64, f64)> = (0..n.div_ceil(2)).map(at).collect();
+    let below = above.iter().take(n / 2).map(|&(x, weight)| (1.0 - x, weight));
+    below.chain(above.iter().rev().copied()).collect()
 }
 
 /// Value and derivative of the Legendre polynomial of degree n, by the recurrence of its values.
@@ -216,6 +232,26 @@ mod tests {
         let sum: f64 =
             Quadrature::RiemannTrapezoid.points(50).unwrap().iter().map(|(_, weight)| weight).sum();
         assert!((sum - 0.98).abs() < 1e-15);
+    }
+
+    #[test]
+    fn points_lie_evenly_around_the_middle() {
+        for count in [1, 2, 7, 50] {
+            let points = gauss_legendre(count);
+            assert_eq!(points.len(), count);
+            assert!(points.windows(2).all(|pair| pair[0].0 < pair[1].0), "{points:?}");
+            for (one, other) in points.iter().zip(points.iter().rev()) {
+                assert!((one.0 + other.0 - 1.0).abs() < 1e-15 && one.1 == other.1, "{points:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn too_many_points_are_refused_before_they_are_computed() {
+        assert!(Quadrature::GaussLegendre.check(10_000).is_ok());
+        let error = Quadrature::GaussLegendre.points(1_000_000).unwrap_err().to_string();
+        assert!(error.contains("at most 10000"), "{error}");
+        assert_eq!(Quadrature::RiemannMiddle.points(1_000_000).unwrap().len(), 1_000_000);
     }
 
     #[test]

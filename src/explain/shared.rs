@@ -3,6 +3,7 @@
 use super::{
     attribution::{Attribution, Sign},
     deletion::DeletionCurves,
+    linear_approximation::RangeOfTrust,
     sample::Case,
     study::Subject,
     trust::Trust,
@@ -19,6 +20,8 @@ pub(super) struct Shared {
     pub maps: Vec<Found>,
     /// Curves of random orders, by settings, image and class.
     random_orders: Vec<(Trust, String, i64, DeletionCurves)>,
+    /// How far the model is linear, by image and class.
+    ranges: Vec<(String, i64, RangeOfTrust)>,
 }
 
 /// The map of a method for an image.
@@ -54,6 +57,18 @@ impl Shared {
         let curves = trust.random_orders(subject, case)?;
         self.random_orders.push((trust.clone(), name.clone(), case.class, curves.clone()));
         Ok(curves)
+    }
+
+    /// How far the model is linear at an image, which does not depend on the method either.
+    pub fn range(&mut self, subject: &Subject<'_>, case: &Case<'_>) -> Result<RangeOfTrust> {
+        let name = &case.sample.name;
+        let known = |(sample, class, _): &&(String, i64, _)| sample == name && *class == case.class;
+        if let Some((.., range)) = self.ranges.iter().find(known) {
+            return Ok(*range);
+        }
+        let range = Trust::range(subject, case)?;
+        self.ranges.push((name.clone(), case.class, range));
+        Ok(range)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::f64::consts::TAU;
 
 use fastrand::Rng;
-use tch::{Kind, TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use super::{
     attribution::{Attribution, Sign},
@@ -170,17 +170,12 @@ impl Attributor for SmoothGrad {
         tch::no_grad(|| {
             let range = value_range(image).context(|| "value range of the image".to_owned())?;
             let deviation = self.noise * range;
-            let (sum, squares) = self.sums(classifier, image, class, deviation)?;
-            let n = self.samples as f64;
+            let (mean, variance) = self.moments(classifier, image, class, deviation)?;
             let of = || {
-                let mean = sum.f_div_scalar(n)?;
                 Ok(match self.statistic {
                     Statistic::Mean => mean,
-                    Statistic::Squared => squares.f_div_scalar(n)?,
-                    // Rounding may leave a little less than nothing.
-                    Statistic::Variance => {
-                        squares.f_div_scalar(n)?.f_sub(&mean.f_square()?)?.f_clamp_min(0.0)?
-                    }
+                    Statistic::Squared => variance.f_add(&mean.f_square()?)?,
+                    Statistic::Variance => variance,
                 })
             };
             let of: Result<Tensor, TchError> = of();
@@ -208,9 +203,10 @@ impl Attributor for SmoothGrad {
 }
 
 impl SmoothGrad {
-    /// Sums of the gradients and of their squares over the noisy copies, in double precision: the variance is the small
-    /// difference of two large numbers. Made in pieces that fit into the memory.
-    fn sums(
+    /// Mean and variance of the gradients over the noisy copies, in double precision on the CPU. Made in pieces that fit into
+    /// the memory; of each piece the device gives the mean and the squared deviations from it, which lose nothing to a large
+    /// mean, and pieces are put together by Chan, Golub and LeVeque 1983.
+    fn moments(
         &self,
         classifier: &Classifier<'_>,
         image: &Tensor,
@@ -219,9 +215,9 @@ impl SmoothGrad {
     ) -> Result<(Tensor, Tensor)> {
         let mut random = Rng::with_seed(self.seed);
         let at_a_time = usize::try_from(classifier.images_at_a_time(image)?).unwrap_or(usize::MAX);
-        let zeros = || image.f_zeros_like()?.f_to_kind(Kind::Double);
+        let zeros = || Tensor::f_zeros(image.size(), (Kind::Double, Device::Cpu));
         let begin = || Ok::<_, TchError>((zeros()?, zeros()?));
-        let (mut sum, mut squares) = begin().context(|| "sums of gradients".to_owned())?;
+        let (mut mean, mut deviations) = begin().context(|| "sums of gradients".to_owned())?;
         let mut left = self.samples;
         while left > 0 {
             let count = left.min(at_a_time);
@@ -230,21 +226,28 @@ impl SmoothGrad {
             let noisy = noisy().context(|| "noisy images".to_owned())?;
             let gradients = classifier.gradients(&noisy, class)?.gradients;
             let mut add = || {
-                let gradients = gradients.f_to_kind(Kind::Double)?;
-                let over_copies = |values: &Tensor| values.f_sum_dim_intlist([0i64].as_slice(), true, None);
-                sum = sum.f_add(&over_copies(&gradients)?)?;
-                squares = squares.f_add(&over_copies(&gradients.f_square()?)?)?;
+                let host = |tensor: &Tensor| tensor.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double);
+                let gradients = gradients.f_to_kind(values::exact(&gradients))?;
+                let own = gradients.f_mean_dim([0i64].as_slice(), true, None)?;
+                let around = gradients.f_sub(&own)?.f_square()?;
+                let around = host(&around.f_sum_dim_intlist([0i64].as_slice(), true, None)?)?;
+                let (before, now) = ((self.samples - left - count) as f64, count as f64);
+                let apart = host(&own)?.f_sub(&mean)?;
+                mean = mean.f_add(&apart.f_mul_scalar(now / (before + now))?)?;
+                let between = apart.f_square()?.f_mul_scalar(before * now / (before + now))?;
+                deviations = deviations.f_add(&around)?.f_add(&between)?;
                 Ok::<_, TchError>(())
             };
             add().context(|| "sums of gradients".to_owned())?;
         }
-        Ok((sum, squares))
+        let variance = deviations.f_div_scalar(self.samples as f64);
+        Ok((mean, variance.context(|| "variance of gradients".to_owned())?))
     }
 }
 
 /// Largest minus smallest value.
 fn value_range(image: &Tensor) -> Result<f64, TchError> {
-    f64::try_from(&image.f_max()?.f_sub(&image.f_min()?)?.f_to_kind(Kind::Double)?)
+    values::scalar(&image.f_max()?.f_sub(&image.f_min()?)?)
 }
 
 /// Standard normal numbers for `count` images, of the kind and on the device of `image`.

@@ -8,6 +8,7 @@ use super::{
     linear_approximation::{LinearApproximation, RangeOfTrust},
     rank_correlation::rank_correlation,
     sample::Case,
+    shared::Shared,
     study::Subject,
 };
 use crate::{
@@ -27,8 +28,18 @@ const DOUBTFUL: f64 = 0.7;
 const MARGIN: f64 = 0.02;
 /// The largest error of completeness, as a share of what the values should sum to.
 const COMPLETE: f64 = 0.05;
-/// Methods whose map is the gradient at the image, right as far as the model is linear there.
-const LOCAL: [&str; 2] = ["saliency", "gradient_x_input"];
+/// Methods whose map is made of gradients, beside which the range of the linear model stands. Of integrated gradients it tells
+/// whether the gradient at the image alone would have done.
+const OF_GRADIENTS: [&str; 8] = [
+    "saliency",
+    "gradient_x_input",
+    "smooth_grad",
+    "smooth_grad_squared",
+    "var_grad",
+    "integrated_gradients",
+    "guided_backprop",
+    "deconvolution",
+];
 
 /// Checks of an attribution, for its [badge](Checks::badge):
 ///
@@ -41,8 +52,9 @@ const LOCAL: [&str; 2] = ["saliency", "gradient_x_input"];
 ///   random order, and higher while they are inserted first, both by more than 0.02 ([`DeletionInsertion`], 16 steps, 4
 ///   random orders); else *caution*.
 /// * **Completeness**, where the method measures `completeness_error` and `logit_difference`: the error is at most 5 % of the
-///   difference; else *caution*.
-/// * **Range**, for methods that show the gradient at the image: how far the model is linear there
+///   difference, or of the sum of the values' magnitudes where that is larger: large values that cancel are rounded as large
+///   values are; else *caution*.
+/// * **Range**, for methods whose map is made of gradients: how far the model is linear at the image
 ///   ([`LinearApproximation`]). It is told, and changes no level.
 ///
 /// A map that is the same everywhere, or holds values that are not finite, is not to be trusted.
@@ -59,8 +71,9 @@ const LOCAL: [&str; 2] = ["saliency", "gradient_x_input"];
 ///
 /// # Cost
 ///
-/// A map costs 3 more runs of its method and 34 images for its curves; for each image and class the random orders cost 136,
-/// which all methods of a [`Report`](super::Report) share. The range costs about 80.
+/// A map costs 3 more runs of its method, or 4 of its [control](Attributor::control) where it has one, and 34 images for its
+/// curves; for each image and class the random orders cost 136 and the range about 80, which all methods of a
+/// [`Report`](super::Report) share.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trust {
     seeds: usize,
@@ -74,7 +87,8 @@ pub struct Checks {
     pub empty: Option<String>,
     /// The median rank correlation with maps of random last layers; `None` where the last layer could not be replaced.
     pub weights: Option<f64>,
-    /// The error of completeness as a share of the difference of the logits.
+    /// The error of completeness as a share of the difference of the logits, or of the sum of the values' magnitudes where
+    /// that is larger.
     pub completeness: Option<f64>,
     /// Deletion and insertion in the map's order and in random ones.
     pub pixels: Option<DeletionScore>,
@@ -114,7 +128,13 @@ impl Trust {
         deletion.of_random(subject.classifier, &case.sample.input, case.class)
     }
 
-    /// Makes the checks for a map of `attributor`. `random` are the curves of random orders.
+    /// How far the model is linear at a case: the same for all methods.
+    pub(super) fn range(subject: &Subject<'_>, case: &Case<'_>) -> Result<RangeOfTrust> {
+        let near = LinearApproximation::new().seed(subject.seed);
+        near.range(subject.classifier, &case.sample.input, case.class)
+    }
+
+    /// Makes the checks for a map of `attributor`. `shared` has what does not depend on the method.
     pub(super) fn check(
         &self,
         attributor: &dyn Attributor,
@@ -122,7 +142,7 @@ impl Trust {
         subject: &Subject<'_>,
         case: &Case<'_>,
         last: Option<&LastLayer<'_>>,
-        random: impl FnOnce() -> Result<DeletionCurves>,
+        shared: &mut Shared,
     ) -> Result<Checks> {
         if let Some(empty) = empty(attribution) {
             return Ok(Checks { empty: Some(empty), ..Checks::default() });
@@ -130,19 +150,25 @@ impl Trust {
         let (classifier, image, class) = (subject.classifier, &case.sample.input, case.class);
         let mut checks = Checks { completeness: completeness(attribution), ..Checks::default() };
         if let Some(last) = last {
+            let control = attributor.control();
+            let method = control.as_deref().unwrap_or(attributor);
+            let of_control = match &control {
+                Some(control) if self.seeds > 0 => Some(control.attribute(classifier, image, class)?),
+                _ => None,
+            };
+            let map = of_control.as_ref().unwrap_or(attribution);
             let again =
-                |seed| last.randomized(classifier, seed, |random| attributor.attribute(random, image, class));
+                |seed| last.randomized(classifier, seed, |random| method.attribute(random, image, class));
             let correlations = (0..self.seeds as u64)
-                .map(|seed| Ok(likeness(attribution, &again(subject.seed.wrapping_add(seed))?)))
+                .map(|seed| Ok(likeness(map, &again(subject.seed.wrapping_add(seed))?)))
                 .collect::<Result<Vec<_>>>()?;
             checks.weights = median(correlations);
         }
         let deletion = self.deletion.clone().seed(subject.seed);
         let map = deletion.of_map(classifier, image, attribution)?;
-        checks.pixels = Some(DeletionScore { map, random: random()? });
-        if LOCAL.contains(&attribution.method) {
-            let near = LinearApproximation::new().seed(subject.seed);
-            checks.range = Some(near.range(classifier, image, class)?);
+        checks.pixels = Some(DeletionScore { map, random: shared.random_orders(self, subject, case)? });
+        if OF_GRADIENTS.contains(&attribution.method) {
+            checks.range = Some(shared.range(subject, case)?);
         }
         Ok(checks)
     }
@@ -214,9 +240,12 @@ fn of_pixels(score: &DeletionScore) -> (TrustLevel, String) {
 fn of_completeness(error: f64) -> (TrustLevel, String) {
     let percent = format!("{} %", number(100.0 * error));
     if error <= COMPLETE {
-        (TrustLevel::Trusted, format!("values sum to the change of the logit up to {percent}"))
+        (TrustLevel::Trusted, format!("values sum to the change of the logit up to {percent} of their size"))
     } else {
-        (TrustLevel::Caution, format!("values miss the change of the logit by {percent}: take more steps"))
+        (
+            TrustLevel::Caution,
+            format!("values miss the change of the logit by {percent} of their size: take more steps"),
+        )
     }
 }
 
@@ -240,10 +269,12 @@ fn likeness(map: &Attribution, other: &Attribution) -> f64 {
 
 fn completeness(attribution: &Attribution) -> Option<f64> {
     let error = attribution.measure("completeness_error")?.abs();
-    let sum = attribution.measure("logit_difference")?.abs();
+    let magnitudes: f64 = attribution.values.iter().map(|value| f64::from(value.abs())).sum();
+    // Rounding is as large as the values: where they cancel, it may be many times their sum.
+    let size = magnitudes.max(attribution.measure("logit_difference")?.abs());
     // A sum of nothing is met by nothing alone.
-    Some(if sum > 0.0 {
-        error / sum
+    Some(if size > 0.0 {
+        error / size
     } else if error > 0.0 {
         f64::INFINITY
     } else {
@@ -264,7 +295,8 @@ pub(super) fn meaning(measure: &str) -> &'static str {
              network learned (Adebayo et al. 2018)."
         }
         "relative_completeness_error" => {
-            "By how much the map's values miss what they should sum to, as a share of it."
+            "By how much the map's values miss what they should sum to, as a share of it or of their magnitudes' sum, \
+             whichever is larger."
         }
         "deletion_gain" => {
             "Mean probability of the class while pixels are deleted in random order, minus that while the map's \

@@ -1,6 +1,6 @@
 //! From tensors to attributions: what all methods that work with tensors share.
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use super::attribution::{Attribution, Sign};
 use crate::{
@@ -64,6 +64,20 @@ pub(super) fn gradient(
     }
     let magnitude = tch::no_grad(|| gradient.f_abs()).context(|| format!("values of `{method}`"))?;
     attribution(method, class, &magnitude, Sign::Magnitude, &format!("|{GRADIENT}|"))
+}
+
+/// The number of a tensor of one, in double precision on the CPU: not every device has that.
+pub(super) fn scalar(tensor: &Tensor) -> Result<f64, TchError> {
+    f64::try_from(&tensor.f_to_device(Device::Cpu)?)
+}
+
+/// The sum of all values: of rows on the device in at least single precision, of the rows' sums on the CPU in double.
+pub(super) fn sum(tensor: &Tensor) -> Result<f64, TchError> {
+    let rows = match tensor.dim() {
+        0 => tensor.shallow_clone(),
+        _ => tensor.f_sum_dim_intlist([-1i64].as_slice(), false, exact(tensor))?,
+    };
+    f64::try_from(&rows.f_to_device(Device::Cpu)?.f_sum(Kind::Double)?)
 }
 
 /// In which kind gradients of this kind are summed: at least single precision.

@@ -152,7 +152,8 @@ impl Study for WantedImages {
             Some(data) => self.compare(subject.classifier, data, &mut groups, device, subject.seed)?,
             None => 0,
         };
-        let ascent = ActivationMaximization { seed: subject.seed, ..self.ascent };
+        let ascent =
+            ActivationMaximization { seed: self.ascent.seed.wrapping_add(subject.seed), ..self.ascent };
         for group in &groups {
             let of: Vec<i64> = (0..group.shown as i64).collect();
             let real = Real::of(group, subject.data, device)?;

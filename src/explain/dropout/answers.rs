@@ -1,7 +1,7 @@
 //! What the noise of dropout does to the answer.
 
 use fastrand::Rng;
-use tch::{Kind, TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use super::mask::{DropoutUnit, check_probability, dropout_mask, masked};
 use crate::{
@@ -103,8 +103,8 @@ fn probabilities(classifier: &Classifier<'_>, images: &Tensor, class: i64) -> Re
         ));
     }
     let read = || -> Result<(Vec<f64>, Vec<i64>), TchError> {
-        let of_class = logs.f_select(1, class)?.f_exp()?.f_to_kind(Kind::Double)?;
-        Ok((Vec::try_from(&of_class)?, Vec::try_from(&logs.f_argmax(1, false)?)?))
+        let of_class = logs.f_select(1, class)?.f_exp()?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?;
+        Ok((Vec::try_from(&of_class)?, Vec::try_from(&logs.f_argmax(1, false)?.f_to_device(Device::Cpu)?)?))
     };
     let (of_class, best) = tch::no_grad(read).context(|| "probabilities".to_owned())?;
     Ok(of_class.into_iter().zip(best).map(|(p, best)| (p, best == class)).collect())

@@ -3,7 +3,9 @@
 use tch::{Kind, TchError, Tensor};
 
 use super::mask::masked;
-use crate::{error::Result, stats::dropout_variance_ratio, tch_context::TchContext as _};
+use crate::{
+    error::Result, explain::values::sum, stats::dropout_variance_ratio, tch_context::TchContext as _,
+};
 
 /// What masks of dropout did to feature maps: sums that grow with each [mask](DropoutNoise::add).
 ///
@@ -66,9 +68,8 @@ impl DropoutNoise {
         let measure = || -> Result<Vec<f64>, TchError> {
             let noisy = masked(maps, mask)?;
             let (there, kept) = (maps.f_ne(0)?, mask.f_ne(0)?);
-            let sum = |tensor: &Tensor| tensor.f_sum(Kind::Double);
-            let squares = |tensor: &Tensor| tensor.f_to_kind(Kind::Float)?.f_square()?.f_sum(Kind::Double);
-            let all = [
+            let squares = |tensor: &Tensor| sum(&tensor.f_to_kind(Kind::Float)?.f_square()?);
+            Ok(vec![
                 sum(maps)?,
                 squares(maps)?,
                 sum(&noisy)?,
@@ -76,8 +77,7 @@ impl DropoutNoise {
                 sum(&kept)?,
                 sum(&there)?,
                 sum(&there.f_logical_and(&kept)?)?,
-            ];
-            Vec::try_from(&Tensor::f_stack(&all, 0)?)
+            ])
         };
         let found = tch::no_grad(measure).context(|| format!("dropout on {:?}", maps.size()))?;
         if let [sum, squares, noisy_sum, noisy_squares, kept, lit, lit_kept] = found[..] {

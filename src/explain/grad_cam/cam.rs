@@ -1,8 +1,8 @@
 //! What both methods share: a weighted sum of a layer's maps.
 
-use tch::{Kind, TchError, Tensor};
+use tch::{TchError, Tensor};
 
-use super::layer::{self, Looked};
+use super::layer::{self, Looked, Place};
 use crate::{
     error::{Error, Result},
     explain::{
@@ -45,7 +45,9 @@ impl Cam {
                 "its output has no graph back to the images: it works under `no_grad` or detaches something",
             ));
         }
-        let (layer, looked) = layer::look(&trace.activations, &score, self.layer.as_deref(), method)?;
+        let carries_all = |layer: &str| layer::carries_all(classifier, image, class, layer);
+        let (layer, looked, place) =
+            layer::look(&trace.activations, &score, self.layer.as_deref(), method, carries_all)?;
         tch::no_grad(|| {
             let maps = looked.activation;
             let (name, size) = (layer.name.clone(), maps.size());
@@ -63,6 +65,9 @@ impl Cam {
                 format!("layer {name}, {}x{}", size[2], size[3]),
                 if self.signed { "signed" } else { "ReLU" }.to_owned(),
             ];
+            if place == Place::Branch {
+                found.settings.push("one of several branches".to_owned());
+            }
             found.measures = vec![("raw_min", least), ("raw_max", most)];
             if most <= 0.0 && !self.signed {
                 found.warning = Some(ALL_NEGATIVE.to_owned());
@@ -74,6 +79,5 @@ impl Cam {
 
 /// Smallest and largest value; NaN where there is one.
 fn bounds(map: &Tensor) -> Result<(f64, f64), TchError> {
-    let one = |value: Tensor| f64::try_from(&value.f_to_kind(Kind::Double)?);
-    Ok((one(map.f_min()?)?, one(map.f_max()?)?))
+    Ok((values::scalar(&map.f_min()?)?, values::scalar(&map.f_max()?)?))
 }

@@ -12,8 +12,9 @@ use crate::error::Result;
 /// Grad-CAM (Selvaraju et al. 2017): the maps A of a layer, weighted with the mean gradient of the class's logit S over each
 /// map, ReLU(Σ_c mean(∂S/∂A_c) · A_c). The result has the layer's rows and columns.
 ///
-/// The layer is the last observed convolution or activation function with maps of more than one pixel, unless
-/// [`layer`](GradCam::layer) names another one. The map's smallest and largest value before the ReLU are measured as
+/// The layer is the last observed convolution or activation function with maps of more than one pixel; where that is one of
+/// several branches, the layer that brings them together, such as a sum or a concatenation: all that the logit sees of the
+/// image goes through it. [`layer`](GradCam::layer) names another one. The map's smallest and largest value before the ReLU are measured as
 /// `raw_min` and `raw_max`. Where no value is above 0, the ReLU leaves nothing, and the attribution's warning says so;
 /// [`signed`](GradCam::signed) leaves the ReLU out, as captum does unless asked.
 ///

@@ -1,8 +1,8 @@
 //! What is a ReLU, and where its gradient goes.
 
-use tch::{Kind, TchError, Tensor};
+use tch::{TchError, Tensor};
 
-use crate::capture::Role;
+use crate::{capture::Role, explain::values};
 
 /// How the gradient passes a ReLU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(super) enum Rule {
 pub(super) fn is_relu(role: Role, output: &Tensor) -> Result<bool, TchError> {
     match role {
         Role::Relu => Ok(true),
-        Role::Activation => Ok(f64::try_from(&output.f_min()?.f_to_kind(Kind::Double)?)? >= 0.0),
+        Role::Activation => Ok(values::scalar(&output.f_min()?)? >= 0.0),
         _ => Ok(false),
     }
 }

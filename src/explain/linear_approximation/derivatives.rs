@@ -1,12 +1,13 @@
 //! First and second derivatives of a logit at an image.
 
-use tch::{Kind, TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use crate::{
     error::Result,
     explain::{
         classifier::{Classifier, Trace},
         planes::Planes,
+        values::scalar,
     },
     tch_context::TchContext as _,
 };
@@ -28,8 +29,8 @@ impl Slope {
         let gradient =
             if second_order { gradient_with_graph(&trace, &scores)? } else { trace.gradient(&scores)? };
         let read = || -> Result<(f64, f64), TchError> {
-            let largest = trace.logits.f_detach()?.f_abs()?.f_max()?.f_to_kind(Kind::Double)?;
-            Ok((f64::try_from(&scores.f_detach()?.f_sum(Kind::Double)?)?, f64::try_from(&largest)?))
+            let largest = trace.logits.f_detach()?.f_abs()?.f_max()?;
+            Ok((scalar(&scores.f_detach()?.f_sum(scores.kind())?)?, scalar(&largest)?))
         };
         let (score, largest) = tch::no_grad(read).context(|| "logits of the image".to_owned())?;
         Ok(Slope { score, largest, gradient, twice: second_order.then_some(trace) })
@@ -48,7 +49,8 @@ impl Slope {
             let of_image = Tensor::f_run_backward(&[&along], &[&trace.images], true, false)?;
             match of_image.first() {
                 Some(row) if row.defined() => {
-                    f64::try_from(&tch::no_grad(|| row.f_mul(&direction)?.f_sum(Kind::Double))?)
+                    let products = tch::no_grad(|| row.f_mul(&direction)?.f_to_device(Device::Cpu))?;
+                    f64::try_from(&products.f_sum(Kind::Double)?)
                 }
                 _ => Ok(0.0), // the gradient depends on weights alone
             }

@@ -1,6 +1,6 @@
 //! Moves an image along directions and compares what the model says with the Taylor series.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::{
     derivatives::{Slope, tensor_like},
@@ -196,8 +196,10 @@ fn moved(
 }
 
 fn values(tensor: &Tensor) -> Result<Vec<f64>> {
-    let read =
-        || Vec::try_from(&tensor.f_detach()?.f_to_kind(Kind::Double)?.f_contiguous()?.f_reshape([-1])?);
+    let read = || {
+        let on_host = tensor.f_detach()?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?;
+        Vec::try_from(&on_host.f_contiguous()?.f_reshape([-1])?)
+    };
     tch::no_grad(read).context(|| "values of the image".to_owned())
 }
 

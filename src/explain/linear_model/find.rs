@@ -10,6 +10,7 @@ use crate::{
     explain::{
         classifier::{Classifier, Trace},
         rounding,
+        values::scalar,
     },
     tch_context::TchContext as _,
 };
@@ -101,14 +102,14 @@ impl Search<'_> {
     fn logits(&self, place: &Place, x: &Tensor, images: &Tensor) -> Result<Option<Tensor>> {
         let Some((trace, _)) = self.run(place, x, images)? else { return Ok(None) };
         let logits =
-            tch::no_grad(|| trace.logits.f_detach()?.f_to_kind(Kind::Double)?.f_to_device(tch::Device::Cpu));
+            tch::no_grad(|| trace.logits.f_detach()?.f_to_device(tch::Device::Cpu)?.f_to_kind(Kind::Double));
         logits.context(|| "logits".to_owned()).map(Some)
     }
 
     /// The largest second difference f(x + d + e) - f(x + d) - f(x + e) + f(x), relative to the largest logit, where it is
     /// rounding: 0 for every affine function. `None` where the network is not linear from the place on.
     fn linearity(&self, place: &Place, x: &Tensor, random: &mut fastrand::Rng) -> Result<Option<f64>> {
-        let deviation = tch::no_grad(|| f64::try_from(&x.f_to_kind(Kind::Double)?.f_std(false)?));
+        let deviation = tch::no_grad(|| scalar(&x.f_to_kind(Kind::Float)?.f_std(false)?));
         let deviation = deviation.context(|| "spread of a layer's output".to_owned())?;
         let unit = if deviation.is_finite() && deviation > 0.0 { deviation } else { 1.0 };
         let mut worst = 0.0f64;
@@ -173,7 +174,7 @@ impl Search<'_> {
         }
         let affine = || -> Result<(Vec<f64>, f64), TchError> {
             let host =
-                |tensor: &Tensor| tensor.f_detach()?.f_to_kind(Kind::Double)?.f_to_device(tch::Device::Cpu);
+                |tensor: &Tensor| tensor.f_detach()?.f_to_device(tch::Device::Cpu)?.f_to_kind(Kind::Double);
             let weights =
                 Tensor::f_from_slice(&weights)?.f_to_kind(Kind::Double)?.f_reshape([classes, features])?;
             let products = host(x)?.f_reshape([-1, features])?.f_matmul(&weights.f_tr()?)?;
@@ -220,14 +221,14 @@ fn noise(like: &Tensor, deviation: f64, random: &mut fastrand::Rng) -> Result<Te
 }
 
 fn largest(values: &Tensor) -> Result<f64, TchError> {
-    f64::try_from(&values.f_abs()?.f_max()?.f_to_kind(Kind::Double)?)
+    scalar(&values.f_abs()?.f_max()?)
 }
 
 fn is_close(values: &Tensor, other: &Tensor, tolerance: f64) -> Result<bool> {
     let compare = || -> Result<bool, TchError> {
-        let (values, other) = (values.f_to_kind(Kind::Double)?, other.f_to_kind(Kind::Double)?);
-        Ok(largest(&values.f_sub(&other.f_to_device(values.device())?)?)?
-            <= tolerance * largest(&values)?.max(1e-12))
+        let host = |tensor: &Tensor| tensor.f_to_device(tch::Device::Cpu)?.f_to_kind(Kind::Double);
+        let (values, other) = (host(values)?, host(other)?);
+        Ok(largest(&values.f_sub(&other)?)? <= tolerance * largest(&values)?.max(1e-12))
     };
     tch::no_grad(compare).context(|| "comparing outputs".to_owned())
 }

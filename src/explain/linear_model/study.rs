@@ -151,7 +151,7 @@ impl LinearStudy {
         for (name, weights) in names.iter().zip(model.centred()) {
             let mut order: Vec<usize> = (0..weights.len()).collect();
             order.sort_by(|a, b| weights[*b].total_cmp(&weights[*a]).then(a.cmp(b)));
-            for rank in 0..self.top.min(5).min(order.len()) {
+            for rank in 0..self.top.min(order.len()) {
                 let (best, worst) = (order[rank], order[order.len() - 1 - rank]);
                 let cell = |predictor: usize| [model.predictor(predictor), number(weights[predictor])];
                 let first = if rank == 0 { name.clone() } else { String::new() };

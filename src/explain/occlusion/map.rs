@@ -1,6 +1,11 @@
 //! What occlusion finds.
 
-use super::super::classifier::Prediction;
+use serde_json::{Map, Value, json};
+
+use super::super::{
+    attribution::{number, numbers},
+    classifier::Prediction,
+};
 
 /// A part of the image that was hidden, as far as it lies inside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +89,24 @@ impl OcclusionMap {
     /// Captum's attribution at every pixel, row by row: the fall of the logit, as the mean over the patches that cover it.
     pub fn attributions(&self) -> Vec<f32> {
         self.per_pixel(&self.drops)
+    }
+
+    /// What was measured patch by patch, and captum's values for every pixel.
+    pub(super) fn to_json(&self) -> Map<String, Value> {
+        let many = |values: &[f64]| values.iter().map(|value| number(*value)).collect::<Vec<_>>();
+        let details = [
+            ("patch", json!(self.patch)),
+            ("stride", json!(self.stride)),
+            ("tops", json!(self.tops)),
+            ("lefts", json!(self.lefts)),
+            ("deltas", json!(many(&self.deltas))),
+            ("logit_drops", json!(many(&self.drops))),
+            ("measured", json!(self.measured)),
+            ("patches", json!(self.measured.len())),
+            ("patches_measured", json!(self.forwards() - 1)),
+            ("captum", numbers(&self.attributions())),
+        ];
+        details.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     /// Means over the patches that cover a pixel: along the rows of the image first, then along its columns. A value that

@@ -67,6 +67,8 @@ pub struct Occlusion {
     starts: PatchStarts,
     cost: Option<f64>,
     logits: bool,
+    /// Patches of an eighth of the sides or more, side by side.
+    coarse: bool,
 }
 
 impl Occlusion {
@@ -206,9 +208,12 @@ impl Occlusion {
 
     /// Patch and stride for an image.
     fn sizes(&self, sides: [usize; 2]) -> [[usize; 2]; 2] {
-        let patch = self
-            .patch
-            .unwrap_or_else(|| sides.map(|side| ((side as f64 / PATCHES_PER_SIDE).round() as usize).max(1)));
+        let usual = sides.map(|side| ((side as f64 / PATCHES_PER_SIDE).round() as usize).max(1));
+        let patch = self.patch.unwrap_or(usual);
+        if self.coarse {
+            let patch = [0, 1].map(|axis| patch[axis].max(usual[axis]));
+            return [patch, patch];
+        }
         [patch, self.stride.unwrap_or_else(|| patch.map(|side| side.div_ceil(2)))]
     }
 
@@ -286,6 +291,7 @@ impl Attributor for Occlusion {
             (map.delta_map(), Sign::Reversed, "L_noccl - L_occl, nats; smaller is more important")
         };
         let of = |[rows, columns]: [usize; 2]| format!("{rows}x{columns}");
+        let details = map.to_json();
         let mut settings = vec![
             format!("patch {}", of(map.patch)),
             format!("stride {}", of(map.stride)),
@@ -303,7 +309,13 @@ impl Attributor for Occlusion {
             unit: unit.to_owned(),
             settings,
             measures,
+            details,
             ..Attribution::new(self.name(), class, values, [1, height, width], sign)?
         })
+    }
+
+    /// Patches side by side, as large as the usual ones at least: about 65 forward passes, whatever the map costs.
+    fn control(&self) -> Option<Box<dyn Attributor>> {
+        Some(Box::new(Occlusion { coarse: true, cost: None, ..self.clone() }))
     }
 }

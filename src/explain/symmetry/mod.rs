@@ -14,6 +14,7 @@ use super::{
     report::Report,
     rounding,
     study::{Study, Subject},
+    values,
 };
 use crate::{
     arch::ModelSpec,
@@ -104,7 +105,11 @@ impl Symmetry {
         let answers = |variables: &[(String, Tensor)]| -> Result<Vec<f64>> {
             let network = Network::with_variables(spec, variables)?;
             let logits = classifier.with_network(&network).logits(images)?;
-            let flat = tch::no_grad(|| Vec::try_from(&logits.f_to_kind(Kind::Double)?.f_reshape([-1])?));
+            let flat = tch::no_grad(|| {
+                Vec::try_from(
+                    &logits.f_to_device(tch::Device::Cpu)?.f_to_kind(Kind::Double)?.f_reshape([-1])?,
+                )
+            });
             flat.context(|| "logits".to_owned())
         };
         let logits = [answers(variables)?, answers(&changed)?, answers(&control)?];
@@ -289,7 +294,7 @@ fn distance(from: &[(String, Tensor)], to: &[(String, Tensor)]) -> Result<f64> {
             Some((_, other)) => tensor.f_sub(other)?,
             None => tensor.shallow_clone(),
         };
-        f64::try_from(&difference.f_to_kind(Kind::Double)?.f_square()?.f_sum(Kind::Double)?)
+        values::sum(&difference.f_to_kind(values::exact(&difference))?.f_square()?)
     };
     let squares = tch::no_grad(|| {
         (from.iter().filter(|(name, tensor)| !is_statistic(name) && tensor.is_floating_point()))
