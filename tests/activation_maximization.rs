@@ -193,6 +193,37 @@ fn the_study_tells_what_real_images_reach() {
     assert!(units[0]["activation"].as_f64().unwrap() >= 0.03125, "{units}");
 }
 
+/// The seed of the method and that of the subject both count.
+#[test]
+fn both_seeds_count() {
+    let tap = Tap::new();
+    let classifier = classifier(&tap, &[0.0; 4]);
+    let images = like();
+    let data = Dataset::new(&images, &Tensor::from_slice(&[0i64]), vec!["k".into()]).unwrap();
+    let normalization = Normalization::identity(1);
+    let wanted = |own: u64, of_subject: u64| {
+        let subject = Subject {
+            classifier: &classifier,
+            cases: &[],
+            classes: data.classes(),
+            data: Some(Evidence { images: &data, normalization: &normalization }),
+            variables: &[],
+            spec: None,
+            seed: of_subject,
+        };
+        let mut sink = MemorySink::default();
+        let mut report = Report::new(&mut sink, Step::new(2), None).with_values();
+        // One short step leaves most of the noise.
+        let ascent = ActivationMaximization { seed: own, steps: 1, ..plain() };
+        let mut study = WantedImages { ascent, classes: 0, ..WantedImages::default() };
+        report.begin(study.name());
+        study.run(&subject, &mut report).unwrap();
+        report.into_json().to_string()
+    };
+    assert_eq!(wanted(5, 0), wanted(2, 3));
+    assert_ne!(wanted(5, 0), wanted(0, 0));
+}
+
 #[test]
 fn what_cannot_be_climbed_is_refused() {
     let tap = Tap::new();

@@ -123,6 +123,45 @@ fn wide_features_keep_the_distances_of_their_largest_components() {
     assert_eq!((found.width, found.embedding.dimensions()), (6, 1));
 }
 
+/// Five images of 6 values take 120 bytes.
+#[test]
+fn features_that_do_not_fit_into_the_memory_are_averaged() {
+    let (data, variables, tap) = (data(), variables(), Tap::new());
+    let normalization = Normalization::identity(1);
+    let evidence = Evidence { images: &data, normalization: &normalization };
+    for (memory, width) in [(120, 6), (119, 1)] {
+        let classifier = classifier(&tap, &variables).memory(memory);
+        let subject = Subject {
+            classifier: &classifier,
+            cases: &[],
+            classes: data.classes(),
+            data: Some(evidence),
+            variables: &variables,
+            spec: None,
+            seed: 1,
+        };
+        let mut sink = MemorySink::default();
+        let mut report = Report::new(&mut sink, Step::new(7), None).with_values();
+        let mut study = FeatureEmbedding::default();
+        report.begin(study.name());
+        study.run(&subject, &mut report).unwrap();
+        let values = report.into_json();
+        assert_eq!(values["embedding"]["features"]["width"], width);
+        let about = sink.entries.iter().find_map(|entry| entry.summary.markdown()).unwrap();
+        assert_eq!(about.contains("means over the positions of each channel"), width == 1, "{about}");
+
+        let found = study.measure(&classifier, evidence, "features", Device::Cpu, 1).unwrap().unwrap();
+        assert_eq!((found.averaged, found.too_many), (width == 1, 0));
+        if found.averaged {
+            let pixels = data.pixels().unwrap();
+            for (point, &place) in found.embedding.values().iter().zip(&found.places) {
+                let mean = f64::try_from(pixels.get(place as i64).mean(Kind::Double)).unwrap();
+                assert!((f64::from(*point) - mean).abs() < 1e-6, "image {place}");
+            }
+        }
+    }
+}
+
 #[test]
 fn large_images_become_small_sprites_and_a_model_without_head_is_skipped() {
     let images = Tensor::full([4, 2, 130, 70], 0.5, (Kind::Float, Device::Cpu));

@@ -4,9 +4,9 @@
 #![cfg(feature = "tch")]
 
 use convscope::{
-    Network,
+    MemorySink, Network, Step,
     arch::{AvgPool2d, BatchNorm2d, Conv2d, Dropout, Layer, Linear, ModelSpec},
-    explain::{Classifier, LinearModel},
+    explain::{Case, Classifier, LinearModel, LinearStudy, Report, Sample, Study, Subject},
 };
 use tch::Tensor;
 
@@ -201,4 +201,40 @@ fn a_network_that_ends_otherwise_has_none() {
         .unwrap();
     let why = found(&spec, &variables(&spec)).unwrap_err();
     assert_eq!(why, "no observed layer is followed by linear layers alone");
+}
+
+/// As many predictors of each class as were asked for, where there are so many.
+#[test]
+fn the_table_has_as_many_predictors_as_were_asked_for() {
+    let spec = ModelSpec::builder("logistic", [1, 3, 4])
+        .layer("flatten", Layer::Flatten)
+        .layer("fc", Linear::new(3))
+        .build()
+        .unwrap();
+    let variables = variables(&spec);
+    let network = Network::with_variables(&spec, &variables).unwrap();
+    let classifier = Classifier::of_network(&network);
+    let image = images(&spec, 1);
+    let sample = Sample::new("one", image.shallow_clone(), &(&image + 0.5), None).unwrap();
+    let prediction = classifier.predict(&image).unwrap()[0];
+    let cases = [Case { sample: &sample, prediction, class: prediction.class }];
+    let subject = Subject {
+        classifier: &classifier,
+        cases: &cases,
+        classes: &[],
+        data: None,
+        variables: &variables,
+        spec: Some(&spec),
+        seed: 0,
+    };
+    for (top, rows) in [(2, 2), (7, 7), (100, 12)] {
+        let mut sink = MemorySink::default();
+        let mut report = Report::new(&mut sink, Step::new(1), None);
+        let mut study = LinearStudy::new().top(top);
+        report.begin(study.name());
+        study.run(&subject, &mut report).unwrap();
+        let text = sink.entries.iter().find_map(|entry| entry.summary.markdown()).unwrap();
+        let lines = text.lines().filter(|line| line.starts_with('|')).count();
+        assert_eq!(lines, 2 + 3 * rows, "{text}");
+    }
 }

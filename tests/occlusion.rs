@@ -6,7 +6,7 @@
 use std::cell::Cell;
 
 use convscope::explain::{
-    Attributor as _, Classifier, Fill, Occlusion, OcclusionMap, Patch, PatchStarts, Settings, Sign,
+    Attributor as _, Classifier, Fill, Occlusion, OcclusionMap, Patch, PatchStarts, Saliency, Settings, Sign,
 };
 use tch::{Device, Kind, Tensor};
 
@@ -414,13 +414,23 @@ fn an_attribution_says_what_was_done() {
     // Importance has the other sign: the most important pixel is the one with the smallest value.
     let least = map.values.iter().copied().fold(f32::MAX, f32::min);
     assert_eq!(map.importance().iter().copied().fold(f32::MIN, f32::max), -least);
-    let fine = Occlusion::new()
-        .patch([2, 2])
-        .stride([1, 1])
-        .coarse_to_fine()
-        .attribute(&classifier, &image, 0)
-        .unwrap();
+    let method = Occlusion::new().patch([2, 2]).stride([1, 1]).coarse_to_fine();
+    let fine = method.attribute(&classifier, &image, 0).unwrap();
     assert_eq!(fine.settings[3], "coarse to fine: 4 of 9 patches measured");
+    // The raw values have the lecture's map, captum's, and what both are made of.
+    let (json, map) = (fine.to_json(), method.map(&classifier, &image, 0).unwrap());
+    let numbers = |name: &str| -> Vec<f64> {
+        json["details"][name].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
+    };
+    assert_eq!((numbers("deltas"), numbers("logit_drops")), (map.deltas.clone(), map.drops.clone()));
+    let captum: Vec<f32> = numbers("captum").iter().map(|value| *value as f32).collect();
+    assert_eq!(captum, map.attributions());
+    let details = &json["details"];
+    assert_eq!((&details["patches"], &details["patches_measured"]), (&9.into(), &4.into()));
+    assert_eq!((&details["tops"], &details["patch"]), (&vec![0, 1, 2].into(), &vec![2, 2].into()));
+    let measured = details["measured"].as_array().unwrap();
+    assert_eq!(measured.iter().filter(|measured| **measured == true).count(), 4);
+    assert!(Saliency::new().attribute(&classifier, &image, 0).unwrap().to_json().get("details").is_none());
 }
 
 #[test]

@@ -19,7 +19,8 @@ fn values(variables: &[(String, Tensor)], name: &str) -> Vec<f32> {
     Vec::try_from(&variables.iter().find(|(known, _)| known == name).unwrap().1.reshape([-1])).unwrap()
 }
 
-/// The definition: sort all magnitudes, zero the first `round(share n)` of them and all that are equal to the last.
+/// The definition: sort all magnitudes, zero the first `round(share n)` of them and all that are equal to the last. NaN comes
+/// last.
 fn slow(values: &[f32], share: f64) -> Vec<f32> {
     let mut magnitudes: Vec<f32> = values.iter().map(|value| value.abs()).collect();
     magnitudes.sort_by(f32::total_cmp);
@@ -56,6 +57,16 @@ fn equal_magnitudes_go_together_and_nan_goes_last() {
     let variables = [named("a.weight", &[f32::NAN, 2.0])];
     let pruned = values(&prune(&variables, &["a.weight"], 0.5, PruningScope::PerLayer).unwrap(), "a.weight");
     assert!(pruned[0].is_nan() && pruned[1] == 0.0);
+
+    let variables = [named("a.weight", &[f32::NAN, 2.0, 3.0, f32::INFINITY])];
+    for scope in [PruningScope::Global, PruningScope::PerLayer] {
+        // Of NaN, 2, 3 and infinity: how many are left.
+        for (share, left) in [(0.0, 4), (0.25, 3), (0.5, 2), (0.75, 1), (1.0, 0)] {
+            let pruned = values(&prune(&variables, &["a.weight"], share, scope).unwrap(), "a.weight");
+            assert_eq!(pruned.iter().filter(|value| **value != 0.0).count(), left, "{share}: {pruned:?}");
+            assert_eq!(pruned[0].is_nan(), share < 1.0, "{share}: {pruned:?}");
+        }
+    }
 }
 
 #[test]
@@ -93,7 +104,7 @@ fn curves_are_those_computed_by_hand() {
     let (data, normalization) = (data(&[1.0, 0.0, 0.0, 1.0], &[0, 1]), Normalization::identity(2));
     let evidence = Evidence { images: &data, normalization: &normalization };
     let curves = Pruning::new()
-        .shares([0.0, 0.5, 0.75, 1.0])
+        .shares([0.75, 1.0, 0.5, 0.75]) // 0 is measured too, and they rise
         .measure(&classifier, &spec, &variables, &evidence)
         .unwrap();
     let names: Vec<&str> = curves.iter().map(|curve| curve.name.as_str()).collect();
@@ -107,11 +118,38 @@ fn curves_are_those_computed_by_hand() {
         (1.0, 0.5, 2f64.ln()),
     ];
     for curve in &curves {
+        assert_eq!(curve.points.len(), expected.len(), "{}", curve.name);
         for (point, (share, accuracy, loss)) in curve.points.iter().zip(expected) {
             assert_eq!((point.share, point.accuracy), (share, accuracy), "{}", curve.name);
             assert!((point.loss - loss).abs() < 1e-6, "{}: {} for {loss}", curve.name, point.loss);
         }
     }
+}
+
+/// The weight of a head that feeds no output is the smallest of all, and stays.
+#[test]
+fn auxiliary_heads_are_left_out() {
+    let spec = ModelSpec::builder("aside", [2, 1, 1])
+        .layer("flatten", Layer::Flatten)
+        .layer("aside", Linear::new(2).bias(false))
+        .auxiliary("aside")
+        .layer_from("fc", ["flatten"], Linear::new(2).bias(false))
+        .build()
+        .unwrap();
+    let weight = |name: &str, values: [f32; 4]| {
+        (format!("{name}.weight"), Tensor::from_slice(&values).reshape([2, 2]))
+    };
+    let variables = [weight("aside", [0.1, 0.1, 0.1, 0.1]), weight("fc", [4.0, 1.0, 0.0, 2.0])];
+    let network = Network::with_variables(&spec, &variables).unwrap();
+    let classifier = Classifier::of_network(&network);
+    let (data, normalization) = (data(&[1.0, 0.0, 0.0, 1.0], &[0, 1]), Normalization::identity(2));
+    let evidence = Evidence { images: &data, normalization: &normalization };
+    let curves = Pruning::new().shares([0.5]).measure(&classifier, &spec, &variables, &evidence).unwrap();
+    let shares: Vec<(&str, Vec<f64>)> = (curves.iter())
+        .map(|curve| (curve.name.as_str(), curve.points.iter().map(|point| point.share).collect()))
+        .collect();
+    let names = ["one threshold", "each layer alike", "fc"];
+    assert_eq!(shares, names.map(|name| (name, vec![0.25, 0.5])));
 }
 
 #[test]
@@ -139,7 +177,7 @@ fn one_layer_alone_leaves_the_others() {
             .unwrap();
     let loss = |right: f64, wrong: f64| (1.0 + (wrong - right).exp()).ln();
     let expected = (loss(bias[0], bias[1]) + loss(bias[1], bias[0])) / 2.0;
-    let of = |name: &str| curves.iter().find(|curve| curve.name == name).unwrap().points[0].loss;
+    let of = |name: &str| curves.iter().find(|curve| curve.name == name).unwrap().points[1].loss;
     for name in ["fc", "one threshold", "each layer alike"] {
         assert!((of(name) - expected).abs() < 1e-6, "{name}");
     }

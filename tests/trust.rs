@@ -11,8 +11,8 @@ use convscope::{
     data::{self, Normalization},
     explain::{
         Attribute, Attribution, Attributor, Case, Checks, Classifier, DeletionCurves, DeletionScore, Gallery,
-        GradCam, GradientXInput, GuidedBackprop, IntegratedGradients, Report, Saliency, Sample, Sign, Study,
-        Subject, Trust,
+        GradCam, GradientXInput, GuidedBackprop, IntegratedGradients, Occlusion, Report, Saliency, Sample,
+        Sign, SmoothGrad, Study, Subject, Trust,
     },
     render::TrustLevel,
 };
@@ -331,6 +331,75 @@ fn checks_cost_what_they_say() {
     let two = count(vec![study(edges()), study(edges())]);
     assert!(one >= 34 + 136, "{one}");
     assert!(two - one < 34 + 136 && two - one >= 34, "{one} {two}: random orders are not run again");
+}
+
+/// Large values that cancel, rounded as large values are: no more steps would help.
+struct Cancelling;
+
+impl Attributor for Cancelling {
+    fn name(&self) -> &'static str {
+        "cancelling"
+    }
+
+    fn description(&self) -> &'static str {
+        "cancelling"
+    }
+
+    fn attribute(&self, _: &Classifier<'_>, image: &Tensor, class: i64) -> Result<Attribution> {
+        let half = image.size()[3] / 2;
+        let map = image.zeros_like();
+        let _ = map.narrow(3, 0, half).fill_(10.0);
+        let _ = map.narrow(3, half, half).fill_(-10.0);
+        let measures = vec![("completeness_error", 1e-3), ("logit_difference", 1e-6)];
+        Ok(Attribution { measures, sign: Sign::Signed, ..of_tensor("cancelling", class, &map)? })
+    }
+}
+
+#[test]
+fn completeness_is_judged_by_the_size_of_the_values() {
+    let written = model(false).run(vec![study(Cancelling)], false, true);
+    assert_eq!(written.reasons("cancelling").matches("values sum to the change of the logit").count(), 4);
+    assert!(!written.reasons("cancelling").contains("take more steps"));
+}
+
+/// Images run for the map and for the badge of each method and image.
+fn costs(written: &Written, method: &str) -> Vec<(u64, u64)> {
+    let images = written.values[method].as_object().unwrap();
+    let of = |image: &Value, what: &str| image["images_run"][what].as_u64().unwrap();
+    images.values().map(|image| (of(image, "map"), of(image, "badge"))).collect()
+}
+
+#[test]
+fn the_range_stands_beside_all_maps_of_gradients_and_is_found_once() {
+    let model = model(false);
+    let studies = vec![
+        study(Saliency::new()),
+        study(GradientXInput::new()),
+        study(SmoothGrad::variance().samples(4)),
+        study(GradCam::new()),
+    ];
+    let written = model.run(studies, false, true);
+    for method in ["saliency", "gradient_x_input", "var_grad"] {
+        assert_eq!(written.reasons(method).matches("linear to 10 %").count(), 4, "{method}");
+    }
+    assert!(!written.reasons("grad_cam").contains("linear to 10 %"));
+    let (first, second) = (costs(&written, "saliency"), costs(&written, "gradient_x_input"));
+    for ((_, first), (_, second)) in first.iter().zip(&second) {
+        // Random orders and the range: 136 and about 80.
+        assert!(*first >= second + 136 + 79, "{first} {second}");
+    }
+}
+
+#[test]
+fn the_badge_of_a_dense_occlusion_costs_little() {
+    let model = model(false);
+    let dense = Occlusion::new().patch([4, 4]).stride([1, 1]);
+    let written = model.run(vec![study(Saliency::new()), study(dense)], false, true);
+    for (map, badge) in costs(&written, "occlusion") {
+        assert!((626..=630).contains(&map), "{map}");
+        assert!((4 * 50 + 34..4 * 50 + 34 + 20).contains(&badge), "{badge}");
+    }
+    assert_eq!(written.reasons("occlusion").matches("rank correlation").count(), 4);
 }
 
 #[test]
