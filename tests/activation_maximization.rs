@@ -215,7 +215,7 @@ fn both_seeds_count() {
         let mut report = Report::new(&mut sink, Step::new(2), None).with_values();
         // One short step leaves most of the noise.
         let ascent = ActivationMaximization { seed: own, steps: 1, ..plain() };
-        let mut study = WantedImages { ascent, classes: 0, ..WantedImages::default() };
+        let mut study = WantedImages { ascent, ..WantedImages::default() };
         report.begin(study.name());
         study.run(&subject, &mut report).unwrap();
         report.into_json().to_string()
