@@ -160,8 +160,9 @@ mod tests {
     /// captum's own values.
     #[test]
     fn riemann_rules_have_captums_points() {
+        type Points<'a> = &'a [(f64, f64)];
         let third = 1.0 / 3.0;
-        let cases: [(Quadrature, [&[(f64, f64)]; 3]); 4] = [
+        let cases: [(Quadrature, [Points<'_>; 3]); 4] = [
             (
                 Quadrature::RiemannLeft,
                 [
