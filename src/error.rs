@@ -28,6 +28,11 @@ impl Error {
         Error::new(ErrorKind::Invalid { what: what.into(), why: why.into() })
     }
 
+    /// A method that cannot be used for a model: `what` it lacks, and a sentence with what was found and what was expected.
+    pub fn not_applicable(what: impl Into<String>, why: impl Into<String>) -> Error {
+        Error::new(ErrorKind::NotApplicable { what: what.into(), why: why.into() })
+    }
+
     /// The detail.
     pub fn kind(&self) -> &ErrorKind {
         &self.0
@@ -41,6 +46,11 @@ impl Error {
     /// Whether the operating system refused something (a folder that cannot be written, a full disk).
     pub fn is_io(&self) -> bool {
         matches!(self.kind(), ErrorKind::Io { .. })
+    }
+
+    /// Whether the caller gave the work up.
+    pub fn is_interrupted(&self) -> bool {
+        matches!(self.kind(), ErrorKind::Interrupted)
     }
 }
 
@@ -112,6 +122,17 @@ pub enum ErrorKind {
         /// What was found and what was expected.
         why: String,
     },
+    /// A method that is not for this model or image, which lacks what the method looks at. Other methods may be.
+    #[error("{what}: {why}")]
+    NotApplicable {
+        /// What is missing: a layer, a kind of layer.
+        what: String,
+        /// What was found and what was expected.
+        why: String,
+    },
+    /// The caller gave the work up while it was done.
+    #[error("interrupted")]
+    Interrupted,
     /// A tag keeps the kind of its first value, because TensorBoard drops or refuses the others.
     #[error(
         "tag `{tag}` of run `{run}` holds {first} values; a {second} value was added. Use another tag for it"

@@ -1,6 +1,6 @@
 //! Floor 8: `convscope explain` as its user meets it, on a checkpoint that `convscope train` made of the bundled images.
 #![cfg(all(feature = "cli", feature = "tch"))]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 #[path = "support/program.rs"]
 mod program;
@@ -132,6 +132,8 @@ fn wrong_usage_is_exit_code_2_and_leaves_nothing() {
         ("--checkpoint model.safetensors --out out --memory 0", "--memory"),
         ("--checkpoint model.safetensors --out out --label 3", "--image"),
         ("--checkpoint model.safetensors --out out --std 0", "--std"),
+        ("--checkpoint model.safetensors --out out --fill 1.5", "--fill"),
+        ("--checkpoint model.safetensors --out out --fill blur:0", "--fill"),
         ("--checkpoint model.safetensors --out out --run a/../b", "--run"),
         ("--list --out out", "--list"),
     ] {
@@ -348,6 +350,92 @@ fn a_file_without_a_card_needs_flags() {
         values(&place, "card")["images"][0]["prediction"]
     );
     assert_eq!(values(&place, "flags")["images"][0]["prediction"]["name"], Json::Null);
+}
+
+/// Values as `convscope train` wrote them before they said themselves what they are: `data.toml` beside them does.
+#[test]
+fn what_stands_beside_the_checkpoint_is_used() {
+    let place = place();
+    let card = ModelCard::read(checkpoint()).unwrap().unwrap();
+    fs::create_dir(place.path("run")).unwrap();
+    let values_alone = Tensor::read_safetensors(checkpoint()).unwrap();
+    Tensor::write_safetensors(&values_alone, place.path("run/best.safetensors")).unwrap();
+    let given =
+        "--checkpoint run/best.safetensors --model default --data bundled --index 5,6 --method saliency";
+    let warned = |out: &str, more: &str| {
+        let output = place.run(&format!("{given} --out {out} {more}"));
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    // Images of the data need it as much as pictures do.
+    assert_eq!(warned("guessed", "").matches("warning: mean and standard deviation").count(), 1);
+
+    let Normalization { mean, std } = card.preprocessing.unwrap().normalization;
+    let stated = |classes: &[String]| {
+        format!("classes = {classes:?}\n[normalization]\nmean = {mean:?}\nstd = {std:?}\n")
+    };
+    fs::write(place.path("run/data.toml"), stated(&card.classes[1..])).unwrap();
+    let told = warned("other", "");
+    assert!(told.contains("data.toml is not used") && told.contains("9 classes"), "{told}");
+    fs::write(place.path("run/data.toml"), "mean = 0").unwrap();
+    assert!(warned("broken", "").contains("[normalization]"));
+
+    fs::write(place.path("run/data.toml"), stated(&card.classes)).unwrap();
+    let told = place.good(&format!("{given} --out beside"));
+    assert!(told.contains("data.toml"), "{told}");
+    place.good("--checkpoint model.safetensors --out card --index 5,6 --method saliency --quiet");
+    assert_eq!(values(&place, "beside")["images"], values(&place, "card")["images"]);
+    assert_ne!(values(&place, "guessed")["images"], values(&place, "card")["images"]);
+    // What stands in the file itself comes first.
+    fs::copy(checkpoint(), place.path("run/model.safetensors")).unwrap();
+    fs::write(place.path("run/data.toml"), "mean = 0").unwrap();
+    place.good("--checkpoint run/model.safetensors --out first --index 5 --method saliency --quiet");
+}
+
+/// A brightness is that of the picture, whatever the model sees; what does not fit the image fails, and the others go on.
+#[test]
+fn fills_of_occlusion() {
+    let place = place();
+    let given =
+        "--checkpoint model.safetensors --index 5 --method occlusion,saliency --patch 14 --stride 14 --quiet";
+    place.good(&format!("{given} --out black --fill 0"));
+    let Normalization { mean, std } =
+        ModelCard::read(checkpoint()).unwrap().unwrap().preprocessing.unwrap().normalization;
+    let black = values(&place, "black");
+    let (_, map) = black["values"]["occlusion"].as_object().unwrap().iter().next().unwrap();
+    let settings = map["settings"].as_array().unwrap().iter().map(|words| words.as_str().unwrap());
+    let shown: Vec<&str> =
+        settings.filter_map(|words| words.strip_prefix("fill: normalised value ")).collect();
+    let [shown] = shown[..] else { panic!("{map}") };
+    assert!((shown.parse::<f64>().unwrap() + mean[0] / std[0]).abs() < 0.01, "{shown}");
+
+    let output = place.run(&format!("{given} --out wide --fill blur:1e9"));
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let wide = values(&place, "wide");
+    assert_eq!(wide["methods"], serde_json::json!(["saliency"]));
+    assert!(wide["failed"][0]["why"].as_str().unwrap().contains("at most 28"), "{}", wide["failed"]);
+    assert_eq!(wide["skipped"], serde_json::json!([]));
+}
+
+#[test]
+fn pictures_of_one_name_are_told_apart() {
+    let place = place();
+    fs::create_dir(place.path("other")).unwrap();
+    for (index, name) in ["x.png", "other/x.png", "x_2.png", "other/X.png"].iter().enumerate() {
+        save_bundled(&place, index, name);
+    }
+    place.good(
+        "--checkpoint model.safetensors --out out --method saliency,gallery --quiet --image x.png other/x.png x_2.png other/X.png",
+    );
+    let values = values(&place, "out");
+    let images = values["images"].as_array().unwrap();
+    let mut tags: Vec<String> =
+        images.iter().map(|image| image["tag"].as_str().unwrap().to_lowercase()).collect();
+    tags.sort();
+    tags.dedup();
+    assert_eq!(tags.len(), 4, "{images:?}");
+    assert_eq!(values["values"]["saliency"].as_object().unwrap().len(), 4);
+    assert_eq!(png_files(&place.path("out")).len(), 5);
 }
 
 /// A model for RGB images of another size, whose data nobody has: methods that need data are left out, with the reason.

@@ -260,7 +260,7 @@ fn maps_are_those_of_loops() {
         ] {
             for (starts, naive) in [(PatchStarts::Covering, false), (PatchStarts::EveryStride, true)] {
                 let [deltas, drops] = twin(&values, &filled, patch, stride, naive, 2);
-                let method = Occlusion::new().patch(patch).stride(stride).fill(fill).starts(starts);
+                let method = Occlusion::new().patch(patch).stride(stride).fill(fill.clone()).starts(starts);
                 // Whether one image or all fit into a pass makes no difference.
                 for bytes in [1, 1 << 30] {
                     let map = method.map(&twin_model(70).memory(bytes), &image, 2).unwrap();
@@ -439,7 +439,7 @@ fn settings_of_the_command_line() {
     assert_eq!(Occlusion::new().with(&settings).unwrap(), Occlusion::new());
     settings.patch = Some([4, 3]);
     settings.stride = Some([2, 1]);
-    settings.fill = Some("blur:2.5".to_owned());
+    settings.fill = Some("blur:2.5".parse().unwrap());
     settings.coarse_to_fine = Some(true);
     let expected =
         Occlusion::new().patch([4, 3]).stride([2, 1]).fill(Fill::Blur { sigma: 2.5 }).coarse_to_fine();
@@ -468,6 +468,10 @@ fn what_cannot_be_occluded_is_refused() {
     says(Occlusion::new().patch([5, 2]), "1 to 4 pixels");
     says(Occlusion::new().patch([0, 2]).stride([1, 1]), "patch of occlusion");
     says(Occlusion::new().fill(Fill::Value(f64::INFINITY)), "a finite number");
+    says(Occlusion::new().fill(Fill::Channels(vec![0.0; 5])), "5 values found");
+    for sigma in [1e300, 1e9, f64::INFINITY, f64::NAN, 0.0] {
+        says(Occlusion::new().fill(Fill::Blur { sigma }), "at most 5");
+    }
     says(Occlusion::new().coarse_to_fine_within(1.5), "0 to 1");
     says(Occlusion::new().coarse_to_fine_within(f64::NAN), "0 to 1");
     let error = Occlusion::new().map(&classifier, &image, 3).unwrap_err().to_string();

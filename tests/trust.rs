@@ -88,7 +88,47 @@ impl Attributor for Impossible {
     }
 
     fn attribute(&self, _: &Classifier<'_>, _: &Tensor, _: i64) -> Result<Attribution> {
-        Err(convscope::Error::invalid("layer `x`", "there is none"))
+        Err(convscope::Error::not_applicable("layer `x`", "there is none"))
+    }
+}
+
+/// It fails the second time that it is asked: for the map of a random last layer.
+#[derive(Default)]
+struct FailsLater(Cell<usize>);
+
+impl Attributor for FailsLater {
+    fn name(&self) -> &'static str {
+        "saliency" // so that its range is checked too
+    }
+
+    fn description(&self) -> &'static str {
+        "fails later"
+    }
+
+    fn attribute(&self, _: &Classifier<'_>, image: &Tensor, class: i64) -> Result<Attribution> {
+        self.0.set(self.0.get() + 1);
+        if self.0.get().is_multiple_of(2) {
+            return Err(convscope::Error::invalid("model", "it broke"));
+        }
+        of_tensor("saliency", class, image)
+    }
+}
+
+/// What the model itself refuses.
+struct Refused;
+
+impl Attributor for Refused {
+    fn name(&self) -> &'static str {
+        "refused"
+    }
+
+    fn description(&self) -> &'static str {
+        "refused"
+    }
+
+    fn attribute(&self, classifier: &Classifier<'_>, image: &Tensor, _: i64) -> Result<Attribution> {
+        let found = classifier.gradients(image, 99)?;
+        of_tensor("refused", 99, &found.gradients)
     }
 }
 
@@ -411,6 +451,78 @@ fn a_method_that_fits_no_model_is_skipped_and_said() {
     assert_eq!(impossible.len(), 4);
     assert!(impossible.iter().all(|(study, why)| *study == "impossible" && why.contains("there is none")));
     assert_eq!(gallery.0, "gallery");
+}
+
+/// A study of the first image, for a classifier that is asked so often at most.
+fn run_first(model: &Model, study: &mut dyn Study, most: usize) -> (Result<()>, MemorySink, usize) {
+    let asked = Cell::new(0);
+    let classifier = Classifier::of_network(&model.network).interrupt(|| {
+        asked.set(asked.get() + 1);
+        asked.get() > most
+    });
+    let prediction = Classifier::of_network(&model.network).predict(&model.samples[0].input).unwrap()[0];
+    let cases = [Case { sample: &model.samples[0], prediction, class: prediction.class }];
+    let subject = Subject {
+        classifier: &classifier,
+        cases: &cases,
+        classes: &model.classes,
+        data: None,
+        variables: &model.variables,
+        spec: Some(&model.spec),
+        seed: 0,
+    };
+    let mut sink = MemorySink::default();
+    let mut report = Report::new(&mut sink, Step::new(1), None);
+    report.begin(study.name());
+    let result = study.run(&subject, &mut report);
+    let skipped = report.skipped().len();
+    (result, sink, skipped)
+}
+
+#[test]
+fn what_the_model_refuses_is_no_method_that_does_not_fit() {
+    let model = model(false);
+    let (result, sink, skipped) = run_first(&model, &mut *study(Refused), usize::MAX);
+    assert!(result.unwrap_err().to_string().contains("99"));
+    assert_eq!((sink.entries.len(), skipped), (0, 0));
+}
+
+#[test]
+fn a_check_that_fails_leaves_the_others() {
+    let model = model(false);
+    let written = model.run(vec![study(FailsLater::default())], false, true);
+    assert_eq!(written.levels("saliency"), ["caution"; 4]);
+    let reasons = written.reasons("saliency");
+    for (words, times) in
+        [("not checked (random weights): model: it broke", 4), ("its pixels matter", 4), ("linear to", 4)]
+    {
+        assert_eq!(reasons.matches(words).count(), times, "{words}: {reasons}");
+    }
+    assert!(!reasons.contains("was not found"), "{reasons}");
+}
+
+/// Wherever it comes, in the method or in a check, with the head or the whole network replaced.
+#[test]
+fn an_interrupt_is_neither_a_reason_nor_a_badge() {
+    for convolutional in [false, true] {
+        let model = model(convolutional);
+        for most in 0..12 {
+            let (result, sink, skipped) = run_first(&model, &mut *study(Saliency::new()), most);
+            assert!(result.unwrap_err().is_interrupted(), "after {most} passes");
+            assert_eq!((sink.entries.len(), skipped), (0, 0), "after {most} passes");
+        }
+    }
+    // A network in place of the classifier's own.
+    let model = model(false);
+    let calls = Cell::new(0);
+    let classifier = Classifier::of_network(&model.network).interrupt(|| {
+        calls.set(calls.get() + 1);
+        calls.get() > 1
+    });
+    let other = classifier.with_network(&model.network);
+    assert!(other.logits(&model.samples[0].input).is_ok());
+    assert!(other.logits(&model.samples[0].input).unwrap_err().is_interrupted());
+    assert_eq!(classifier.passed(), 1);
 }
 
 #[test]

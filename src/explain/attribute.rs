@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     error::{ErrorKind, Result},
-    render::{self, AttributionCard, AttributionMap, TrustBadge, TrustLevel},
+    render::{self, AttributionCard, AttributionMap, TrustBadge},
     summary::{Image, Summary},
 };
 
@@ -25,7 +25,8 @@ use crate::{
 /// raw values; what the method and the checks measured are scalars, means over the images. A method's warning is written
 /// once as text.
 ///
-/// Where the method cannot be used (no layer of the kind that it needs), the report says so and nothing else is written.
+/// Where the method is not for this model ([`ErrorKind::NotApplicable`]: no layer of the kind that it needs), the report says
+/// so and nothing else is written. A check that fails says so on the badge, and the others count.
 ///
 /// ```
 /// use convscope::{MemorySink, Network, Result, Step, arch::ModelSpec};
@@ -100,7 +101,7 @@ impl<A: Attributor> Attribute<A> {
         self
     }
 
-    /// Checks a map. A check that cannot be made is no reason to show nothing.
+    /// Checks a map.
     fn check(
         &self,
         attribution: &Attribution,
@@ -110,17 +111,9 @@ impl<A: Attributor> Attribute<A> {
         shared: &mut Shared,
     ) -> Result<Option<(Checks, TrustBadge)>> {
         let Some(trust) = &self.trust else { return Ok(None) };
-        match trust.check(&self.attributor, attribution, subject, case, last, shared) {
-            Ok(checks) => {
-                let badge = checks.badge();
-                Ok(Some((checks, badge)))
-            }
-            Err(error) if matches!(error.kind(), ErrorKind::Invalid { .. }) => {
-                let reasons = vec![format!("not checked: {error}")];
-                Ok(Some((Checks::default(), TrustBadge { level: TrustLevel::Caution, reasons })))
-            }
-            Err(error) => Err(error),
-        }
+        let checks = trust.check(&self.attributor, attribution, subject, case, last, shared)?;
+        let badge = checks.badge();
+        Ok(Some((checks, badge)))
     }
 }
 
@@ -146,7 +139,7 @@ impl<A: Attributor> Study for Attribute<A> {
             let attribution = match found {
                 Ok(attribution) => attribution,
                 // A method that does not fit this model: the others may.
-                Err(error) if matches!(error.kind(), ErrorKind::Invalid { .. }) => {
+                Err(error) if matches!(error.kind(), ErrorKind::NotApplicable { .. }) => {
                     report.skip(format!("image {}: {error}", case.sample.name));
                     continue;
                 }

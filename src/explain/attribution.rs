@@ -149,9 +149,7 @@ pub(super) fn number(value: f64) -> Value {
     if value.is_finite() { json!(value) } else { Value::String(value.to_string()) }
 }
 
-/// Single-precision numbers as JSON, in as few digits as tell them apart.
+/// Single-precision numbers as JSON.
 pub(super) fn numbers(values: &[f32]) -> Value {
-    let shortest =
-        |value: &f32| value.to_string().parse::<f64>().map_or_else(|_| number(f64::from(*value)), number);
-    Value::Array(values.iter().map(shortest).collect())
+    Value::Array(values.iter().map(|value| number(f64::from(*value))).collect())
 }

@@ -17,7 +17,9 @@ pub trait Attributor {
     /// How much each pixel of `image`, `[1, C, H, W]` on the model's device, has to do with the score of `class`.
     ///
     /// # Errors
-    /// What the model refuses; a class that it does not have.
+    /// What the model refuses; a class that it does not have. [`ErrorKind::NotApplicable`](crate::ErrorKind::NotApplicable)
+    /// says that the method is not for this model (no layer of the kind that it looks at): then it is left out, and nothing
+    /// has failed.
     fn attribute(&self, classifier: &Classifier<'_>, image: &Tensor, class: i64) -> Result<Attribution>;
 
     /// The method with settings that cost little, for checks that run it again and again: of random networks and, to compare

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     callback::{Context, Forward},
     capture::{Activations, Tap},
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     network::Network,
     tch_context::TchContext as _,
 };
@@ -46,6 +46,8 @@ pub struct Classifier<'a> {
     /// Images that were run so far.
     passed: Cell<u64>,
     watch: Option<Box<dyn Fn(u64) + 'a>>,
+    /// Whether the caller gives the work up.
+    interrupt: Option<Box<dyn Fn() -> bool + 'a>>,
 }
 
 /// Scores of images and their gradients: see [`Classifier::gradients`].
@@ -95,6 +97,7 @@ impl<'a> Classifier<'a> {
             memory: Memory::default(),
             passed: Cell::new(0),
             watch: None,
+            interrupt: None,
         }
     }
 
@@ -132,30 +135,43 @@ impl<'a> Classifier<'a> {
         self
     }
 
-    /// The same classifier with another last layer.
-    pub fn with_head(&self, head: Head) -> Classifier<'_> {
-        let run = |images: &Tensor| {
-            let logits = self.run(images)?;
-            self.count(images); // for who watches
-            Ok(logits)
-        };
-        Classifier { memory: self.memory.clone(), head: Some(head), ..Classifier::new(run) }.tap(&self.tap)
+    /// `is_given_up` is asked before every pass of this classifier and of those that are made from it. Where it says so,
+    /// the pass ends with [`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted), and with it whatever asked for it.
+    ///
+    /// ```
+    /// use convscope::explain::Classifier;
+    /// use tch::{Device, Kind, Tensor};
+    ///
+    /// let classifier = Classifier::new(|images| Ok(images.flatten(1, -1))).interrupt(|| true);
+    /// let images = Tensor::ones([1, 1, 2, 2], (Kind::Float, Device::Cpu));
+    /// assert!(classifier.logits(&images).unwrap_err().is_interrupted());
+    /// ```
+    #[must_use]
+    pub fn interrupt(mut self, is_given_up: impl Fn() -> bool + 'a) -> Classifier<'a> {
+        self.interrupt = Some(Box::new(is_given_up));
+        self
     }
 
-    /// Another model within the same memory.
-    pub(super) fn within_memory_of(mut self, other: &Classifier<'_>) -> Classifier<'a> {
-        self.memory = other.memory.clone();
-        self
+    /// The same classifier with another last layer.
+    pub fn with_head(&self, head: Head) -> Classifier<'_> {
+        let run = |images: &Tensor| (self.forward)(images);
+        Classifier { head: Some(head), ..self.instead(run) }.tap(&self.tap)
     }
 
     /// Another network under the same memory; its images count as those of this classifier.
     pub fn with_network<'n>(&'n self, network: &'n Network) -> Classifier<'n> {
-        let run = |images: &Tensor| {
-            let logits = network.f_forward_t(images, false)?;
-            self.count(images); // for who watches
+        self.instead(|images| network.f_forward_t(images, false)).tap(network.tap())
+    }
+
+    /// A model that is asked in place of this one: within its memory, for those who watch and interrupt it.
+    fn instead<'n>(&'n self, forward: impl Fn(&Tensor) -> Result<Tensor> + 'n) -> Classifier<'n> {
+        let run = move |images: &Tensor| {
+            self.go_on()?;
+            let logits = forward(images)?;
+            self.count(images);
             Ok(logits)
         };
-        Classifier { memory: self.memory.clone(), ..Classifier::new(run) }.tap(network.tap())
+        Classifier { memory: self.memory.clone(), ..Classifier::new(run) }
     }
 
     /// How many images were run so far, in forward passes with or without a backward one.
@@ -302,8 +318,17 @@ impl<'a> Classifier<'a> {
     }
 
     fn run(&self, images: &Tensor) -> Result<Tensor> {
+        self.go_on()?;
         self.tap.begin_pass();
         (self.forward)(images)
+    }
+
+    /// Refuses to go on where the caller has given the work up.
+    fn go_on(&self) -> Result<()> {
+        match &self.interrupt {
+            Some(is_given_up) if is_given_up() => Err(Error::new(ErrorKind::Interrupted)),
+            _ => Ok(()),
+        }
     }
 
     /// Runs `work` on pieces of `images` that fit into the memory.

@@ -51,7 +51,7 @@ impl<'a> LastLayer<'a> {
             LastLayer::Head(head) => ask(&classifier.with_head(head.randomized(seed)?)),
             LastLayer::Spec { spec, variables, layer } => {
                 let network = Network::with_variables(spec, &replaced(variables, layer, seed)?)?;
-                ask(&Classifier::of_network(&network).within_memory_of(classifier))
+                ask(&classifier.with_network(&network))
             }
         }
     }

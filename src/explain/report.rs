@@ -19,27 +19,41 @@ pub struct Report<'a> {
     step: Step,
     epoch: Option<u64>,
     study: &'static str,
-    values: Map<String, Value>,
+    values: Values<'a>,
     skipped: Vec<(&'static str, String)>,
-    /// Whether raw values are wanted: they may be many.
-    keep: bool,
     /// What earlier studies found for the same images.
     pub(super) shared: Shared,
     /// Whether the sink refused something.
     refused: bool,
 }
 
+/// What becomes of raw values: they may be many.
+enum Values<'a> {
+    Unwanted,
+    Kept(Map<String, Value>),
+    HandedOn(&'a mut dyn FnMut(&'static str, &str, Value)),
+}
+
 impl<'a> Report<'a> {
     /// A report of a model at `step`; its values go to `out`.
     pub fn new(out: &'a mut dyn SummarySink, step: Step, epoch: Option<u64>) -> Report<'a> {
-        let (values, skipped, shared) = (Map::new(), Vec::new(), Shared::default());
-        Report { out, step, epoch, study: "", values, skipped, keep: false, shared, refused: false }
+        let (values, skipped, shared) = (Values::Unwanted, Vec::new(), Shared::default());
+        Report { out, step, epoch, study: "", values, skipped, shared, refused: false }
     }
 
-    /// Keeps raw values for [`into_json`](Report::into_json).
+    /// Keeps raw values of all studies for [`into_json`](Report::into_json). Of large images that is much: see
+    /// [`values_to`](Report::values_to).
     #[must_use]
     pub fn with_values(mut self) -> Report<'a> {
-        self.keep = true;
+        self.values = Values::Kept(Map::new());
+        self
+    }
+
+    /// Hands raw values on as soon as they are found, and keeps none: the study, what the values are of (an image, a layer)
+    /// and the values. Those of a study come one after the other.
+    #[must_use]
+    pub fn values_to(mut self, take: &'a mut dyn FnMut(&'static str, &str, Value)) -> Report<'a> {
+        self.values = Values::HandedOn(take);
         self
     }
 
@@ -96,13 +110,16 @@ impl<'a> Report<'a> {
 
     /// Takes raw values of `what` (an image, a layer); they are made only where they are wanted.
     pub fn values(&mut self, what: &str, values: impl FnOnce() -> Value) {
-        if !self.keep {
-            return;
-        }
-        if let Value::Object(of_study) =
-            self.values.entry(self.study).or_insert_with(|| Value::Object(Map::new()))
-        {
-            of_study.insert(what.to_owned(), values());
+        match &mut self.values {
+            Values::Unwanted => {}
+            Values::HandedOn(take) => take(self.study, what, values()),
+            Values::Kept(all) => {
+                if let Value::Object(of_study) =
+                    all.entry(self.study).or_insert_with(|| Value::Object(Map::new()))
+                {
+                    of_study.insert(what.to_owned(), values());
+                }
+            }
         }
     }
 
@@ -116,8 +133,11 @@ impl<'a> Report<'a> {
         &self.skipped
     }
 
-    /// Raw values by study, then by image or layer.
+    /// The [kept](Report::with_values) raw values by study, then by image or layer.
     pub fn into_json(self) -> Value {
-        Value::Object(self.values)
+        match self.values {
+            Values::Kept(values) => Value::Object(values),
+            Values::Unwanted | Values::HandedOn(_) => Value::Object(Map::new()),
+        }
     }
 }

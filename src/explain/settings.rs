@@ -1,5 +1,7 @@
 //! What a user may set of the studies of the catalogue.
 
+use super::fill::Fill;
+
 /// Settings of studies by the names of the flags of `convscope explain`. `None` means the default of the study, which its
 /// own documentation states. A study reads those that concern it.
 ///
@@ -17,9 +19,8 @@ pub struct Settings {
     pub patch: Option<[i64; 2]>,
     /// Occlusion: rows and columns from one patch to the next.
     pub stride: Option<[i64; 2]>,
-    /// What stands in place of hidden pixels (occlusion), as [`Fill`](super::Fill) parses it: `mean`, `blur`, `blur:2.5`, or
-    /// a number that the model sees, after normalisation.
-    pub fill: Option<String>,
+    /// Occlusion: what stands in place of hidden pixels.
+    pub fill: Option<Fill>,
     /// Occlusion: whether forward passes are spent only where the map is extreme.
     pub coarse_to_fine: Option<bool>,
     /// Points or steps: of the path of integrated gradients, of the ascent of activation maximisation.

@@ -28,6 +28,8 @@ const DOUBTFUL: f64 = 0.7;
 const MARGIN: f64 = 0.02;
 /// The largest error of completeness, as a share of what the values should sum to.
 const COMPLETE: f64 = 0.05;
+/// The check with random last layers.
+const WEIGHTS: &str = "random weights";
 /// Methods whose map is made of gradients, beside which the range of the linear model stands. Of integrated gradients it tells
 /// whether the gradient at the image alone would have done.
 const OF_GRADIENTS: [&str; 8] = [
@@ -94,6 +96,8 @@ pub struct Checks {
     pub pixels: Option<DeletionScore>,
     /// How far the gradient may be believed.
     pub range: Option<RangeOfTrust>,
+    /// Checks that failed, with the reason: they say nothing, and the others count.
+    pub failed: Vec<(&'static str, String)>,
 }
 
 impl Default for Trust {
@@ -147,41 +151,72 @@ impl Trust {
         if let Some(empty) = empty(attribution) {
             return Ok(Checks { empty: Some(empty), ..Checks::default() });
         }
-        let (classifier, image, class) = (subject.classifier, &case.sample.input, case.class);
+        let (classifier, image) = (subject.classifier, &case.sample.input);
         let mut checks = Checks { completeness: completeness(attribution), ..Checks::default() };
         if let Some(last) = last {
-            let control = attributor.control();
-            let method = control.as_deref().unwrap_or(attributor);
-            let of_control = match &control {
-                Some(control) if self.seeds > 0 => Some(control.attribute(classifier, image, class)?),
-                _ => None,
-            };
-            let map = of_control.as_ref().unwrap_or(attribution);
-            let again =
-                |seed| last.randomized(classifier, seed, |random| method.attribute(random, image, class));
-            let correlations = (0..self.seeds as u64)
-                .map(|seed| Ok(likeness(map, &again(subject.seed.wrapping_add(seed))?)))
-                .collect::<Result<Vec<_>>>()?;
-            checks.weights = median(correlations);
+            let correlation = self.correlation(attributor, attribution, subject, case, last);
+            checks.weights = checks.made(WEIGHTS, correlation)?.flatten();
         }
         let deletion = self.deletion.clone().seed(subject.seed);
-        let map = deletion.of_map(classifier, image, attribution)?;
-        checks.pixels = Some(DeletionScore { map, random: shared.random_orders(self, subject, case)? });
+        let score = deletion
+            .of_map(classifier, image, attribution)
+            .and_then(|map| Ok(DeletionScore { map, random: shared.random_orders(self, subject, case)? }));
+        checks.pixels = checks.made("deletion and insertion", score)?;
         if OF_GRADIENTS.contains(&attribution.method) {
-            checks.range = Some(shared.range(subject, case)?);
+            checks.range = checks.made("range of the gradient", shared.range(subject, case))?;
         }
         Ok(checks)
+    }
+
+    /// The median rank correlation with maps of random last layers.
+    fn correlation(
+        &self,
+        attributor: &dyn Attributor,
+        attribution: &Attribution,
+        subject: &Subject<'_>,
+        case: &Case<'_>,
+        last: &LastLayer<'_>,
+    ) -> Result<Option<f64>> {
+        let (classifier, image, class) = (subject.classifier, &case.sample.input, case.class);
+        let control = attributor.control();
+        let method = control.as_deref().unwrap_or(attributor);
+        let of_control = match &control {
+            Some(control) if self.seeds > 0 => Some(control.attribute(classifier, image, class)?),
+            _ => None,
+        };
+        let map = of_control.as_ref().unwrap_or(attribution);
+        let again = |seed| last.randomized(classifier, seed, |random| method.attribute(random, image, class));
+        let correlations = (0..self.seeds as u64)
+            .map(|seed| Ok(likeness(map, &again(subject.seed.wrapping_add(seed))?)))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(median(correlations))
     }
 }
 
 impl Checks {
+    /// What a check found, or why it failed: that is no reason to give up the others, unless nobody wants them any more.
+    fn made<T>(&mut self, check: &'static str, found: Result<T>) -> Result<Option<T>> {
+        match found {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.is_interrupted() => Err(error),
+            Err(error) => {
+                self.failed.push((check, error.to_string()));
+                Ok(None)
+            }
+        }
+    }
+
     /// The level with its reasons: the worst of the checks. Without the check of the weights it is [`TrustLevel::Caution`]
     /// at best.
     pub fn badge(&self) -> TrustBadge {
         let mut found: Vec<(TrustLevel, String)> = Vec::new();
         found.extend(self.empty.iter().map(|why| (TrustLevel::DoNotTrust, why.clone())));
         if self.empty.is_none() {
-            found.push(of_weights(self.weights));
+            if !self.failed.iter().any(|(check, _)| *check == WEIGHTS) {
+                found.push(of_weights(self.weights));
+            }
+            let failed = self.failed.iter().map(|(check, why)| format!("not checked ({check}): {why}"));
+            found.extend(failed.map(|why| (TrustLevel::Caution, why)));
             found.extend(self.pixels.as_ref().map(of_pixels));
             found.extend(self.completeness.map(of_completeness));
         }

@@ -10,7 +10,7 @@ mod terminal;
 #[cfg(feature = "tch")]
 mod train;
 
-use std::process::ExitCode;
+use std::{error::Error, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -47,6 +47,13 @@ fn main() -> ExitCode {
         Command::Logs(args) => logs::run(args),
     };
     result.unwrap_or_else(|error| {
+        let is_interrupted = |cause: &(dyn Error + 'static)| {
+            cause.downcast_ref::<convscope::Error>().is_some_and(convscope::Error::is_interrupted)
+        };
+        if error.chain().any(is_interrupted) {
+            terminal::complain("interrupted");
+            return ExitCode::from(terminal::INTERRUPTED);
+        }
         terminal::complain(&format!("error: {}", terminal::with_causes(&error)));
         ExitCode::FAILURE
     })

@@ -41,11 +41,11 @@ pub(super) fn look<'a>(
     };
     let found = found.map(|((activation, looked), place)| (activation, looked, place));
     found.ok_or_else(|| match name {
-        Some(name) => Error::invalid(
+        Some(name) => Error::not_applicable(
             format!("layer `{name}`"),
             format!("the class's logit does not depend on it, so `{method}` has nothing to show there"),
         ),
-        None => Error::invalid(
+        None => Error::not_applicable(
             method.to_owned(),
             format!(
                 "no observed convolution or activation function with an output [N, C, H, W] that the answer depends on; \
@@ -158,7 +158,7 @@ fn named<'a>(activations: &'a Activations, name: &str, method: &str) -> Result<&
     if activation.tensor.dim() == 4 {
         return Ok(activation);
     }
-    Err(Error::invalid(
+    Err(Error::not_applicable(
         format!("layer `{name}`"),
         format!(
             "its output has shape {:?}; `{method}` needs maps, [N, C, H, W]: {}",

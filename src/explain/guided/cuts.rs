@@ -139,7 +139,7 @@ fn check(method: &str, trace: &Trace, cuts: &[Cut]) -> Result<()> {
         }
     }
     if !uncut.is_empty() {
-        return Err(Error::invalid(
+        return Err(Error::not_applicable(
             method,
             format!(
                 "the tap sees the ReLUs {} but hands nothing on in their place; show them with `Tap::pass` or a probe \
@@ -149,7 +149,7 @@ fn check(method: &str, trace: &Trace, cuts: &[Cut]) -> Result<()> {
         ));
     }
     if cuts.is_empty() {
-        return Err(Error::invalid(
+        return Err(Error::not_applicable(
             method,
             "the model has no observed ReLU, and the method is about nothing else; put a probe of its tap behind each ReLU",
         ));
@@ -163,7 +163,7 @@ fn is_cut(cuts: &[Cut], captured: &Tensor) -> bool {
 }
 
 fn input_is_hidden(method: &str, name: &str) -> Error {
-    Error::invalid(
+    Error::not_applicable(
         format!("layer `{name}`"),
         format!(
             "its input does not pass the tap, and `{method}` leads the gradient past the ReLU: put a probe behind the layer \

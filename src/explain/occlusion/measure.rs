@@ -27,7 +27,7 @@ impl<'a> Measure<'a> {
         classifier: &'a Classifier<'a>,
         planes: &'a Planes,
         class: i64,
-        fill: Fill,
+        fill: &Fill,
         patch: [usize; 2],
     ) -> Result<Measure<'a>> {
         let [rows, columns] = planes.sides().map(|side| Vec::from_iter(0..side as i64));

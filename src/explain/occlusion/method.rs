@@ -80,12 +80,12 @@ impl Occlusion {
     /// The method with what a user set: patch, stride, fill, coarse-to-fine.
     ///
     /// # Errors
-    /// A side that is not above 0, a fill that is none.
+    /// A side that is not above 0.
     pub fn with(mut self, settings: &Settings) -> Result<Occlusion> {
         self.patch = sides("patch", settings.patch)?.or(self.patch);
         self.stride = sides("stride", settings.stride)?.or(self.stride);
         if let Some(fill) = &settings.fill {
-            self.fill = fill.parse()?;
+            self.fill = fill.clone();
         }
         Ok(match settings.coarse_to_fine {
             Some(true) => self.coarse_to_fine(),
@@ -182,7 +182,7 @@ impl Occlusion {
         let (tops, lefts) = (along(0)?, along(1)?);
         let (prediction, clean) = not_occluded(classifier, image, class)?;
         let class = class.unwrap_or(prediction.class);
-        let measure = Measure::new(classifier, &planes, class, self.fill, patch)?;
+        let measure = Measure::new(classifier, &planes, class, &self.fill, patch)?;
         let measure = |places: &[[usize; 2]]| {
             let starts: Vec<[usize; 2]> =
                 places.iter().map(|&[row, column]| [tops[row], lefts[column]]).collect();

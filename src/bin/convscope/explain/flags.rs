@@ -3,7 +3,10 @@
 use std::{fs, path::PathBuf, str::FromStr};
 
 use anyhow::{Context as _, ensure};
-use convscope::data::Resize;
+use convscope::{
+    data::{Normalization, Resize},
+    explain,
+};
 
 /// `--classes`.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,6 +124,40 @@ pub fn crop(text: &str) -> Result<[u32; 2], String> {
     }
 }
 
+/// `--fill`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fill {
+    /// From 0 to 1.
+    Brightness(f64),
+    Other(explain::Fill),
+}
+
+impl Fill {
+    /// In images that are normalised so.
+    pub fn of(&self, normalization: &Normalization) -> explain::Fill {
+        match self {
+            Fill::Brightness(brightness) => explain::Fill::brightness(*brightness, normalization),
+            Fill::Other(fill) => fill.clone(),
+        }
+    }
+}
+
+/// `--fill`.
+pub fn fill(text: &str) -> Result<Fill, String> {
+    let expected = || {
+        "give `mean`, `blur`, `blur:SIGMA` with pixels above 0, or a brightness from 0, black, to 1, white"
+            .to_owned()
+    };
+    if let Ok(brightness) = finite(text) {
+        let is_one = (0.0..=1.0).contains(&brightness);
+        return is_one.then_some(Fill::Brightness(brightness)).ok_or_else(expected);
+    }
+    match text.parse() {
+        Ok(fill @ (explain::Fill::ChannelMean | explain::Fill::Blur { .. })) => Ok(Fill::Other(fill)),
+        _ => Err(expected()),
+    }
+}
+
 /// `--patch`, `--stride`: one number for a square.
 pub fn window(text: &str) -> Result<[i64; 2], String> {
     crop(text)
@@ -191,6 +228,22 @@ mod tests {
         assert_eq!(window("4"), Ok([4, 4]));
         for bad in ["", "0", "-1", "1,2,3", "a", "1.5", "4,"] {
             assert!(resize(bad).is_err() && crop(bad).is_err() && window(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_brightness_becomes_what_the_model_sees() {
+        let normalization = Normalization { mean: vec![0.5, 0.25], std: vec![0.25, 0.5] };
+        for (text, sees) in [
+            ("0", explain::Fill::Channels(vec![-2.0, -0.5])),
+            ("1", explain::Fill::Channels(vec![2.0, 1.5])),
+            ("mean", explain::Fill::ChannelMean),
+            ("blur:2.5", explain::Fill::Blur { sigma: 2.5 }),
+        ] {
+            assert_eq!(fill(text).unwrap().of(&normalization), sees, "{text}");
+        }
+        for bad in ["-0.1", "1.5", "nan", "blur:0", "blur:-1", "grey", "0,0", ""] {
+            assert!(fill(bad).is_err(), "{bad}");
         }
     }
 

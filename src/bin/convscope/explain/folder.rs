@@ -36,10 +36,11 @@ fn remove_earlier(folder: &Path) -> anyhow::Result<()> {
         );
     };
     fs::remove_file(&list).with_context(|| format!("cannot remove {}", list.display()))?;
-    let pictures = earlier["pictures"].as_array().map_or(&[][..], Vec::as_slice);
-    for file in pictures.iter().filter_map(|picture| picture["file"].as_str()) {
-        // The list may be anybody's: only pictures below the folder are touched.
-        let is_ours = file.ends_with(".png") && !file.split('/').any(|part| matches!(part, "" | "." | ".."));
+    let listed = ["pictures", "raw"].iter().filter_map(|list| earlier[list].as_array()).flatten();
+    for file in listed.filter_map(|one| one["file"].as_str()) {
+        // The list may be anybody's: only pictures and numbers below the folder are touched.
+        let is_ours = (file.ends_with(".png") || file.ends_with(".f32"))
+            && !file.split('/').any(|part| matches!(part, "" | "." | ".."));
         if is_ours {
             fs::remove_file(folder.join(file)).ok(); // it may be gone
         }

@@ -7,9 +7,12 @@ use clap::{
     builder::{PossibleValue, PossibleValuesParser, RangedU64ValueParser},
     error::ErrorKind,
 };
-use convscope::explain::{CatalogueEntry, Settings, Study, catalogue};
+use convscope::{
+    data::Normalization,
+    explain::{CatalogueEntry, Settings, Study, catalogue},
+};
 
-use super::flags;
+use super::flags::{self, Fill};
 use crate::{page::Page, terminal::with_causes};
 
 /// `--method all`.
@@ -35,9 +38,9 @@ pub struct Args {
     #[arg(long, value_name = "N|H,W", value_parser = flags::window)]
     stride: Option<[i64; 2]>,
 
-    /// What stands in place of hidden pixels: `mean` of the image's channels, `blur`, `blur:SIGMA` in pixels, or a number that the model sees (0 is the data's mean where inputs are standardised)
-    #[arg(long, value_name = "VALUE|mean|blur", allow_negative_numbers = true)]
-    fill: Option<String>,
+    /// Occlusion: what a patch shows: the `mean` of the image's channels, the image blurred by 5 or SIGMA pixels, or a brightness from 0, black, to 1, white
+    #[arg(long, value_name = "mean|blur[:SIGMA]|BRIGHTNESS", allow_negative_numbers = true, value_parser = flags::fill)]
+    fill: Option<Fill>,
 
     /// Occlusion: look closely only where the coarse map is extreme
     #[arg(long)]
@@ -83,12 +86,12 @@ fn names() -> PossibleValuesParser {
 }
 
 impl Args {
-    /// The settings that were given.
-    pub fn settings(&self) -> Settings {
+    /// The settings that were given, for images that are normalised so.
+    fn settings(&self, normalization: &Normalization) -> Settings {
         let mut settings = Settings::default();
         settings.patch = self.patch;
         settings.stride = self.stride;
-        settings.fill.clone_from(&self.fill);
+        settings.fill = self.fill.as_ref().map(|fill| fill.of(normalization));
         settings.coarse_to_fine = self.coarse_to_fine.then_some(true);
         settings.steps = self.steps;
         settings.rule.clone_from(&self.rule);
@@ -101,9 +104,10 @@ impl Args {
         settings
     }
 
-    /// The studies, in the order of the catalogue. A setting that one of them cannot take ends the program as wrong usage.
-    pub fn studies(&self) -> Vec<Box<dyn Study>> {
-        let settings = self.settings();
+    /// The studies, in the order of the catalogue, for images that are normalised so. A setting that one of them cannot take
+    /// ends the program as wrong usage.
+    pub fn studies(&self, normalization: &Normalization) -> Vec<Box<dyn Study>> {
+        let settings = self.settings(normalization);
         let is_chosen =
             |entry: &CatalogueEntry| self.method.iter().any(|name| name == ALL || name == entry.name);
         let made = catalogue().into_iter().filter(is_chosen).map(|entry| (entry.make)(&settings));

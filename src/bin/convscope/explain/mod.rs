@@ -8,6 +8,7 @@ mod preprocess;
 mod progress;
 mod samples;
 mod sink;
+mod values;
 mod write;
 
 use std::{
@@ -19,8 +20,8 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::{ValueEnum, builder::RangedU64ValueParser};
 use convscope::{
-    Error, Step, SummaryWriter,
-    data::{Dataset, Split},
+    Step, SummaryWriter,
+    data::{Dataset, Normalization, Split},
     explain::{Case, Classifier, Evidence, Report, Study, Subject},
     summary::thousands,
 };
@@ -31,6 +32,7 @@ use self::{
     progress::Progress,
     samples::Samples,
     sink::Tee,
+    values::Values,
     write::Outcome,
 };
 use crate::{
@@ -165,8 +167,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (false, Some(checkpoint), Some(out)) = (args.list, &args.checkpoint, &args.out) else {
         return methods::list();
     };
-    let studies = args.methods.studies();
-    let progress = Progress::new(studies.len(), args.quiet);
+    // Wrong usage is said before anything is read.
+    let wanted = args.methods.studies(&Normalization::identity(1)).len();
+    let progress = Progress::new(wanted, args.quiet);
     let console = progress.clone();
     terminal::show_warnings(move || console.clone());
     let logdir = args.logdir.clone().unwrap_or_else(|| out.join("tensorboard"));
@@ -174,11 +177,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let device = args.device.find()?;
     progress.say("loading");
     let model = model::load(checkpoint, args.model.as_ref(), args.input, args.classes.as_ref(), device)?;
-    let preprocessing = args.preprocess.resolve(
-        model.card.preprocessing.as_ref(),
-        model.spec.input,
-        !args.image.is_empty(),
-    )?;
+    let preprocessing = args.preprocess.resolve(model.card.preprocessing.as_ref(), model.spec.input)?;
     let split = data(args, &model)?;
 
     let mut samples = Samples::default();
@@ -223,12 +222,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let mut sink = Tee::new(out, run.clone());
     let record = sink.record();
-    let outcome = explain(studies, &subject, &model, &mut sink, &progress, args.quiet);
+    let mut values = Values::create(out)?;
+    let studies = args.methods.studies(normalization);
+    let outcome = explain(studies, &subject, &model, (&mut sink, &mut values), &progress, args.quiet);
     progress.end();
     let record = record.borrow();
     let about =
         write::About { checkpoint, model: &model, preprocessing: &preprocessing, sources: &samples.sources };
-    let written = write::values(out, &about, &subject, &outcome, &record);
+    let written = values.finish(write::document(&about, &subject, &outcome, &record));
     let told = run.add_text("explain/about", &write::markdown(&about, &subject, &outcome), step(&model));
     let closed = run.close();
     written?;
@@ -249,16 +250,12 @@ fn step(model: &Model) -> i64 {
     model.card.step.unwrap_or(0)
 }
 
-/// The network, with a check for Ctrl-C in every pass.
+/// The network, with a check for Ctrl-C before every pass.
 fn classifier<'m>(model: &'m Model, mebibytes: u64, progress: &Progress) -> Classifier<'m> {
-    let forward = |images: &tch::Tensor| {
-        interrupt::check().map_err(|why| Error::invalid("explanation", why.to_string()))?;
-        model.network.f_forward_t(images, false)
-    };
     let progress = progress.clone();
-    Classifier::new(forward)
-        .tap(model.network.tap())
+    Classifier::of_network(&model.network)
         .memory(mebibytes << 20)
+        .interrupt(interrupt::is_pressed)
         .watch(move |images| progress.images(images))
 }
 
@@ -308,15 +305,15 @@ fn explain(
     studies: Vec<Box<dyn Study>>,
     subject: &Subject<'_>,
     model: &Model,
-    sink: &mut Tee,
+    (sink, values): (&mut Tee, &mut Values),
     progress: &Progress,
     quiet: bool,
 ) -> Outcome {
     let record = sink.record();
     // One report for all: some studies show what others have found.
-    let mut report = Report::new(sink, Step::new(step(model)), model.card.epoch).with_values();
+    let mut take = |study, what: &str, found| values.take(study, what, found);
+    let mut report = Report::new(sink, Step::new(step(model)), model.card.epoch).values_to(&mut take);
     let mut outcome = Outcome::default();
-    let mut skipped_by_interrupt = None;
     for mut study in studies {
         if interrupt::is_pressed() {
             outcome.interrupted = true;
@@ -330,13 +327,11 @@ fn explain(
         let result = study.run(subject, &mut report);
         let pictures = record.borrow().pictures.len() - before;
         progress.next();
-        if interrupt::is_pressed() {
-            // Whatever the study says of that: it was not made to its end.
-            outcome.interrupted = true;
-            skipped_by_interrupt = Some(skipped);
-            break;
-        }
         match result {
+            Err(error) if error.is_interrupted() => {
+                outcome.interrupted = true;
+                break;
+            }
             Ok(()) => {
                 outcome.done.push(name.to_owned());
                 let is_skipped = pictures == 0 && report.skipped().len() > skipped;
@@ -356,10 +351,7 @@ fn explain(
             }
         }
     }
-    let told = skipped_by_interrupt.unwrap_or(report.skipped().len());
-    outcome.skipped =
-        report.skipped()[..told].iter().map(|(name, why)| ((*name).to_owned(), why.clone())).collect();
-    outcome.values = report.into_json();
+    outcome.skipped = report.skipped().iter().map(|(name, why)| ((*name).to_owned(), why.clone())).collect();
     outcome
 }
 
@@ -373,6 +365,9 @@ fn introduce(args: &Args, model: &Model, cases: &[Case<'_>], classes: &[String])
         "model         {}, {channels}x{height}x{width}, {} classes",
         model.spec.name, model.outputs
     ));
+    if let Some(file) = &model.described {
+        say(&format!("preprocessing {}", file.display()));
+    }
     for case in cases {
         say(&format!("image         {}: {}", case.sample.name, case.words(classes)));
     }

@@ -1,17 +1,22 @@
 //! The model that is explained, from its checkpoint.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 use convscope::{
     ModelCard, Network,
     arch::{Layer, ModelSpec},
+    data::Preprocessing,
     params::Filter,
 };
 use tch::{Device, nn};
 
 use super::flags::Classes;
-use crate::model::ModelSource;
+use crate::{
+    model::ModelSource,
+    terminal::{complain, with_causes},
+    train::describe::{self, Described},
+};
 
 /// A model with its values.
 pub struct Model {
@@ -22,6 +27,8 @@ pub struct Model {
     pub card: ModelCard,
     /// Numbers that it puts out.
     pub outputs: i64,
+    /// The file beside the checkpoint that said what the checkpoint itself does not.
+    pub described: Option<PathBuf>,
 }
 
 /// The architecture is that of `source`, or of the checkpoint itself.
@@ -33,6 +40,13 @@ pub fn load(
     device: Device,
 ) -> anyhow::Result<Model> {
     let mut card = ModelCard::read(checkpoint)?.unwrap_or_default();
+    let beside = match &card.preprocessing {
+        Some(_) => None,
+        None => describe::read_beside(checkpoint).unwrap_or_else(|error| {
+            complain(&format!("warning: {} is not used", with_causes(&error)));
+            None
+        }),
+    };
     let classes = classes.map(Classes::load).transpose()?;
     let stated = architecture(checkpoint, source, input, classes.as_ref().map(|(count, _)| *count), &card)?;
     let spec = stated.without_auxiliary();
@@ -58,6 +72,7 @@ pub fn load(
         bail!("layer `{}`: explanations are of logits: end with the layer before it", last.name);
     }
 
+    let described = beside.and_then(|beside| describe(&mut card, beside, &spec, outputs));
     tch::manual_seed(0); // the values that are replaced by those of the file
     let store = nn::VarStore::new(device);
     let network = Network::new(&store.root(), &spec)?;
@@ -68,7 +83,27 @@ pub fn load(
             Some(source) => format!("--model {source} does not fit the checkpoint"),
             None => "the checkpoint does not fit its own architecture".to_owned(),
         })?;
-    Ok(Model { spec, network, store, card, outputs })
+    Ok(Model { spec, network, store, card, outputs, described })
+}
+
+/// Takes over what stands beside the checkpoint, if it is about this model.
+fn describe(card: &mut ModelCard, beside: Described, spec: &ModelSpec, outputs: i64) -> Option<PathBuf> {
+    let Described { path, classes, normalization } = beside;
+    if i64::try_from(normalization.mean.len()) != Ok(spec.input[0]) || classes.len() as i64 != outputs {
+        complain(&format!(
+            "warning: {} is not used: it is about {} channels and {} classes; the model takes {} and puts out {outputs}",
+            path.display(),
+            normalization.mean.len(),
+            classes.len(),
+            spec.input[0]
+        ));
+        return None;
+    }
+    card.preprocessing = Preprocessing::for_input(spec.input, normalization).ok();
+    if card.classes.is_empty() {
+        card.classes = classes;
+    }
+    Some(path)
 }
 
 fn architecture(

@@ -14,7 +14,7 @@ const IMAGENET: &str = "imagenet";
 #[derive(clap::Args)]
 #[group(skip)]
 #[command(
-    next_help_heading = "Preprocessing of --image, where the checkpoint does not say it or something else is wanted"
+    next_help_heading = "Preprocessing, where the checkpoint does not say it or something else is wanted (of --index: mean and std)"
 )]
 pub struct Args {
     /// All of it: that of torchvision's networks, or a file with `resize`, `crop`, `invert`, `mean` and `std`
@@ -43,14 +43,8 @@ pub struct Args {
 }
 
 impl Args {
-    /// The preprocessing for a model that takes `input`, where the checkpoint states `stored`. `needed`: whether pictures
-    /// from files are explained, so that a guess is told.
-    pub fn resolve(
-        &self,
-        stored: Option<&Preprocessing>,
-        input: [i64; 3],
-        needed: bool,
-    ) -> anyhow::Result<Preprocessing> {
+    /// The preprocessing for a model that takes `input`, where the checkpoint states `stored`. A guess is told.
+    pub fn resolve(&self, stored: Option<&Preprocessing>, input: [i64; 3]) -> anyhow::Result<Preprocessing> {
         let base = match &self.preprocessing {
             Some(name) if name.as_os_str() == IMAGENET => Some(Preprocessing::imagenet()),
             Some(path) => {
@@ -61,10 +55,10 @@ impl Args {
             None => stored.cloned(),
         };
         let known = base.is_some() || (self.mean.is_some() && self.std.is_some());
-        if needed && !known {
+        if !known {
             complain(
-                "warning: mean and standard deviation of the training images are not known: pixels from 0 to 1 are given to \
-                 the model; say them by --mean and --std, or --preprocessing",
+                "warning: mean and standard deviation of the training images are not known, and without them answers may be \
+                 wrong: pixels from 0 to 1 are given to the model; say them by --mean and --std, or --preprocessing",
             );
         }
         let channels = usize::try_from(input[0]).unwrap_or(0);

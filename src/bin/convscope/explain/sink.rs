@@ -99,7 +99,7 @@ impl SummarySink for Tee {
 }
 
 /// The path of a tag's file without its end: `explain/occlusion/12 Coat` becomes `occlusion/12_Coat`.
-fn file_name(tag: &str) -> String {
+pub fn file_name(tag: &str) -> String {
     let tag = tag.strip_prefix("explain/").unwrap_or(tag);
     tag.split('/').map(part).collect::<Vec<_>>().join("/")
 }

@@ -1,28 +1,20 @@
-//! What is kept of an explanation: values as JSON, and words for TensorBoard.
+//! What is told of an explanation beside its values: as JSON, and in words for TensorBoard.
 
 use std::path::Path;
 
 use convscope::{
-    Result,
     data::Preprocessing,
     explain::{Case, Subject},
     summary::Table,
 };
 use serde_json::{Map, Value as Json, json};
 
-use super::{
-    folder,
-    model::Model,
-    samples::Source,
-    sink::{Record, write_whole},
-};
+use super::{model::Model, samples::Source, sink::Record};
 
 /// What came of the studies.
 #[derive(Debug, Default)]
 pub struct Outcome {
     pub done: Vec<String>,
-    /// Raw values by study.
-    pub values: Json,
     pub skipped: Vec<(String, String)>,
     pub failed: Vec<(String, String)>,
     pub interrupted: bool,
@@ -37,14 +29,13 @@ pub struct About<'a> {
     pub sources: &'a [Source],
 }
 
-/// Writes `explain.json`.
-pub fn values(
-    out: &Path,
+/// All of `explain.json` but the values.
+pub fn document(
     about: &About<'_>,
     subject: &Subject<'_>,
     outcome: &Outcome,
     record: &Record,
-) -> Result<()> {
+) -> Map<String, Json> {
     let reasons = |of: &[(String, String)]| -> Vec<Json> {
         of.iter().map(|(method, why)| json!({"method": method, "why": why})).collect()
     };
@@ -65,7 +56,6 @@ pub fn values(
         "seed": subject.seed,
         "images": images(about, subject),
         "methods": outcome.done,
-        "values": outcome.values,
         "scalars": scalars,
         "texts": record.texts,
         "pictures": pictures,
@@ -73,7 +63,10 @@ pub fn values(
         "failed": reasons(&outcome.failed),
         "interrupted": outcome.interrupted,
     });
-    write_whole(&out.join(folder::VALUES), document.to_string().as_bytes())
+    match document {
+        Json::Object(document) => document,
+        _ => Map::new(),
+    }
 }
 
 fn images(about: &About<'_>, subject: &Subject<'_>) -> Vec<Json> {

@@ -1,8 +1,11 @@
 //! What one needs to use the checkpoints of a run.
 
-use std::{fs, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use convscope::{
     ModelCard,
     arch::ModelSpec,
@@ -26,6 +29,41 @@ pub fn card(
         data: Some(source.absolute()?.to_string()),
         ..ModelCard::default()
     })
+}
+
+/// The file that says how images become the model's input.
+const DATA: &str = "data.toml";
+
+/// What [`write_beside_checkpoints`] says of the data.
+pub struct Described {
+    pub path: PathBuf,
+    pub classes: Vec<String>,
+    pub normalization: Normalization,
+}
+
+/// Reads what stands beside a checkpoint; `None` where nothing does.
+pub fn read_beside(checkpoint: &Path) -> anyhow::Result<Option<Described>> {
+    let path = checkpoint.with_file_name(DATA);
+    let text = match fs::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        text => text.with_context(|| format!("cannot read {}", path.display()))?,
+    };
+    let toml: Toml = text.parse().with_context(|| path.display().to_string())?;
+    let list = |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
+    let pixels = toml.get("normalization").and_then(Value::as_table);
+    let number = |value: &Value| value.as_float().or_else(|| Some(value.as_integer()? as f64));
+    let floats = |name: &str| -> Vec<f64> {
+        list(pixels.and_then(|pixels| pixels.get(name))).iter().filter_map(number).collect()
+    };
+    let normalization = Normalization { mean: floats("mean"), std: floats("std") };
+    ensure!(
+        !normalization.mean.is_empty() && normalization.mean.len() == normalization.std.len(),
+        "{}: `mean` and `std` in [normalization], a number for each channel, expected",
+        path.display()
+    );
+    let name = |value: &Value| value.as_str().map(str::to_owned);
+    let classes = list(toml.get("classes")).iter().filter_map(name).collect();
+    Ok(Some(Described { path, classes, normalization }))
 }
 
 /// Writes `model.toml` and `data.toml` beside the checkpoints: architecture, and what turns an image into the model's
@@ -52,7 +90,7 @@ pub fn write_beside_checkpoints(
     };
     write("model.toml", &spec.to_toml())?;
     write(
-        "data.toml",
+        DATA,
         &format!(
             "# The model's input is (pixel - mean) / std per channel, with pixels from 0 to 1; its output are logits of\n\
              # these classes.\n{toml}"

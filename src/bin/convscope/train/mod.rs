@@ -1,6 +1,6 @@
 //! `convscope train`.
 
-mod describe;
+pub mod describe;
 mod explanations;
 mod interrupt;
 mod model;
