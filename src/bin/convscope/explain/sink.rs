@@ -138,11 +138,11 @@ mod tests {
         for (tag, name) in [
             ("explain/occlusion/12_Coat", "occlusion/12_Coat"),
             ("explain/x/layer1/0/conv1", "x/layer1/0/conv1"),
-            ("explain/x/../../etc/a:b*c", "x/.._/.._/etc/a_b_c"),
+            ("explain/x/../../etc/a:b*c", "x/___/___/etc/a_b_c"),
             ("other/Größe 1", "other/Größe_1"),
             ("a//b", "a/_/b"),
         ] {
-            assert_eq!(file_name(tag).replace("/__", "/.._"), name.replace("/__", "/.._"), "{tag}");
+            assert_eq!(file_name(tag), name, "{tag}");
         }
         assert_eq!(file_name(&"x".repeat(500)).len(), LONGEST);
     }
