@@ -136,7 +136,7 @@ impl Rows {
 }
 
 /// One row of single-precision features for each image: all values.
-fn flat(output: &Tensor) -> Result<Tensor> {
+pub(super) fn flat(output: &Tensor) -> Result<Tensor> {
     let flat = || output.f_flatten(1, -1)?.f_to_kind(Kind::Float);
     flat().context(|| format!("features of shape {:?}", output.size()))
 }

@@ -6,7 +6,7 @@ use tch::{Device, Kind, TchError, Tensor};
 use super::{
     attribution::number,
     classifier::Classifier,
-    features::{self, Batch, NO_PENULTIMATE, Rows, balanced, gather, output, to_host},
+    features::{self, Batch, NO_PENULTIMATE, balanced, flat, gather, output, to_host},
     report::Report,
     sample::{Case, Sample, class_name},
     study::{Evidence, Study, Subject},
@@ -57,9 +57,6 @@ pub struct Neighbors {
     pub nearest: Vec<Neighbor>,
     /// Images that were looked through.
     pub compared: usize,
-    /// Whether features are means over the positions of each channel: where all values of the explained images do not fit
-    /// into the [memory](Classifier::memory).
-    pub averaged: bool,
     /// Images that have the very pixels of this one: it itself, if it is one of the data's, and copies. They are left out.
     pub same: usize,
 }
@@ -90,30 +87,22 @@ impl NearestNeighbors {
         seed: u64,
     ) -> Result<Vec<Neighbors>> {
         let Some(device) = inputs.first().map(|input| input.device()) else { return Ok(Vec::new()) };
-        let mut rows = Rows::Flat;
-        let mut of_inputs = Vec::with_capacity(inputs.len());
-        for (place, input) in inputs.iter().enumerate() {
-            let (_, activations) = classifier.answers_and_activations(input)?;
-            let output = output(&activations, layer)?;
-            if place == 0 {
-                rows = Rows::fitting(classifier, output, inputs.len()).0;
-            }
-            of_inputs.push(tch::no_grad(|| directions(rows, output))?);
-        }
+        let directions = inputs
+            .iter()
+            .map(|input| {
+                let (_, activations) = classifier.answers_and_activations(input)?;
+                tch::no_grad(|| directions(output(&activations, layer)?))
+            })
+            .collect::<Result<Vec<_>>>()?;
         let places = balanced(evidence.images, self.images, seed);
-        let found = Neighbors {
-            nearest: Vec::new(),
-            compared: places.len(),
-            same: 0,
-            averaged: rows == Rows::Pooled,
-        };
+        let found = Neighbors { nearest: Vec::new(), compared: places.len(), same: 0 };
         let mut found = vec![found; inputs.len()];
         let mut rest = places.as_slice();
         gather(classifier, evidence, (&places, device), |batch| {
             let (now, later) = rest.split_at(batch.images.len().min(rest.len()));
             rest = later;
-            let of_batch = directions(rows, output(batch.activations, layer)?)?;
-            for ((input, direction), found) in inputs.iter().zip(&of_inputs).zip(&mut found) {
+            let of_batch = directions_of(batch, layer)?;
+            for ((input, direction), found) in inputs.iter().zip(&directions).zip(&mut found) {
                 let cosines = of_batch.f_matmul(&direction.f_tr().context(context)?).context(context)?;
                 found.take(input, batch, now, &to_host(&cosines)?, self.neighbors)?;
             }
@@ -161,10 +150,14 @@ fn is_same(one: &Tensor, other: &Tensor) -> Result<bool> {
     one.f_equal(other).context(context)
 }
 
+fn directions_of(batch: &Batch<'_>, layer: &str) -> Result<Tensor> {
+    directions(output(batch.activations, layer)?)
+}
+
 /// Rows of features of length 1; NaN where they have no direction. By their largest magnitude first: squares of very small
 /// or large ones would be 0 or infinite.
-fn directions(rows: Rows, output: &Tensor) -> Result<Tensor> {
-    let features = rows.of(output)?;
+fn directions(output: &Tensor) -> Result<Tensor> {
+    let features = flat(output)?;
     let unit = || -> Result<Tensor, TchError> {
         let scaled = features.f_div(&features.f_abs()?.f_amax([1i64].as_slice(), true)?)?;
         let length = scaled.f_square()?.f_sum_dim_intlist([1i64].as_slice(), true, Kind::Float)?.f_sqrt()?;
@@ -257,11 +250,10 @@ fn draw(
     let tiles: Vec<CaptionedTile<'_>> = std::iter::once(explained).chain(neighbors).collect();
     let agreeing = (found.agreement(expected) * found.nearest.len() as f64).round();
     let note = format!(
-        "{}. Nearest of {} images by cosine distance of features `{layer}`{}: {agreeing} of {} are {}; orange: another \
+        "{}. Nearest of {} images by cosine distance of features `{layer}`: {agreeing} of {} are {}; orange: another \
          class. Below each: label, distance",
         case.words(subject.classes),
         found.compared - found.same,
-        if found.averaged { Rows::Pooled.words() } else { "" },
         found.nearest.len(),
         name(expected),
     );
@@ -279,7 +271,6 @@ impl Neighbors {
             "prediction": case.prediction.class,
             "compared": self.compared,
             "same": self.same,
-            "averaged": self.averaged,
             "neighbors": self.nearest.iter().map(neighbor).collect::<Vec<_>>(),
             "agreement_with_label": case.sample.label.map(|label| number(self.agreement(label))),
             "agreement_with_prediction": number(self.agreement(case.prediction.class)),
