@@ -67,6 +67,8 @@ use crate::{
 pub struct Attribute<A> {
     attributor: A,
     trust: Option<Trust>,
+    /// Whether the method\'s standing warning was printed.
+    warned: bool,
 }
 
 /// Images that ran through the model, with or without a way back.
@@ -91,7 +93,7 @@ type Sums = BTreeMap<&'static str, (f64, usize)>;
 impl<A: Attributor> Attribute<A> {
     /// The study of a method with its settings, with a badge on every picture.
     pub fn new(attributor: A) -> Attribute<A> {
-        Attribute { attributor, trust: Some(Trust::new()) }
+        Attribute { attributor, trust: Some(Trust::new()), warned: false }
     }
 
     /// Other checks for the badge; `None` leaves it out, and with it its cost.
@@ -112,7 +114,10 @@ impl<A: Attributor> Attribute<A> {
     ) -> Result<Option<(Checks, TrustBadge)>> {
         let Some(trust) = &self.trust else { return Ok(None) };
         let checks = trust.check(&self.attributor, attribution, subject, case, last, shared)?;
-        let badge = checks.badge();
+        let mut badge = checks.badge();
+        if self.attributor.warning().is_some() {
+            badge.level = badge.level.max(render::TrustLevel::Caution);
+        }
         Ok(Some((checks, badge)))
     }
 }
@@ -132,7 +137,12 @@ impl<A: Attributor> Study for Attribute<A> {
             None => None,
         };
         let mut sums = Sums::new();
-        let mut warned = false;
+        if let Some(warning) =
+            self.attributor.warning().filter(|_| !std::mem::replace(&mut self.warned, true))
+        {
+            tracing::warn!("{}: {warning}", self.attributor.name());
+        }
+        let mut written = false;
         for case in subject.cases {
             let before = subject.classifier.passed();
             let found = self.attributor.attribute(subject.classifier, &case.sample.input, case.class);
@@ -158,9 +168,8 @@ impl<A: Attributor> Study for Attribute<A> {
             let picture = picture(&attribution, case, subject.classes, (badge.as_ref(), cost), report)?;
             report.picture(&tag, picture, self.attributor.description())?;
             report.values(&tag, || json_of(&attribution, case, (badge.as_ref(), cost), &measures));
-            if let Some(warning) = attribution.warning.as_deref().filter(|_| !warned) {
-                warned = true;
-                tracing::warn!("{}: {warning}", self.attributor.name());
+            if let Some(warning) = attribution.warning.as_deref().filter(|_| !written) {
+                written = true;
                 report.add("warning", Summary::text(warning))?;
             }
             report.shared.maps.push(Found::new(&attribution, case, badge));

@@ -14,6 +14,12 @@ pub trait Attributor {
     /// What a reader sees on the picture, and whose definition it is: the tag's description, Markdown.
     fn description(&self) -> &'static str;
 
+    /// What is to be known before any of its maps is believed, such as a check that the method fails: printed once, and no
+    /// map of it is called trusted.
+    fn warning(&self) -> Option<&'static str> {
+        None
+    }
+
     /// How much each pixel of `image`, `[1, C, H, W]` on the model's device, has to do with the score of `class`.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use crate::{
     callback::{CONTINUE, Callback, Context, Flow, Metrics, Schedule, TRAIN},
     data::{Dataset, Normalization},
     error::{Error, Result},
-    summary::Step,
+    summary::{Step, Summary},
     writer::SummarySink,
 };
 
@@ -29,7 +29,8 @@ const MANY: usize = 500;
 /// no parameter, `.grad`, running statistic or random number of libtorch's is touched. Where the diagnostics are over their
 /// share of the time ([`Session::max_overhead`](crate::Session::max_overhead)), explanations wait for the next time that
 /// they are due. A study that fails (for too little memory on a device, say) is told in a warning, once, and tried again the
-/// next time; only what cannot be written is an error.
+/// next time; only what cannot be written is an error. The text `explain/left_out` says which were not made for this model, and
+/// why.
 ///
 /// ```
 /// use convscope::{
@@ -71,6 +72,8 @@ pub struct Explain {
     written: Option<Step>,
     /// What was said to the user once.
     said: Vec<String>,
+    /// Which studies were not made, and why, as it was written last.
+    left_out: String,
 }
 
 impl Explain {
@@ -89,6 +92,7 @@ impl Explain {
             seed: 0,
             written: None,
             said: Vec::new(),
+            left_out: String::new(),
         }
     }
 
@@ -225,11 +229,17 @@ impl Explain {
                 done => done?,
             }
         }
-        let skipped = report.skipped().iter().map(|(study, why)| format!("no explanation `{study}`: {why}"));
-        let failed =
-            failed.into_iter().map(|(study, error)| format!("explanation `{study}` failed: {error}"));
-        let said: Vec<String> = skipped.chain(failed).collect();
-        said.into_iter().for_each(|why| self.say(why));
+        let skipped = report.skipped().iter().map(|(study, why)| format!("- `{study}`: {why}\n"));
+        let left_out: String = skipped.collect();
+        for (study, error) in failed {
+            self.say(format!("explanation `{study}` failed: {error}"));
+        }
+        // Not every explanation is for every model: no warning, but to be found.
+        if left_out != self.left_out {
+            tracing::info!("explanations left out:\n{left_out}");
+            out.add("explain/left_out", Summary::text(&left_out), cx.step())?;
+            self.left_out = left_out;
+        }
         self.written = Some(cx.step());
         Ok(())
     }

@@ -67,6 +67,10 @@ impl Attributor for GuidedBackprop {
         "guided_backprop"
     }
 
+    fn warning(&self) -> Option<&'static str> {
+        Some(WARNING)
+    }
+
     fn description(&self) -> &'static str {
         "**Guided backpropagation**: the gradient of the class's logit, of which every ReLU hands back only what is positive, \
          where its input was. **It looks alike for trained and for random weights**, so it says little about the network. \
@@ -122,6 +126,10 @@ impl Deconvolution {
 impl Attributor for Deconvolution {
     fn name(&self) -> &'static str {
         "deconvolution"
+    }
+
+    fn warning(&self) -> Option<&'static str> {
+        Some(WARNING)
     }
 
     fn description(&self) -> &'static str {

@@ -15,7 +15,7 @@ const NONE: &str = "none";
 
 /// Those of single images, so quick that they are drawn every time. The others look at many images or at all layers: once,
 /// when training has ended.
-const EVERY_TIME: [&str; 12] = [
+const EVERY_TIME: [&str; 13] = [
     "occlusion",
     "saliency",
     "gradient_x_input",
@@ -28,6 +28,7 @@ const EVERY_TIME: [&str; 12] = [
     "guided_backprop",
     "deconvolution",
     "gallery",
+    "max_pool_routing", // compares with the time before
 ];
 
 /// What a first look wants.
