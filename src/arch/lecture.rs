@@ -1,4 +1,4 @@
-//! The lecture's small cases as [panels](super::panels), with all their numbers: pictures that need no model. The studies of max
+//! The lecture's small cases as [`super::panels`], with all their numbers: pictures that need no model. The studies of max
 //! pooling, dropout and the convolution's matrix draw them beside those of a network.
 
 use super::{

@@ -3,7 +3,7 @@
 use super::{error_curve::ErrorCurve, range_of_trust::RangeOfTrust};
 use crate::error::{Error, Result};
 
-/// What [`LinearApproximation::expand`] finds.
+/// What [`LinearApproximation::expand`](crate::explain::LinearApproximation::expand) finds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expansion {
     /// The class whose logit is approximated.

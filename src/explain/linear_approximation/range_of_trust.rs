@@ -11,7 +11,7 @@ pub struct RangeOfTrust {
     pub gradient: Reach,
     /// Along random directions.
     pub random: Reach,
-    /// See [`Expansion::contrast`].
+    /// See [`Expansion::contrast`](crate::explain::Expansion::contrast).
     pub contrast: f64,
 }
 
@@ -41,7 +41,7 @@ impl RangeOfTrust {
         )
     }
 
-    /// As numbers for [`Attribution::measures`](super::Attribution::measures): shares of the contrast, at most 1 (as far
+    /// As numbers for [`Attribution::measures`](crate::explain::Attribution::measures): shares of the contrast, at most 1 (as far
     /// as was measured), 0 where the range is nearer than was measured or there is no linear term.
     pub fn measures(&self) -> [(&'static str, f64); 2] {
         let share = |reach: Reach| reach.distance() / self.contrast;
